@@ -1,0 +1,954 @@
+/* api.h: what a user of ecs.h sees. Read it from top to bottom, like a book.
+ *
+ *   1  Configuration        the switches that may be defined before the include
+ *   2  Compiler             what differs between C, C++ and compilers
+ *   3  Status               what a call can answer
+ *   4  Entities             handles
+ *   5  Types                components, tags, resources and events by their C type
+ *   6  World                limits, memory, life cycle, statistics
+ *   7  Editing              spawn, despawn, add, set, remove, read, bulk
+ *   8  Queries              terms, typed views, iteration, slices
+ *   9  Commands             edits that are recorded now and applied later
+ *  10  Resources and events
+ *  11  Systems and phases   the schedule and the tick
+ *  12  Explain, hash, random
+ *  13  Typed macros         what turns C types into the calls above
+ *
+ * Thread rules. A world belongs to one thread at a time. Functions that take a
+ * `const ecs_world *` write nothing: any number of threads may call them while
+ * nobody calls the others. Inside a system use only what its view offers.
+ *
+ * Errors. A caller's bug (a null pointer, an unknown id, a wrong size) fails an
+ * assert; with asserts off it answers ECS_INVALID where there is a status.
+ * Everything that can happen in a correct program is a status. A stale or null
+ * entity handle is data, not a bug: it answers ECS_STALE.
+ */
+/* floor: 0 */
+#ifndef ECS_H
+#define ECS_H
+
+/* ---------------------------------------------------------------------------
+ * 1  Configuration
+ *
+ * ECS_IMPLEMENTATION  define in exactly one translation unit before the include
+ * ECS_STATIC          everything is private to this unit (implies the implementation)
+ * ECS_NO_ASSERT       asserts off: a caller's bug answers ECS_INVALID
+ * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
+ * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
+ * ECS_ASSERT(c)       your own assert
+ * ECS_NO_EVENTS       removes events
+ * ECS_NO_EXPLAIN      removes ecs_explain_*
+ * ECS_NO_HASH         removes ecs_world_hash
+ * ECS_NO_LOG          removes the default log to stderr (the hook stays)
+ *
+ * All units of a program must agree on the switches that change the layout: a
+ * symbol that carries them makes the link fail otherwise.
+ * ------------------------------------------------------------------------- */
+
+#if defined(ECS_STATIC) && !defined(ECS_IMPLEMENTATION)
+#define ECS_IMPLEMENTATION
+#endif
+#if defined(ECS_DEBUG_SLOW) && !defined(ECS_DEBUG)
+#define ECS_DEBUG
+#endif
+
+/* tidy: compiler begin */
+#if defined(ECS_IMPLEMENTATION) && !defined(_WIN32) && !defined(_POSIX_C_SOURCE) && \
+    !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE)
+#if defined(_FEATURES_H)
+#error "ecs.h: a system header came first; include ecs.h first or define _POSIX_C_SOURCE=200809L"
+#endif
+#define _POSIX_C_SOURCE 200809L
+#endif
+/* tidy: compiler end */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ECS_VERSION_MAJOR 0
+#define ECS_VERSION_MINOR 1
+#define ECS_VERSION_PATCH 0
+
+/* Terms of one query or system, counted after ANY is spread. */
+#define ECS_TERMS_MAX 32u
+/* Bytes of a name (component, system, phase) with its closing zero. */
+#define ECS_NAME_BYTES_MAX 64u
+/* Members listed for one type. */
+#define ECS_MEMBERS_MAX 32u
+/* Names in a system's `before` and `after` lists. */
+#define ECS_ORDER_MAX 8u
+/* Failures kept in a tick report; more are counted. */
+#define ECS_FAILURES_MAX 16u
+/* Largest alignment of a component, in bytes. */
+#define ECS_ALIGN_MAX 4096u
+
+/* ---------------------------------------------------------------------------
+ * 2  Compiler
+ * ------------------------------------------------------------------------- */
+
+/* tidy: compiler begin */
+#ifdef __cplusplus
+#define ECSI_ALIGNOF(T) alignof(T)
+#define ECSI_STATIC_ASSERT(c, text) static_assert(c, text)
+#define ECSI_EXTERN extern "C"
+#else
+#define ECSI_ALIGNOF(T) _Alignof(T)
+#define ECSI_STATIC_ASSERT(c, text) _Static_assert(c, text)
+#define ECSI_EXTERN extern
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#define ECSI_UNUSED __attribute__((unused))
+#define ECSI_CLEANUP(f) __attribute__((cleanup(f)))
+#define ECSI_LIKELY(c) __builtin_expect(!!(c), 1)
+#define ECSI_UNLIKELY(c) __builtin_expect(!!(c), 0)
+#define ECSI_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#else
+#define ECSI_UNUSED
+#define ECSI_CLEANUP(f)
+#define ECSI_LIKELY(c) (c)
+#define ECSI_UNLIKELY(c) (c)
+#define ECSI_PRINTF(format, first)
+#endif
+/* tidy: compiler end */
+#define ECSI_INLINE static inline ECSI_UNUSED
+
+/* Public functions. In a private copy they are static and may stay unused. */
+#ifdef ECS_STATIC
+#define ECS_API ECSI_UNUSED static
+#else
+#define ECS_API ECSI_EXTERN
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 3  Status
+ * ------------------------------------------------------------------------- */
+
+/* Every status with its text: the one list that makes both. */
+#define ECS_STATUS_LIST(X)                                                     \
+    X(ECS_OK, "ok")                                                            \
+    X(ECS_INVALID, "invalid argument: a bug in the caller")                    \
+    X(ECS_STALE, "the entity is null, dead or not known here")                 \
+    X(ECS_NOT_FOUND, "not found")                                              \
+    X(ECS_EXISTS, "exists already")                                            \
+    X(ECS_MANY, "more than one")                                               \
+    X(ECS_FULL, "a configured limit is reached")                               \
+    X(ECS_NO_MEMORY, "the allocator refused")                                  \
+    X(ECS_LOCKED, "refused while the world is iterated or a hook runs")        \
+    X(ECS_MISMATCH, "the same name with another size, alignment or members")   \
+    X(ECS_TOO_LARGE, "larger than a limit of the library")                     \
+    X(ECS_CYCLE, "the order of systems has a cycle")                           \
+    X(ECS_CONFLICT, "two conflicting systems have no order (strict mode)")     \
+    X(ECS_FAILED, "a system failed")                                           \
+    X(ECS_UNSUPPORTED, "not supported by this build or kind of component")
+
+typedef enum ecs_status {
+#define ECSI_STATUS_ENUM(name, text) name,
+    ECS_STATUS_LIST(ECSI_STATUS_ENUM)
+#undef ECSI_STATUS_ENUM
+    ECS_STATUS_COUNT
+} ecs_status;
+
+/* The text of a status; "unknown status" for any other value. Never NULL. */
+ECS_API const char *ecs_status_text(ecs_status status);
+
+/* ---------------------------------------------------------------------------
+ * 4  Entities
+ *
+ * A handle is 64 bits: the low half is the slot's index, the high half its
+ * generation, which starts at 1 and grows whenever the slot is freed; a slot
+ * whose generation would wrap is retired. All zero is the null handle. Bit 31
+ * marks a provisional handle: what ecs_cmd_spawn answers, good for later commands
+ * and for storing in components until the flush puts the real handle there.
+ * ------------------------------------------------------------------------- */
+
+typedef struct ecs_entity {
+    uint64_t bits;
+} ecs_entity;
+
+/* Largest number of entity slots: bit 31 of an index marks provisional handles. */
+#define ECS_ENTITIES_MAX 0x7fffffffu
+
+ECSI_INLINE ecs_entity ecs_null(void)
+{
+    ecs_entity e = {0};
+    return e;
+}
+
+ECSI_INLINE bool ecs_is_null(ecs_entity e)
+{
+    return e.bits == 0;
+}
+
+ECSI_INLINE bool ecs_equal(ecs_entity a, ecs_entity b)
+{
+    return a.bits == b.bits;
+}
+
+ECSI_INLINE bool ecs_is_provisional(ecs_entity e)
+{
+    return (e.bits >> 31 & 1u) != 0;
+}
+
+ECSI_INLINE uint32_t ecs_index(ecs_entity e)
+{
+    return (uint32_t)e.bits;
+}
+
+ECSI_INLINE uint32_t ecs_generation(ecs_entity e)
+{
+    return (uint32_t)(e.bits >> 32);
+}
+
+typedef struct ecs_world ecs_world;
+typedef struct ecs_commands ecs_commands;
+
+/* Where an entity lives. Not for use: public so that accessors can be inlined. */
+typedef struct ecsi_record {
+    uint32_t generation; /* of the living entity, or of the next one to live here */
+    uint32_t chunk;      /* id of the chunk that holds its row; 0: none, it is dead */
+    uint32_t row;        /* in that chunk; in a dead slot: next free slot plus one */
+    uint32_t touch;      /* index plus one into the flush's list of touched entities */
+} ecsi_record;
+
+/* The first bytes of every world. Not for use. */
+typedef struct ecsi_front {
+    ecsi_record *records;
+    uint32_t record_count; /* slots ever used */
+    uint32_t alive_count;
+} ecsi_front;
+
+/* ---------------------------------------------------------------------------
+ * 5  Types
+ *
+ * A component, resource or event is named by its C type:
+ *
+ *     typedef struct { float x, y; } Position;   ECS_COMPONENT(Position, x, y);
+ *     ECS_TAG(Player);
+ *
+ * Listed members are hashed and dumped by field and members of type ecs_entity
+ * are known as references, which the flush patches. A type without a list is
+ * opaque bytes: it must have no padding, or bring a hash hook. Do not list
+ * pointers: addresses differ from run to run.
+ *
+ * Identity is the name. Two units that register one name with different size,
+ * alignment or members get ECS_MISMATCH.
+ * ------------------------------------------------------------------------- */
+
+/* What a listed member is. An array of one dimension has the kind of its elements. */
+typedef enum ecs_kind {
+    ECS_KIND_OPAQUE,
+    ECS_KIND_BOOL,
+    ECS_KIND_I8,
+    ECS_KIND_U8,
+    ECS_KIND_I16,
+    ECS_KIND_U16,
+    ECS_KIND_I32,
+    ECS_KIND_U32,
+    ECS_KIND_I64,
+    ECS_KIND_U64,
+    ECS_KIND_F32,
+    ECS_KIND_F64,
+    ECS_KIND_ENTITY
+} ecs_kind;
+
+typedef struct ecs_member {
+    const char *name; /* must outlive the world */
+    uint32_t offset;  /* bytes from the start of the type */
+    uint32_t bytes;   /* of the whole member, arrays included */
+    uint32_t kind;    /* ecs_kind */
+} ecs_member;
+
+/* Called by the world around a component's life. All may be NULL.
+ *
+ * Life: `init` builds `count` values in raw memory (NULL: all zero); `copy`
+ * builds copies of `src` (NULL: bytes); `move` builds in `dst` what `src` held and
+ * ends `src` (NULL: bytes, as if a value did not know its address); `destroy` ends
+ * values. Every value that the world holds is destroyed exactly once: at remove,
+ * overwrite, despawn, world destruction, and when a recorded value is superseded
+ * or dropped.
+ *
+ * A type with `copy` is copied when it is set; one without is taken over by its
+ * bytes: when the call answers ECS_OK the value is the world's, else still yours.
+ *
+ * Notice: `on_add` after a component was added, `on_set` after a value was
+ * written by a set, `on_remove` before it is removed (also at despawn and at world
+ * destruction). In a hook, direct edits answer ECS_LOCKED; record commands with
+ * ecs_world_commands instead, they are applied when the edit is done.
+ *
+ * `hash` replaces the hash of the bytes. */
+typedef struct ecs_hooks {
+    void (*init)(void *dst, uint32_t count, void *user);
+    void (*copy)(void *dst, const void *src, uint32_t count, void *user);
+    void (*move)(void *dst, void *src, uint32_t count, void *user);
+    void (*destroy)(void *values, uint32_t count, void *user);
+    void (*on_add)(ecs_world *world, ecs_entity entity, void *value, void *user);
+    void (*on_set)(ecs_world *world, ecs_entity entity, void *value, void *user);
+    void (*on_remove)(ecs_world *world, ecs_entity entity, void *value, void *user);
+    uint64_t (*hash)(const void *value, uint64_t seed, void *user);
+    void *user;
+} ecs_hooks;
+
+/* A type's description. The macros emit one constant for each unit; a world
+ * recognises them by address first and by name second. */
+typedef struct ecs_type {
+    const char *name;
+    uint32_t bytes; /* 0: a tag */
+    uint32_t align; /* power of two, at most ECS_ALIGN_MAX; 1 for a tag */
+    const ecs_member *members;
+    uint32_t member_count;
+    const ecs_hooks *hooks; /* NULL: none; ecs_hooks_set can install them later */
+} ecs_type;
+
+/* A type as one world knows it. All zero is null. */
+typedef struct ecs_component {
+    uint32_t id;
+} ecs_component;
+
+/* Registers `type`, or finds it again. `type` must outlive the world.
+ * ECS_MISMATCH: the name is known with another shape. ECS_FULL: components_max.
+ * ECS_TOO_LARGE: name, alignment or members beyond the limits. */
+ECS_API ecs_status ecs_component_register(ecs_world *world, const ecs_type *type,
+                                          ecs_component *out);
+/* The same for a type that is described at run time: name and members are copied
+ * (not the members' names); `type` may be gone afterwards. */
+ECS_API ecs_status ecs_component_define(ecs_world *world, const ecs_type *type,
+                                        ecs_component *out);
+/* The id of a registered type; null when it is not registered. */
+ECS_API ecs_component ecs_component_of(const ecs_world *world, const ecs_type *type);
+ECS_API ecs_component ecs_component_find(const ecs_world *world, const char *name);
+/* What is known about a component; NULL for an unknown id. */
+ECS_API const ecs_type *ecs_component_type(const ecs_world *world, ecs_component component);
+/* Hooks of a component. ECS_EXISTS once values of it exist. */
+ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component,
+                                       const ecs_hooks *hooks);
+/* From now on, adding `component` adds `required` as well (and what that requires).
+ * Removing the required one alone is allowed. ECS_CYCLE: it requires itself. */
+ECS_API ecs_status ecs_component_require(ecs_world *world, ecs_component component,
+                                         ecs_component required);
+/* Entities that have the component. O(tables). */
+ECS_API uint32_t ecs_component_count(const ecs_world *world, ecs_component component);
+
+/* ---------------------------------------------------------------------------
+ * 6  World
+ * ------------------------------------------------------------------------- */
+
+typedef enum ecs_memory {
+    ECS_MEMORY_GROW,  /* allocate as needed, up to the limits */
+    ECS_MEMORY_FIXED  /* allocate once, at creation; nothing afterwards */
+} ecs_memory;
+
+/* Where memory comes from. `align` is a power of two. `resize` may be NULL. */
+typedef struct ecs_allocator {
+    void *(*alloc)(size_t bytes, size_t align, void *user);
+    /* Like realloc for memory whose align is at most 16; NULL when refused. */
+    void *(*resize)(void *memory, size_t old_bytes, size_t new_bytes, void *user);
+    void (*release)(void *memory, size_t bytes, size_t align, void *user);
+    void *user;
+} ecs_allocator;
+
+typedef enum ecs_log_level { ECS_LOG_ERROR, ECS_LOG_WARNING, ECS_LOG_INFO } ecs_log_level;
+
+/* How to make a world. Zero means the default that stands behind each field;
+ * where there are two, the second is for ECS_MEMORY_FIXED. */
+typedef struct ecs_world_desc {
+    ecs_memory memory;
+    const ecs_allocator *allocator; /* malloc and free; copied */
+    void *buffer;                   /* fixed only: use this memory, no allocator at all */
+    size_t buffer_bytes;            /* at least ecs_world_bytes(desc), aligned to 64 */
+    uint32_t entities_max;          /* 2^31-1, 65,536 */
+    uint32_t components_max;        /* 1,024: types of all kinds */
+    uint32_t tables_max;            /* 65,536, 1,024 */
+    uint32_t table_slots_max;       /* no limit, 16 for each table: components of all tables */
+    uint32_t chunk_bytes;           /* 2 MiB, 64 KiB: power of two, largest piece of a table */
+    uint32_t chunks_max;            /* no limit; fixed: room for the entities at 64 bytes each
+                                       and one chunk for every 16 tables */
+    uint32_t row_block_rows;        /* 4,096: power of two, at least 64 */
+    uint32_t queries_max;           /* 4,096, 256: those of systems included */
+    uint32_t getters_max;           /* 64 component types */
+    uint32_t systems_max;           /* 1,024, 128 */
+    uint32_t phases_max;            /* 32 */
+    uint32_t resource_bytes_max;    /* no limit, 64 KiB: of all resources together */
+    uint32_t event_bytes_max;       /* no limit, 256 KiB: of all event buffers together */
+    size_t command_bytes_max;       /* 256 MiB, 1 MiB: recorded in one phase */
+    size_t stream_bytes_max;        /* 16 MiB, a fair share: recorded by one system in one
+                                       row block, or by ecs_world_commands between flushes */
+    uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
+    uint64_t seed;                  /* for ecs_random_* */
+    bool strict;                    /* conflicting systems without an order are an error */
+    void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
+    void *log_user;
+} ecs_world_desc;
+
+/* Bytes that a fixed world of this description takes; 0 for a bad description. */
+ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc);
+/* NULL description: all defaults. NULL answer: a bad description (logged), or the
+ * allocator refused. */
+ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc);
+/* Ends every value and system and gives all memory back. NULL is fine. */
+ECS_API void ecs_world_destroy(ecs_world *world);
+/* Despawns everything; types, queries, systems and resources stay. */
+ECS_API ecs_status ecs_world_clear(ecs_world *world);
+/* Gives memory of empty and oversized tables back (grow: to the allocator; fixed: to
+ * the pool of chunks). Answers the bytes given back. */
+ECS_API size_t ecs_shrink(ecs_world *world);
+/* Why the last call that answers a handle answered null. */
+ECS_API ecs_status ecs_world_status(const ecs_world *world);
+ECS_API uint64_t ecs_world_tick(const ecs_world *world);
+ECS_API uint64_t ecs_world_seed(const ecs_world *world);
+
+typedef struct ecs_stats {
+    uint32_t entity_count;
+    uint32_t component_count;
+    uint32_t table_count;
+    uint32_t chunk_count;
+    uint32_t query_count;
+    uint32_t system_count;
+    size_t bytes_allocated;     /* held by the world: from its allocator, or its buffer */
+    size_t bytes_storage;       /* of that: chunks */
+    size_t bytes_live;          /* in rows that exist: component values and handles */
+    uint64_t commands_recorded; /* these count from the world's creation */
+    uint64_t commands_applied;
+    uint64_t commands_dropped;  /* dead target, failed system, or no room at the flush */
+    uint64_t commands_refused;  /* did not fit a quota; the call said so */
+    uint64_t events_sent;
+    uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
+} ecs_stats;
+
+ECS_API ecs_stats ecs_world_stats(const ecs_world *world);
+
+typedef struct ecs_table_stats {
+    uint32_t component_count;
+    uint32_t row_count;
+    uint32_t row_capacity;
+    uint32_t chunk_count;
+    size_t bytes_storage; /* held */
+    size_t bytes_live;    /* in rows that exist */
+} ecs_table_stats;
+
+/* Table `index` of table_count, in order of creation. ECS_NOT_FOUND past the end. */
+ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
+                                         ecs_table_stats *out);
+
+/* ---------------------------------------------------------------------------
+ * 7  Editing
+ *
+ * Direct edits take effect at once. They answer ECS_LOCKED while the world is
+ * iterated, while a hook runs, and inside a tick except from exclusive systems:
+ * use commands there. Adding what is there, or removing what is not, is ECS_OK.
+ *
+ * The typed calls of section 13 (ecs_set, ecs_get, ...) take C types; these
+ * take ids, or descriptions, and are what other languages bind to.
+ * ------------------------------------------------------------------------- */
+
+/* One value of a spawn: data NULL means init or zero. */
+typedef struct ecs_value {
+    const ecs_type *type;
+    const void *data;
+} ecs_value;
+
+/* O(1). Null when refused: see ecs_world_status (ECS_FULL, ECS_NO_MEMORY, ECS_LOCKED). */
+ECS_API ecs_entity ecs_spawn(ecs_world *world);
+/* Straight into the table of all `count` types, which must differ. */
+ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count);
+/* `entity_count` entities of one shape: each value's data is an array of that many, or
+ * NULL for zero. All or nothing. `out` may be NULL. Values with a `copy` hook are
+ * copied, others taken over. */
+ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
+                                  const ecs_value *values, uint32_t value_count,
+                                  ecs_entity *out);
+ECS_API ecs_status ecs_despawn(ecs_world *world, ecs_entity entity);
+ECS_API bool ecs_alive(const ecs_world *world, ecs_entity entity);
+ECS_API uint32_t ecs_entity_count(const ecs_world *world);
+/* All living entities by rising index: start with null, ends with null. A dead
+ * handle goes on from its slot, so the loop may despawn. */
+ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous);
+/* The living entity in a slot, or null. */
+ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index);
+
+ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component component);
+/* Adds it when it is missing. */
+ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
+                              const void *value);
+ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_component component);
+ECS_API bool ecs_has_id(const ecs_world *world, ecs_entity entity, ecs_component component);
+/* NULL when the entity is stale or has no such component, or it is a tag. */
+ECS_API const void *ecs_get_id(const ecs_world *world, ecs_entity entity,
+                               ecs_component component);
+/* The same for writing; marks the row block as changed. Not inside a tick. */
+ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component component);
+/* The entity's components by rising id; answers how many there are, and writes at
+ * most `max` of them. */
+ECS_API uint32_t ecs_entity_components(const ecs_world *world, ecs_entity entity,
+                                       ecs_component *out, uint32_t max);
+/* A copy of all components. Null when refused. */
+ECS_API ecs_entity ecs_clone(ecs_world *world, ecs_entity entity);
+
+/* By description; those that edit register the type when it is new. */
+ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
+ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
+                                const void *value);
+ECS_API ecs_status ecs_remove_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
+ECS_API bool ecs_has_type(const ecs_world *world, ecs_entity entity, const ecs_type *type);
+ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
+                                 const ecs_type *type);
+ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
+
+/* Bound accessor for hot random access: three loads from handle to value. Valid as long
+ * as the world. ECSI_GETTER is what the typed ECS_GETTER(T) wraps. */
+typedef struct ecsi_getter_slot {
+    unsigned char **bases; /* by chunk id: the column's first byte there, or NULL */
+    uint32_t component;
+} ecsi_getter_slot;
+
+typedef struct ecs_getter {
+    const ecsi_front *front;
+    const ecsi_getter_slot *slot;
+} ecs_getter;
+
+/* ECS_FULL: getters_max. ECS_UNSUPPORTED: a tag has no value. */
+ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out);
+/* The value, or NULL: stale handle, or no such component. `bytes` is the type's size. */
+ECSI_INLINE const void *ecs_getter_find(ecs_getter getter, ecs_entity entity, size_t bytes)
+{
+    const ecsi_record *record;
+    const unsigned char *base;
+    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) return NULL;
+    record = &getter.front->records[(uint32_t)entity.bits];
+    if (ECSI_UNLIKELY(record->generation != (uint32_t)(entity.bits >> 32))) return NULL;
+    base = getter.slot->bases[record->chunk];
+    if (ECSI_UNLIKELY(base == NULL)) return NULL;
+    return base + (size_t)record->row * bytes;
+}
+
+/* ---------------------------------------------------------------------------
+ * 8  Queries
+ *
+ * A term names a type and what is done with it:
+ *
+ *   READ(T)            must be there; const T * column
+ *   WRITE(T)           must be there; T * column (and the const one)
+ *   WITH(T)  NOT(T)    must, must not be there; no column
+ *   OPTIONAL(T)        const T * column, or NULL in tables without it
+ *   OPTIONAL_WRITE(T)  T * column, or NULL
+ *   ANY(A, B, ...)     at least one of 2 to 4; const columns, NULL where missing
+ *
+ * and in systems only:
+ *
+ *   RES_READ(T) RES_WRITE(T)   resources
+ *   ON(T) EMIT(T)              events
+ *   LOOKUP(T)                  read component T of any entity, by handle
+ *
+ *     ECS_QUERY(moving, WRITE(Position), READ(Velocity));
+ *
+ *     ECS_EACH(world, moving, view) {
+ *         Position *p = ecs_write(view, Position);
+ *         const Velocity *v = ecs_read(view, Velocity);
+ *         for (uint32_t i = 0; i < view->count; i++) p[i].x += v[i].x;
+ *     }
+ *
+ * The loop's body runs once a span: rows of one table, at most one row block. Tables
+ * come in order of creation. The world is locked against direct edits until the
+ * loop ends; `break` and `return` end it as well (where the compiler has the cleanup
+ * attribute: gcc, clang; elsewhere call ecs_iter_end(&view->iter) first).
+ * ------------------------------------------------------------------------- */
+
+typedef enum ecs_access {
+    ECS_ACCESS_NONE,
+    ECS_ACCESS_READ,
+    ECS_ACCESS_WRITE,
+    ECS_ACCESS_WITH,
+    ECS_ACCESS_NOT,
+    ECS_ACCESS_OPTIONAL,
+    ECS_ACCESS_OPTIONAL_WRITE,
+    ECS_ACCESS_ANY,      /* the first of a group */
+    ECS_ACCESS_ANY_MORE, /* the others of it */
+    ECS_ACCESS_RES_READ,
+    ECS_ACCESS_RES_WRITE,
+    ECS_ACCESS_ON,
+    ECS_ACCESS_EMIT,
+    ECS_ACCESS_LOOKUP,
+    ECS_ACCESS_COUNT
+} ecs_access;
+
+/* Give the type, or the id of one that is registered. */
+typedef struct ecs_term {
+    const ecs_type *type;
+    ecs_component component;
+    ecs_access access;
+} ecs_term;
+
+typedef struct ecs_query_info {
+    const char *name;
+    const ecs_term *terms;
+    uint32_t term_count;
+} ecs_query_info;
+
+typedef struct ecs_query {
+    uint32_t id;
+} ecs_query;
+
+/* Makes a query at run time; `info` and its terms are copied. Kept until the world
+ * ends; equal queries are not merged. ECS_INVALID: a doubled type, a term that only
+ * systems may have, more than ECS_TERMS_MAX; ECS_FULL: queries_max. */
+ECS_API ecs_status ecs_query_make(ecs_world *world, const ecs_query_info *info, ecs_query *out);
+/* The query of a typed description; made at the first call. Null when refused. */
+ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info);
+/* The same without making it: null when there is none. */
+ECS_API ecs_query ecs_query_find(const ecs_world *world, const ecs_query_info *info);
+ECS_API uint32_t ecs_query_count(const ecs_world *world, ecs_query query);
+/* The first row of the first table: ECS_NOT_FOUND when nothing matches. */
+ECS_API ecs_status ecs_query_first(const ecs_world *world, ecs_query query, ecs_entity *out);
+/* The only row: ECS_NOT_FOUND, or ECS_MANY when there are more. */
+ECS_API ecs_status ecs_query_single(const ecs_world *world, ecs_query query, ecs_entity *out);
+/* Despawns all that match; answers through `out_count` (may be NULL) how many. */
+ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t *out_count);
+
+/* Iteration by span. The first five fields are for users; columns[t] is the first value of
+ * term t in the span, NULL where it has none. */
+typedef struct ecs_iter {
+    const ecs_entity *entities;
+    uint32_t count; /* rows in this span */
+    uint32_t base;  /* rows of all spans before this one */
+    uint32_t row;   /* row in the span, when iterating entity by entity */
+    void *columns[ECS_TERMS_MAX];
+    const void *ecsi_query; /* from here on not for use */
+    const unsigned char *ecsi_match;
+    const unsigned char *ecsi_match_end;
+    const void *ecsi_chunk;
+    uint32_t ecsi_chunk_row;
+    uint32_t ecsi_block_rows;
+    uint32_t *ecsi_lock;
+    uint64_t ecsi_tick;
+} ecs_iter;
+
+/* Starts, and locks the world until ecs_iter_next answers false or ecs_iter_end. */
+ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter);
+/* The same on a const world, without lock and without change marks: for queries that
+ * write nothing. */
+ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter);
+ECS_API bool ecs_iter_next(ecs_iter *iter);
+/* Ends early; harmless when it has ended. */
+ECSI_INLINE void ecs_iter_end(ecs_iter *iter)
+{
+    if (iter->ecsi_lock != NULL) *iter->ecsi_lock -= 1;
+    iter->ecsi_lock = NULL;
+    iter->ecsi_match = iter->ecsi_match_end;
+    iter->ecsi_chunk = NULL;
+    iter->count = 0;
+}
+/* Entity by entity: `row` goes through each span. */
+ECSI_INLINE bool ecs_iter_next_row(ecs_iter *iter)
+{
+    iter->row++;
+    if (ECSI_LIKELY(iter->row < iter->count)) return true;
+    return ecs_iter_next(iter);
+}
+
+/* A piece of a column as raw memory: for a GPU upload or hand-written SIMD. Pointers are
+ * aligned to at least 64 bytes at the start of a chunk. Valid until the next edit. */
+typedef struct ecs_slice {
+    const void *data;
+    uint32_t count;  /* values */
+    uint32_t stride; /* bytes from one to the next */
+} ecs_slice;
+
+/* The slices of term `term` over all that matches; answers how many there are and writes
+ * at most `max`. Tables without an optional column give data NULL. */
+ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint32_t term,
+                                  ecs_slice *out, uint32_t max);
+
+/* ---------------------------------------------------------------------------
+ * 9  Commands
+ *
+ * Recorded in order, applied at the flush: at the end of the phase for systems, at
+ * ecs_flush (or the start of the next tick) for ecs_world_commands. Entities are
+ * taken in order of first touch; for each: on_remove, one move, on_add, on_set with
+ * the last value. An add and a remove of one component cancel without hooks. A
+ * command on an entity that is dead by then is dropped and counted. Slots freed
+ * in a flush are used again from the next flush on.
+ *
+ * Every call answers ECS_FULL when its stream's quota is used up; nothing is
+ * recorded then. A recorded value with a `copy` hook is copied, others taken over.
+ * ------------------------------------------------------------------------- */
+
+/* The world's own stream, for code outside systems and for hooks. */
+ECS_API ecs_commands *ecs_world_commands(ecs_world *world);
+/* Applies it now. ECS_LOCKED while the world is iterated or ticks. */
+ECS_API ecs_status ecs_flush(ecs_world *world);
+
+/* A provisional handle; null when refused. */
+ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd);
+ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
+                                        uint32_t count);
+ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity);
+ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component);
+ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
+                                  const void *value);
+ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
+                                     ecs_component component);
+ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type);
+ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
+                                    const void *value);
+ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
+                                       const ecs_type *type);
+/* `run` is called at its place in the order, after what was recorded before it was
+ * applied; the world may be edited directly. The payload is copied; it is aligned to 16.
+ * References in it are not patched: resolve them with ecs_cmd_resolve. */
+ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
+                                  void (*run)(ecs_world *world, void *payload, uint32_t bytes),
+                                  const void *payload, uint32_t bytes);
+/* In a custom command: the entity that a provisional handle of this flush became; a
+ * real handle is itself; null when its spawn was dropped. */
+ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity);
+
+/* ---------------------------------------------------------------------------
+ * 10  Resources and events
+ *
+ * A resource is one value of a type for the whole world. It exists, zero or built
+ * by `init`, from its first use on.
+ *
+ * An event type has a bounded buffer. Events that systems emit become visible at
+ * the next phase, in the order of their streams. Every reader (a system with ON(T),
+ * or one that was opened by hand) sees each event once; what all readers have seen
+ * is forgotten, and with no reader nothing is kept. When the buffer is full the
+ * type's policy decides, and the loss is counted. Event types are bytes: hooks are
+ * not called for them.
+ * ------------------------------------------------------------------------- */
+
+ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
+                                         const void *value);
+/* NULL when it is not registered. */
+ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type);
+/* Registers it when needed; NULL when refused or inside a tick. */
+ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type);
+
+#ifndef ECS_NO_EVENTS
+typedef enum ecs_event_policy {
+    ECS_EVENT_REFUSE,   /* a full buffer refuses what is new */
+    ECS_EVENT_OVERWRITE /* the oldest makes room, whether it was seen or not */
+} ecs_event_policy;
+
+typedef struct ecs_event_desc {
+    uint32_t capacity; /* events kept; 0: 1,024 */
+    uint32_t quota;    /* that one system may emit in one row block; 0: capacity */
+    ecs_event_policy policy;
+} ecs_event_desc;
+
+typedef struct ecs_event_reader {
+    uint32_t id;
+} ecs_event_reader;
+
+typedef struct ecs_event_stats {
+    uint32_t count;       /* in the buffer */
+    uint64_t sent;        /* accepted */
+    uint64_t refused;     /* full buffer, new event lost */
+    uint64_t overwritten; /* full buffer, oldest event lost */
+    uint64_t unread;      /* forgotten because there was no reader */
+} ecs_event_stats;
+
+/* What a reader gets: an array. */
+typedef struct ecs_events {
+    const void *data;
+    uint32_t count;
+    uint64_t missed; /* overwritten before this reader saw them, since its last read */
+} ecs_events;
+
+/* Before the first use of T as event, otherwise the defaults hold. ECS_EXISTS later. */
+ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *type,
+                                            const ecs_event_desc *desc);
+/* From outside systems: visible at once. ECS_FULL by policy. */
+ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
+                                       const void *value);
+/* From a system: visible at the next phase. ECS_FULL: the quota. */
+ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value);
+/* A reader for code outside systems: it sees what is sent from now on. Null: refused. */
+ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_type *type);
+ECS_API ecs_status ecs_event_reader_close(ecs_world *world, ecs_event_reader reader);
+/* All unseen events; valid until the next call that edits or ticks. */
+ECS_API ecs_events ecs_event_read(ecs_world *world, ecs_event_reader reader);
+ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_type *type);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 11  Systems and phases
+ *
+ * A tick runs the phases in order. In a phase, systems that conflict (one writes what
+ * the other touches) run in the order of their registration unless `before` or
+ * `after` says otherwise; the rest may run at the same time. Commands and events
+ * of a phase are applied at its end, and before each exclusive system.
+ * ------------------------------------------------------------------------- */
+
+typedef uint32_t ecs_phase;
+enum {
+    ECS_PHASE_DEFAULT = 0, /* ECS_UPDATE */
+    ECS_FIRST = 1,
+    ECS_PRE_UPDATE = 2,
+    ECS_UPDATE = 3,
+    ECS_POST_UPDATE = 4,
+    ECS_LAST = 5
+};
+
+typedef struct ecs_phase_desc {
+    const char *name;
+    ecs_phase after;    /* runs right after that one; 0: see `before` */
+    ecs_phase before;   /* runs right before that one; both 0: last */
+    float step_s;       /* fixed step: seconds; 0: once a tick with the tick's dt */
+    uint32_t steps_max; /* catch-up cap: runs in one tick at most; 0: 4 */
+} ecs_phase_desc;
+
+/* The view that every system body gets. ECS_SYSTEM makes a typed one of the same fields. */
+#define ECSI_VIEW_FIELDS                                                          \
+    const ecs_world *world;                                                       \
+    ecs_commands *cmd;          /* this row block's stream */                     \
+    const ecs_entity *entities; /* of the rows */                                 \
+    void *user;                                                                   \
+    uint64_t tick;                                                                \
+    uint32_t count; /* rows in this span; 0 for systems without columns */        \
+    uint32_t base;  /* rows of all spans before this one */                       \
+    float dt;       /* seconds; the step for fixed steps, since the last run for intervals */
+
+typedef struct ecs_view {
+    ECSI_VIEW_FIELDS
+    void *const *columns; /* one a term: column, resource, ecs_events or ecs_getter */
+} ecs_view;
+
+typedef struct ecs_system {
+    const char *name;
+    const ecs_term *terms;
+    uint32_t term_count;
+    ecs_status (*run)(const ecs_view *view);
+    ecs_status (*run_exclusive)(ecs_world *world, const ecs_view *view); /* instead of run */
+} ecs_system;
+
+typedef enum ecs_on_error {
+    ECS_FAIL_FAST, /* its successors are skipped, the phase is finished, the tick stops */
+    ECS_SKIP       /* counted and reported; everything goes on */
+} ecs_on_error;
+
+typedef struct ecs_system_desc {
+    const ecs_system *system; /* copied, with its terms */
+    const char *name;         /* NULL: the system's own */
+    ecs_phase phase;          /* 0: ECS_UPDATE */
+    const char *before[ECS_ORDER_MAX]; /* names of systems of the same phase */
+    const char *after[ECS_ORDER_MAX];
+    bool (*run_if)(const ecs_world *world, void *user); /* NULL: always */
+    ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added */
+    void (*fini)(ecs_world *world, void *user);         /* when the world ends */
+    void *user;
+    uint32_t every_ticks; /* 0 or 1: each tick; n: ticks n, 2n, ... since it was added */
+    float interval_s;     /* runs when so much time has passed; dt is the time since */
+    float step_s;         /* fixed step: runs 0 to steps_max times a tick */
+    uint32_t steps_max;   /* 0: 4; time beyond it is dropped */
+    ecs_on_error on_error;
+    size_t stream_bytes_max; /* 0: the world's; quota of one row block */
+    bool unsplit;            /* one stream and one worker for all its row blocks */
+    bool disabled;
+} ecs_system_desc;
+
+/* ECS_EXISTS: the name is taken. ECS_INVALID: unknown phase, doubled or contradicting
+ * terms. ECS_FULL: systems_max. */
+ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase);
+ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc);
+/* ECS_NOT_FOUND. Not inside a tick. */
+ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool enabled);
+/* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
+ * 0 for a system without a step of its own or of its phase. */
+ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
+
+/* The new phase's number; 0 when refused: see ecs_world_status. */
+ECS_API ecs_phase ecs_phase_add(ecs_world *world, const ecs_phase_desc *desc);
+ECS_API ecs_phase ecs_phase_find(const ecs_world *world, const char *name);
+
+/* Checks and orders everything now; ecs_tick does it when needed. ECS_CYCLE,
+ * ECS_CONFLICT, ECS_NOT_FOUND (an unknown name): logged, and in ecs_explain_schedule. */
+ECS_API ecs_status ecs_schedule_build(ecs_world *world);
+
+/* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
+ * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
+ * tick or an iteration. `dt` is seconds, finite, not negative. */
+ECS_API ecs_status ecs_tick(ecs_world *world, float dt);
+
+typedef struct ecs_failure {
+    const char *system;
+    const char *phase;
+    uint64_t tick;
+    ecs_status status;  /* of the lowest row block that failed */
+    uint32_t row_block; /* its number */
+} ecs_failure;
+
+typedef struct ecs_tick_report {
+    ecs_status status;
+    uint64_t tick;
+    uint32_t systems_run;
+    uint32_t systems_skipped; /* after a failure */
+    uint32_t failure_count;   /* kept below */
+    uint32_t failures_lost;   /* beyond ECS_FAILURES_MAX */
+    uint64_t commands_applied;
+    uint64_t commands_dropped;
+    uint64_t commands_refused;
+    uint64_t events_sent;
+    uint64_t events_dropped;
+    ecs_failure failures[ECS_FAILURES_MAX];
+} ecs_tick_report;
+
+/* About the last tick; never NULL. */
+ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
+
+/* ---------------------------------------------------------------------------
+ * 12  Explain, hash, random
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_EXPLAIN
+/* Text into `text`, at most `bytes` with the closing zero; the answer is the bytes that
+ * the whole text takes without it, as snprintf does. */
+ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
+ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
+                                 size_t bytes);
+ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, char *text,
+                                  size_t bytes);
+/* The last drops of commands: target, command, system that recorded it, and why. */
+ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t bytes);
+#endif
+
+#ifndef ECS_NO_HASH
+/* The determinism oracle: equal builds that got equal inputs have equal hashes after
+ * every tick. Covers handles, generations, free list, table and row order, values (by
+ * field where members are listed, else their bytes), resources, events and readers,
+ * change ticks, accumulators and intervals. Addresses, padding and capacities are not in
+ * it. Equal between compilers under the flags of docs/determinism.md. O(everything). */
+ECS_API uint64_t ecs_world_hash(const ecs_world *world);
+#endif
+
+/* Counter-based random numbers: a pure function of its arguments, so equal on every
+ * thread. `stream` separates uses. The mixing is SplitMix64's finaliser (Steele, Lea,
+ * Flood 2014), applied to each word. */
+ECSI_INLINE uint64_t ecs_random_u64(uint64_t seed, uint64_t tick, ecs_entity entity,
+                                    uint64_t stream)
+{
+    uint64_t word[4];
+    uint64_t h = 0x9e3779b97f4a7c15u;
+    int i;
+    word[0] = seed;
+    word[1] = tick;
+    word[2] = entity.bits;
+    word[3] = stream;
+    for (i = 0; i < 4; i++) {
+        h = (h ^ word[i]) + 0x9e3779b97f4a7c15u;
+        h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+        h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+        h = h ^ (h >> 31);
+    }
+    return h;
+}
+
+/* 0 <= x < 1, 24 bits. */
+ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity entity,
+                                   uint64_t stream)
+{
+    return (float)(ecs_random_u64(seed, tick, entity, stream) >> 40) * (1.0f / 16777216.0f);
+}
+
+#include "macros.h"
+
+#endif /* ECS_H */
