@@ -53,12 +53,14 @@
 #endif
 
 /* tidy: compiler begin */
-#if defined(ECS_IMPLEMENTATION) && !defined(_WIN32) && !defined(_POSIX_C_SOURCE) && \
-    !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE)
-#if defined(_FEATURES_H)
+/* Under -std=c11 the implementation needs POSIX declared; before any system header. */
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus) && !defined(_WIN32) && \
+    !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE)
+#if defined(_FEATURES_H) && defined(ECS_IMPLEMENTATION)
 #error "ecs.h: a system header came first; include ecs.h first or define _POSIX_C_SOURCE=200809L"
-#endif
+#elif !defined(_FEATURES_H)
 #define _POSIX_C_SOURCE 200809L
+#endif
 #endif
 /* tidy: compiler end */
 
@@ -99,16 +101,18 @@
 #endif
 #if defined(__GNUC__) || defined(__clang__)
 #define ECSI_UNUSED __attribute__((unused))
+#define ECSI_USED __attribute__((used))
 #define ECSI_CLEANUP(f) __attribute__((cleanup(f)))
 #define ECSI_LIKELY(c) __builtin_expect(!!(c), 1)
 #define ECSI_UNLIKELY(c) __builtin_expect(!!(c), 0)
-#define ECSI_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ECSI_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define ECSI_UNUSED
+#define ECSI_USED
 #define ECSI_CLEANUP(f)
 #define ECSI_LIKELY(c) (c)
 #define ECSI_UNLIKELY(c) (c)
-#define ECSI_PRINTF(format, first)
+#define ECSI_PRINTF(text, first)
 #endif
 /* tidy: compiler end */
 #define ECSI_INLINE static inline ECSI_UNUSED
@@ -118,6 +122,33 @@
 #define ECS_API ECSI_UNUSED static
 #else
 #define ECS_API ECSI_EXTERN
+#endif
+
+/* A symbol that carries the switches: every unit asks for the one of its own switches, so
+ * units that were compiled with different ones do not link. */
+#ifdef ECS_NO_EVENTS
+#define ECSI_CONFIG_EVENTS 0
+#else
+#define ECSI_CONFIG_EVENTS 1
+#endif
+#ifdef ECS_NO_EXPLAIN
+#define ECSI_CONFIG_EXPLAIN 0
+#else
+#define ECSI_CONFIG_EXPLAIN 1
+#endif
+#ifdef ECS_NO_HASH
+#define ECSI_CONFIG_HASH 0
+#else
+#define ECSI_CONFIG_HASH 1
+#endif
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c) ecs_config_##major##_##minor##_##a##b##c
+#define ECSI_CONFIG_NAME(major, minor, a, b, c) ECSI_CONFIG_NAME_(major, minor, a, b, c)
+#define ECSI_CONFIG                                                               \
+    ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
+                     ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH)
+#ifndef ECS_STATIC
+ECSI_EXTERN const int ECSI_CONFIG;
+ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
 #endif
 
 /* ---------------------------------------------------------------------------
@@ -274,7 +305,8 @@ typedef struct ecs_member {
  * Notice: `on_add` after a component was added, `on_set` after a value was
  * written by a set, `on_remove` before it is removed (also at despawn and at world
  * destruction). In a hook, direct edits answer ECS_LOCKED; record commands with
- * ecs_world_commands instead, they are applied when the edit is done.
+ * ecs_world_commands instead: they are applied at the end of the flush that runs, or
+ * at the next one after a direct edit.
  *
  * `hash` replaces the hash of the bytes. */
 typedef struct ecs_hooks {
@@ -370,9 +402,10 @@ typedef struct ecs_world_desc {
     uint32_t phases_max;            /* 32 */
     uint32_t resource_bytes_max;    /* no limit, 64 KiB: of all resources together */
     uint32_t event_bytes_max;       /* no limit, 256 KiB: of all event buffers together */
-    size_t command_bytes_max;       /* 256 MiB, 1 MiB: recorded in one phase */
-    size_t stream_bytes_max;        /* 16 MiB, a fair share: recorded by one system in one
-                                       row block, or by ecs_world_commands between flushes */
+    size_t command_bytes_max;       /* no limit; fixed: 64 for each entity, at least 1 MiB:
+                                       recorded in one phase */
+    size_t stream_bytes_max;        /* 64 MiB; fixed: a share by rows: recorded by one system
+                                       in one row block */
     uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
@@ -617,7 +650,6 @@ typedef struct ecs_iter {
     const unsigned char *ecsi_match_end;
     const void *ecsi_chunk;
     uint32_t ecsi_chunk_row;
-    uint32_t ecsi_block_rows;
     uint32_t *ecsi_lock;
     uint64_t ecsi_tick;
 } ecs_iter;
@@ -892,7 +924,7 @@ typedef struct ecs_tick_report {
     ecs_failure failures[ECS_FAILURES_MAX];
 } ecs_tick_report;
 
-/* About the last tick; never NULL. */
+/* About the last tick. */
 ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
 
 /* ---------------------------------------------------------------------------
@@ -948,7 +980,5 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
 {
     return (float)(ecs_random_u64(seed, tick, entity, stream) >> 40) * (1.0f / 16777216.0f);
 }
-
-#include "macros.h"
 
 #endif /* ECS_H */

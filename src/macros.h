@@ -310,7 +310,7 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #define ecs_get(world, entity, T) ecsi_get_##T((world), (entity))
 #define ecs_get_mut(world, entity, T) ecsi_mut_##T((world), (entity))
 #define ECS_GETTER(T) struct ecsi_getter_##T
-/* Aborts on failure unless asserts are off; ecs_getter_make answers a status. */
+/* When it is refused (ECS_FULL, ECS_NO_MEMORY) it finds nothing; ecs_getter_make says why. */
 #define ecs_getter_bind(world, T) ecsi_bind_##T(world)
 #define ecs_getter_get(getter, T, entity) ecsi_find_##T((getter), (entity))
 #define ecs_cmd_add(cmd, entity, T) ecs_cmd_add_type((cmd), (entity), &ecsi_type_##T)
@@ -428,27 +428,27 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #define ECSI_FIELD_EM(T) ecs_commands *ecsi_emit_##T;
 #define ECSI_FIELD_LU(T) struct ecsi_getter_##T ecsi_lookup_##T;
 #define ECSI_FILL(t) ECSI_FILL_ t
-#define ECSI_FILL_(k, T) ECSI_FILL_##k(T) ecsi_column++;
-#define ECSI_FILL_R(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_column;
+#define ECSI_FILL_(k, T) ECSI_FILL_##k(T) ecsi_cell++;
+#define ECSI_FILL_R(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_W(T)                                                             \
-    ecsi_v->ecsi_write_##T = (T *)*ecsi_column; ecsi_v->ecsi_read_##T = (const T *)*ecsi_column;
+    ecsi_v->ecsi_write_##T = (T *)*ecsi_cell; ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_H(T)
 #define ECSI_FILL_N(T)
-#define ECSI_FILL_O(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_column;
+#define ECSI_FILL_O(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_P(T)                                                             \
-    ecsi_v->ecsi_optional_write_##T = (T *)*ecsi_column;                           \
-    ecsi_v->ecsi_optional_##T = (const T *)*ecsi_column;
+    ecsi_v->ecsi_optional_write_##T = (T *)*ecsi_cell;                           \
+    ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_Y(T) ECSI_FILL_O(T)
 #define ECSI_FILL_Z(T) ECSI_FILL_O(T)
-#define ECSI_FILL_RR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_column;
+#define ECSI_FILL_RR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_RW(T)                                                            \
-    ecsi_v->ecsi_res_write_##T = (T *)*ecsi_column;                                \
-    ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_column;
+    ecsi_v->ecsi_res_write_##T = (T *)*ecsi_cell;                                \
+    ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ON(T)                                                            \
-    ecsi_v->ecsi_on_##T = (const T *)((const ecs_events *)*ecsi_column)->data;     \
-    ecsi_v->ecsi_on_count_##T = ((const ecs_events *)*ecsi_column)->count;
+    ecsi_v->ecsi_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
+    ecsi_v->ecsi_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
 #define ECSI_FILL_EM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
-#define ECSI_FILL_LU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_column;
+#define ECSI_FILL_LU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
 #define ECSI_ENTRY(t) ECSI_ENTRY_ t
 #define ECSI_ENTRY_(k, T) {&ecsi_type_##T, {0}, ECSI_ACCESS_##k},
 #define ECSI_ACCESS_R ECS_ACCESS_READ
@@ -483,10 +483,10 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
     {                                                                              \
         struct ecsi_view_##n ecsi_to;                                              \
         struct ecsi_view_##n *ecsi_v = &ecsi_to;                                   \
-        void *const *ecsi_column = ecsi_from->columns;                             \
+        void *const *ecsi_cell = ecsi_from->columns;                             \
         ECSI_COPY_VIEW(ecsi_to, *ecsi_from)                                        \
         ECSI_FOR_TERMS(k, ECSI_FILL, __VA_ARGS__)                                  \
-        (void)ecsi_column;                                                         \
+        (void)ecsi_cell;                                                         \
         return ecsi_body_##n(ecsi_v);                                              \
     }                                                                              \
     static const ecs_term ecsi_terms_##n[] = {ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)}; \
@@ -528,14 +528,14 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
     ECSI_UNUSED static const ecs_query_info n = {#n, ecsi_terms_##n, k};           \
     ECSI_INLINE bool ecsi_next_##n(struct ecsi_view_##n *ecsi_v)                   \
     {                                                                              \
-        void *const *ecsi_column = ecsi_v->iter.columns;                           \
+        void *const *ecsi_cell = ecsi_v->iter.columns;                           \
         if (!ecs_iter_next(&ecsi_v->iter)) return false;                           \
         ecsi_v->entities = ecsi_v->iter.entities;                                  \
         ecsi_v->count = ecsi_v->iter.count;                                        \
         ecsi_v->base = ecsi_v->iter.base;                                          \
         ecsi_v->row = 0;                                                           \
         ECSI_FOR_TERMS(k, ECSI_FILL, __VA_ARGS__)                                  \
-        (void)ecsi_column;                                                         \
+        (void)ecsi_cell;                                                         \
         return true;                                                               \
     }                                                                              \
     ECSI_INLINE bool ecsi_next_row_##n(struct ecsi_view_##n *ecsi_v)               \

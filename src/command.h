@@ -1,0 +1,1136 @@
+/* command.h: recorded edits, and the flush that applies them.
+ *
+ * A queue is a list of blocks that never move, so a recorded value may know its address.
+ * Streams (one a system and row block) record into it one after the other; a marker says
+ * where each begins. The flush goes over a queue in passes:
+ *
+ *   1  every spawn gets its real handle; provisional handles in columns and resources are
+ *      patched
+ *   2  each command joins the chain of its entity, in order of first touch; dead targets
+ *      are dropped; events go to their buffers
+ *   3  each chain becomes one net change of one entity, and one move
+ *
+ * A custom command ends a segment: 2 and 3 are done for what came before it. */
+/* floor: 8 */
+#ifndef ECS_COMMAND_H
+#define ECS_COMMAND_H
+
+#include "event.h"
+#include "query.h"
+#include "resource.h"
+
+/* Bytes of the first block in grow mode; the next ones are larger. */
+#define ECSI_BLOCK_BYTES_MIN 16384u
+#define ECSI_BLOCK_BYTES_MAX ((size_t)4 << 20)
+/* A provisional handle is 45 bits of stream and 18 bits of ordinal. */
+#define ECSI_ORDINAL_BITS 18u
+#define ECSI_ORDINALS_MAX (1u << ECSI_ORDINAL_BITS)
+#define ECSI_SERIAL_MAX ((uint64_t)1 << 45)
+/* Drops that ecs_explain_drops remembers. */
+#define ECSI_DROPS_MAX 32u
+/* Rounds of one flush: commands that hooks and custom commands record go into the next. */
+#define ECSI_FLUSH_ROUNDS_MAX 64u
+/* Event types that one stream may emit. */
+#define ECSI_EMIT_TYPES_MAX 16u
+/* No system: the world's own stream. */
+#define ECSI_NO_SYSTEM 0xffffffffu
+
+typedef enum ecsi_command_kind {
+    ECSI_COMMAND_STREAM,  /* entity: serial; component: system */
+    ECSI_COMMAND_SPAWN,   /* entity: provisional */
+    ECSI_COMMAND_DESPAWN,
+    ECSI_COMMAND_ADD,
+    ECSI_COMMAND_REMOVE,
+    ECSI_COMMAND_SET,
+    ECSI_COMMAND_CUSTOM,
+    ECSI_COMMAND_EVENT
+} ecsi_command_kind;
+
+typedef struct ecsi_command {
+    uint32_t bytes;      /* to the next command of the block */
+    uint32_t kind;
+    uint64_t entity;
+    const ecs_type *type;      /* of a component that was not registered yet, or NULL */
+    struct ecsi_command *next; /* of the same entity */
+    void *payload;
+    uint32_t component;
+    uint32_t payload_bytes;
+} ecsi_command;
+
+typedef struct ecsi_custom {
+    void (*run)(ecs_world *world, void *payload, uint32_t bytes);
+} ecsi_custom;
+
+typedef struct ecsi_block {
+    struct ecsi_block *next;
+    size_t bytes;
+    size_t used;
+} ecsi_block;
+
+typedef struct ecsi_queue {
+    ecsi_block *first;
+    ecsi_block *last; /* that is written to; later ones are empty */
+    size_t bytes;     /* recorded */
+    size_t bytes_max;
+    uint32_t command_count;
+    uint32_t spawn_count;
+    uint32_t stream_count;
+} ecsi_queue;
+
+/* Where a queue stands, to take back a failed system's commands. */
+typedef struct ecsi_queue_mark {
+    ecsi_block *block;
+    size_t used;
+    size_t bytes;
+    uint32_t command_count;
+    uint32_t spawn_count;
+    uint32_t stream_count;
+} ecsi_queue_mark;
+
+/* A stream whose spawns are known: provisional to real. */
+typedef struct ecsi_spawn_range {
+    uint64_t serial;
+    uint32_t first; /* in spawn_map */
+    uint32_t count;
+} ecsi_spawn_range;
+
+/* An entity that the flush touches, in order of first touch. */
+typedef struct ecsi_touch {
+    ecsi_command *first;
+    ecsi_command *last;
+    uint32_t index;
+    uint32_t system;
+} ecsi_touch;
+
+/* Several commands on one component of one entity, folded. */
+typedef struct ecsi_fold {
+    uint32_t component;
+    bool present;
+    void *payload; /* the last value, or NULL */
+} ecsi_fold;
+
+typedef struct ecsi_drop {
+    uint64_t entity;
+    uint64_t tick;
+    uint32_t kind;
+    uint32_t component;
+    uint32_t system;
+    uint32_t killer; /* system that despawned it, when that is known: with ECS_DEBUG */
+    ecs_status why;
+} ecsi_drop;
+
+typedef struct ecsi_flush {
+    ecsi_editor *editor;
+    ecsi_storage *storage;
+    ecsi_components *components;
+#ifndef ECS_NO_EVENTS
+    ecsi_events *events;
+#endif
+    ecsi_memory *memory;
+    ecs_world *world;
+    uint32_t *locks;
+    ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
+    ecsi_vec spawn_map; /* of ecs_entity */
+    ecsi_vec touches;   /* of ecsi_touch */
+    ecsi_vec folds;     /* of ecsi_fold */
+    ecsi_vec fold_of;   /* of uint32_t by component: index plus one */
+    ecsi_vec marks;     /* of unsigned char by component: has a payload */
+    uint64_t serial_next;
+    uint32_t commands_max; /* of one queue, in fixed mode */
+    bool running;
+    uint32_t system;       /* of the command that is looked at */
+    uint64_t recorded;
+    uint64_t applied;
+    uint64_t dropped;
+    uint64_t refused;
+    uint64_t events_dropped;
+    uint32_t drop_count;   /* ever; the last ones are kept */
+    ecsi_drop drops[ECSI_DROPS_MAX];
+#ifdef ECS_DEBUG
+    uint32_t kill_count;
+    uint64_t kills[ECSI_DROPS_MAX];
+    uint32_t killers[ECSI_DROPS_MAX];
+#endif
+} ecsi_flush;
+
+/* A stream: what records. */
+struct ecs_commands {
+    ecsi_flush *flush;
+    ecsi_queue *queue;
+    uint64_t serial;
+    size_t bytes_left;
+    uint32_t spawn_count;
+    uint32_t spawns_max;
+    uint32_t system;
+    bool begun; /* its marker is recorded */
+    uint32_t emit_type_count;
+    uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
+    uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
+};
+
+/* ---- Queues ----------------------------------------------------------------------- */
+
+static ecsi_block *ecsi_block_make(ecsi_memory *memory, size_t bytes)
+{
+    ecsi_block *block = (ecsi_block *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
+    ECSI_CHECK(bytes > sizeof *block);
+    if (block == NULL) return NULL;
+    block->next = NULL;
+    block->bytes = bytes;
+    block->used = sizeof *block;
+    return block;
+}
+
+/* At creation: the whole queue is one block in fixed mode. */
+static ecs_status ecsi_queue_create(ecsi_memory *memory, ecsi_queue *queue, size_t bytes_max)
+{
+    ECSI_CHECK(queue->first == NULL);
+    ECSI_CHECK(bytes_max > 0);
+    queue->bytes_max = bytes_max;
+    if (!memory->fixed) return ECS_OK;
+    if (memory->measuring) {
+        (void)ecsi_alloc(memory, bytes_max + sizeof(ecsi_block) + 4096, ECSI_MALLOC_ALIGN);
+        return ECS_OK;
+    }
+    queue->first = ecsi_block_make(memory, bytes_max + sizeof(ecsi_block) + 4096);
+    queue->last = queue->first;
+    return queue->first != NULL ? ECS_OK : ECS_NO_MEMORY;
+}
+
+static void ecsi_queue_destroy(ecsi_memory *memory, ecsi_queue *queue)
+{
+    ecsi_block *block = queue->first;
+    ECSI_CHECK(queue->command_count == 0);
+    ECSI_CHECK(queue->bytes == 0);
+    while (block != NULL) {
+        ecsi_block *next = block->next;
+        ecsi_release(memory, block, block->bytes, ECSI_MALLOC_ALIGN);
+        block = next;
+    }
+    queue->first = NULL;
+    queue->last = NULL;
+}
+
+/* Room for `bytes` in the block that is written to, going on to the next or a new one. */
+static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_queue *queue,
+                                                   size_t bytes)
+{
+    size_t want = queue->last == NULL ? ECSI_BLOCK_BYTES_MIN : queue->last->bytes * 2;
+    ecsi_block *block;
+    ECSI_CHECK(bytes > 0);
+    if (memory->fixed) return ECS_FULL;
+    if (queue->last != NULL && queue->last->next != NULL &&
+        queue->last->next->bytes - sizeof *block >= bytes) {
+        queue->last = queue->last->next;
+        queue->last->used = sizeof *block;
+        return ECS_OK;
+    }
+    if (want > ECSI_BLOCK_BYTES_MAX) want = ECSI_BLOCK_BYTES_MAX;
+    if (want < bytes + sizeof *block) want = bytes + sizeof *block;
+    block = ecsi_block_make(memory, want);
+    if (block == NULL) return ECS_NO_MEMORY;
+    if (queue->last == NULL) {
+        queue->first = block;
+    } else {
+        block->next = queue->last->next;
+        queue->last->next = block;
+    }
+    queue->last = block;
+    return ECS_OK;
+}
+
+static ecsi_queue_mark ecsi_queue_where(const ecsi_queue *queue)
+{
+    ecsi_queue_mark mark;
+    mark.block = queue->last;
+    mark.used = queue->last == NULL ? 0 : queue->last->used;
+    mark.bytes = queue->bytes;
+    mark.command_count = queue->command_count;
+    mark.spawn_count = queue->spawn_count;
+    mark.stream_count = queue->stream_count;
+    return mark;
+}
+
+/* Walks over commands: from a mark, or from the start. */
+typedef struct ecsi_cursor {
+    ecsi_block *block;
+    size_t at;
+    ecsi_block *last;
+} ecsi_cursor;
+
+static ecsi_cursor ecsi_queue_begin(const ecsi_queue *queue)
+{
+    ecsi_cursor cursor;
+    cursor.block = queue->first;
+    cursor.at = sizeof(ecsi_block);
+    cursor.last = queue->last;
+    return cursor;
+}
+
+/* The next command, or NULL at the end. */
+static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
+{
+    ecsi_command *command;
+    if (cursor->block == NULL) return NULL;
+    while (cursor->at >= cursor->block->used) {
+        if (cursor->block == cursor->last) return NULL;
+        cursor->block = cursor->block->next;
+        cursor->at = sizeof(ecsi_block);
+    }
+    command = (ecsi_command *)(void *)((unsigned char *)cursor->block + cursor->at);
+    ECSI_CHECK(command->bytes >= sizeof *command);
+    cursor->at += command->bytes;
+    return command;
+}
+
+/* Everything in it has been applied or dropped. */
+static void ecsi_queue_reset(ecsi_queue *queue)
+{
+    ecsi_block *block;
+    for (block = queue->first; block != NULL; block = block->next) {
+        block->used = sizeof *block;
+        ECSI_CHECK(block->bytes >= block->used);
+    }
+    queue->last = queue->first;
+    queue->bytes = 0;
+    queue->command_count = 0;
+    queue->spawn_count = 0;
+    queue->stream_count = 0;
+}
+
+/* ---- Recording -------------------------------------------------------------------- */
+
+/* Makes sure that the flush cannot fail for want of its own lists: they have room for every
+ * command before it is recorded. */
+static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue *queue,
+                                            bool spawn)
+{
+    ecs_status status = ecsi_vec_reserve(flush->memory, &flush->touches,
+                                         queue->command_count + 1, flush->commands_max,
+                                         sizeof(ecsi_touch));
+    if (ECSI_LIKELY(!spawn) || status != ECS_OK) return status;
+    status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, queue->spawn_count + 1,
+                              flush->commands_max, sizeof(ecs_entity));
+    if (status != ECS_OK) return status;
+    return ecsi_vec_reserve(flush->memory, &flush->ranges, queue->stream_count + 1,
+                            flush->commands_max, sizeof(ecsi_spawn_range));
+}
+
+/* A command of `payload_bytes` in the stream, or a status: nothing is recorded then. */
+static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint64_t entity,
+                                          uint32_t payload_bytes, uint32_t align,
+                                          ecsi_command **out)
+{
+    ecsi_queue *queue = cmd->queue;
+    size_t need = sizeof(ecsi_command) + payload_bytes + (align > 8 ? align : 0);
+    ecsi_command *command;
+    uintptr_t at;
+    ecs_status status;
+    need = (need + 7) & ~(size_t)7;
+    if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
+        return ECS_FULL;
+    }
+    status = ecsi_flush_reserve(cmd->flush, queue, kind == ECSI_COMMAND_SPAWN);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    if (ECSI_UNLIKELY(queue->last == NULL || queue->last->bytes - queue->last->used < need)) {
+        status = ecsi_queue_advance(cmd->flush->memory, queue, need);
+        if (status != ECS_OK) return status;
+    }
+    command = (ecsi_command *)(void *)((unsigned char *)queue->last + queue->last->used);
+    command->bytes = (uint32_t)need;
+    command->kind = kind;
+    command->entity = entity;
+    command->type = NULL;
+    command->next = NULL;
+    command->component = 0;
+    command->payload_bytes = payload_bytes;
+    at = ((uintptr_t)(command + 1) + (align - 1)) & ~(uintptr_t)(align - 1);
+    command->payload = payload_bytes == 0 ? NULL : (void *)at;
+    queue->last->used += need;
+    queue->bytes += need;
+    queue->command_count++;
+    cmd->bytes_left -= need;
+    *out = command;
+    return ECS_OK;
+}
+
+/* The stream's marker, before its first command. */
+static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
+{
+    ecsi_command *command;
+    ecs_status status = ecsi_vec_reserve(cmd->flush->memory, &cmd->flush->ranges,
+                                         cmd->queue->stream_count + 1,
+                                         cmd->flush->commands_max, sizeof(ecsi_spawn_range));
+    ECSI_CHECK(!cmd->begun);
+    if (status == ECS_OK) {
+        status = ecsi_command_put(cmd, ECSI_COMMAND_STREAM, cmd->serial, 0, 1, &command);
+    }
+    if (status != ECS_OK) return status;
+    command->component = cmd->system;
+    cmd->queue->stream_count++;
+    cmd->begun = true;
+    ECSI_CHECK(command->payload == NULL);
+    return ECS_OK;
+}
+
+/* Counts what a call answers. */
+static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
+{
+    if (ECSI_LIKELY(status == ECS_OK)) {
+        cmd->flush->recorded++;
+    } else {
+        cmd->flush->refused++;
+    }
+    return status;
+}
+
+static inline ecs_status ecsi_command_record(ecs_commands *cmd, uint32_t kind,
+                                             uint64_t entity, uint32_t payload_bytes,
+                                             uint32_t align, ecsi_command **out)
+{
+    ecs_status status = ECS_OK;
+    if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
+    if (ECSI_LIKELY(status == ECS_OK)) {
+        status = ecsi_command_put(cmd, kind, entity, payload_bytes, align, out);
+    }
+    return ecsi_recorded(cmd, status);
+}
+
+/* A command about a component: by id, or by a type that may not be registered yet (systems
+ * cannot register: the flush does). */
+static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
+                                               ecs_entity entity, uint32_t id,
+                                               const ecs_type *type, const void *value)
+{
+    const ecsi_component *c = NULL;
+    ecsi_command *command;
+    ecs_status status;
+    if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
+    if (ECSI_LIKELY(id != 0)) {
+        c = ecsi_component_at(cmd->flush->components, id);
+        type = &c->type;
+    }
+    if (value != NULL && ECSI_UNLIKELY(type->bytes == 0)) return ECS_UNSUPPORTED;
+    if (ecs_is_null(entity)) return ECS_STALE;
+    status = ecsi_command_record(cmd, kind, entity.bits, value == NULL ? 0 : type->bytes, type->align,
+                         &command);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    command->component = id;
+    command->type = id == 0 ? type : NULL;
+    if (value == NULL) return ECS_OK;
+    if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
+        ecsi_values_copy(c, command->payload, value, 1);
+    } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
+        type->hooks->copy(command->payload, value, 1, type->hooks->user);
+    } else {
+        ecsi_bytes_move(command->payload, value, type->bytes);
+    }
+    return ECS_OK;
+}
+
+static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
+{
+    ecs_entity e = {0};
+    ecsi_command *command;
+    uint64_t number = cmd->serial << ECSI_ORDINAL_BITS | cmd->spawn_count;
+    if (cmd->spawn_count == cmd->spawns_max || cmd->serial >= ECSI_SERIAL_MAX) {
+        *status = ecsi_recorded(cmd, ECS_FULL);
+        return e;
+    }
+    ECSI_CHECK(cmd->spawns_max <= ECSI_ORDINALS_MAX);
+    e.bits = (number >> 31) << 32 | 0x80000000u | (number & 0x7fffffffu);
+    *status = ecsi_command_record(cmd, ECSI_COMMAND_SPAWN, e.bits, 0, 1, &command);
+    if (*status != ECS_OK) return ecs_null();
+    cmd->spawn_count++;
+    cmd->queue->spawn_count++;
+    ECSI_CHECK(ecs_is_provisional(e));
+    return e;
+}
+
+/* Starts a stream: quotas are whole, and its spawns get handles of their own. */
+static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *queue,
+                             uint32_t system, size_t bytes_max, uint32_t spawns_max)
+{
+    ECSI_CHECK(flush != NULL);
+    ECSI_CHECK(queue != NULL);
+    cmd->flush = flush;
+    cmd->queue = queue;
+    cmd->serial = ++flush->serial_next;
+    cmd->bytes_left = bytes_max;
+    cmd->spawn_count = 0;
+    cmd->spawns_max = spawns_max;
+    cmd->system = system;
+    cmd->begun = false;
+    cmd->emit_type_count = 0;
+}
+
+/* ---- Dropping --------------------------------------------------------------------- */
+
+/* Ends a payload that nobody takes over. */
+static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
+{
+    if (command->kind != ECSI_COMMAND_SET || command->payload == NULL) return;
+    ECSI_CHECK(command->component != 0 || command->type != NULL);
+    if (command->component != 0) {
+        ecsi_values_destroy(ecsi_component_at(flush->components, command->component),
+                            command->payload, 1);
+    } else if (command->type->hooks != NULL && command->type->hooks->destroy != NULL) {
+        command->type->hooks->destroy(command->payload, 1, command->type->hooks->user);
+    }
+    command->payload = NULL;
+}
+
+static uint32_t ecsi_flush_killer(const ecsi_flush *flush, uint64_t entity)
+{
+    (void)flush;
+    (void)entity;
+#ifdef ECS_DEBUG
+    for (uint32_t i = 0; i < ECSI_DROPS_MAX; i++) {
+        if (flush->kills[i] == entity && entity != 0) return flush->killers[i];
+    }
+#endif
+    return ECSI_NO_SYSTEM;
+}
+
+/* Notes who despawned it, for the report about a later command on it. */
+static void ecsi_flush_kill(ecsi_flush *flush, ecs_entity entity, uint32_t system)
+{
+    (void)flush;
+    (void)entity;
+    (void)system;
+#ifdef ECS_DEBUG
+    flush->kills[flush->kill_count % ECSI_DROPS_MAX] = entity.bits;
+    flush->killers[flush->kill_count % ECSI_DROPS_MAX] = system;
+    flush->kill_count++;
+#endif
+}
+
+static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t system,
+                              ecs_status why)
+{
+    ecsi_drop *drop = &flush->drops[flush->drop_count % ECSI_DROPS_MAX];
+    ECSI_CHECK(why != ECS_OK);
+    drop->entity = command->entity;
+    drop->tick = *flush->storage->tick;
+    drop->kind = command->kind;
+    drop->component = command->component;
+    drop->system = system;
+    drop->killer = ecsi_flush_killer(flush, command->entity);
+    drop->why = why;
+    flush->drop_count++;
+    flush->dropped++;
+    ecsi_payload_end(flush, command);
+    ECSI_CHECK(flush->drop_count > 0);
+}
+
+/* Takes back what was recorded since the mark: a failed system's commands and events. */
+static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
+{
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    uint32_t system = ECSI_NO_SYSTEM;
+    ECSI_CHECK(queue->command_count >= mark.command_count);
+    if (mark.block != NULL) {
+        cursor.block = mark.block;
+        cursor.at = mark.used;
+    }
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        if (command->kind == ECSI_COMMAND_STREAM) {
+            system = command->component;
+        } else if (command->kind == ECSI_COMMAND_EVENT) {
+            flush->events_dropped++;
+        } else {
+            ecsi_command_drop(flush, command, system, ECS_FAILED);
+        }
+    }
+    if (mark.block == NULL) {
+        ecsi_queue_reset(queue);
+        return;
+    }
+    queue->last = mark.block;
+    queue->last->used = mark.used;
+    queue->bytes = mark.bytes;
+    queue->command_count = mark.command_count;
+    queue->spawn_count = mark.spawn_count;
+    queue->stream_count = mark.stream_count;
+}
+
+/* ---- Pass 1: handles --------------------------------------------------------------- */
+
+/* What a provisional handle became: itself when it is not of this flush, null when its
+ * spawn was dropped. */
+static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
+{
+    const ecsi_spawn_range *ranges = (const ecsi_spawn_range *)flush->ranges.data;
+    uint64_t number;
+    uint64_t serial;
+    uint32_t low = 0;
+    uint32_t high = flush->ranges.count;
+    if (!ecs_is_provisional(entity)) return entity;
+    number = (entity.bits >> 32) << 31 | (entity.bits & 0x7fffffffu);
+    serial = number >> ECSI_ORDINAL_BITS;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (ranges[middle].serial < serial) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    ECSI_CHECK(low <= flush->ranges.count);
+    if (low == flush->ranges.count || ranges[low].serial != serial) return entity;
+    number &= ECSI_ORDINALS_MAX - 1;
+    if (number >= ranges[low].count) return ecs_null();
+    return *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, ranges[low].first + number);
+}
+
+/* Gives every recorded spawn its real handle, in order. One for which there is no slot
+ * becomes null. */
+static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
+{
+    ecsi_entities *entities = flush->storage->entities;
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ecsi_spawn_range *range = NULL;
+    flush->ranges.count = 0;
+    flush->spawn_map.count = 0;
+    if (queue->spawn_count == 0) return;
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        ecs_entity real = {0};
+        if (command->kind == ECSI_COMMAND_STREAM) {
+            ECSI_CHECK(flush->ranges.count < flush->ranges.capacity);
+            range = ECSI_VEC_AT(ecsi_spawn_range, &flush->ranges, flush->ranges.count++);
+            range->serial = command->entity;
+            range->first = flush->spawn_map.count;
+            range->count = 0;
+        }
+        if (command->kind != ECSI_COMMAND_SPAWN) continue;
+        if (ecsi_entities_reserve(flush->memory, entities, 1) == ECS_OK) {
+            real = ecsi_entities_take(entities);
+        }
+        ECSI_CHECK(range != NULL);
+        ECSI_CHECK(flush->spawn_map.count < flush->spawn_map.capacity);
+        *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, flush->spawn_map.count++) = real;
+        range->count++;
+    }
+}
+
+/* Patches the references in `count` values. */
+static void ecsi_patch_values(const ecsi_flush *flush, const ecsi_component *component,
+                              void *values, uint32_t count)
+{
+    uint32_t m;
+    uint32_t i;
+    ECSI_CHECK(component->references);
+    ECSI_CHECK(values != NULL);
+    for (m = 0; m < component->type.member_count; m++) {
+        const ecs_member *member = &component->type.members[m];
+        if (member->kind != ECS_KIND_ENTITY) continue;
+        for (i = 0; i < count; i++) {
+            unsigned char *at = (unsigned char *)values +
+                                (size_t)i * component->type.bytes + member->offset;
+            uint32_t left;
+            for (left = member->bytes; left > 0; left -= (uint32_t)sizeof(ecs_entity)) {
+                ecs_entity e;
+                memcpy(&e, at, sizeof e);
+                if (ecs_is_provisional(e)) {
+                    e = ecsi_flush_resolve(flush, e);
+                    memcpy(at, &e, sizeof e);
+                }
+                at += sizeof(ecs_entity);
+            }
+        }
+    }
+}
+
+/* Patches one column of a chunk, in the row blocks that were written since `since`. */
+static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *component,
+                              ecsi_chunk *chunk, uint32_t column, uint64_t since)
+{
+    const ecsi_table *table = chunk->table;
+    uint32_t row;
+    ECSI_CHECK(column < table->column_count);
+    ECSI_CHECK(table->block_rows > 0);
+    for (row = 0; row < chunk->count; row += table->block_rows) {
+        uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
+        if (*ecsi_chunk_tick(chunk, column, row) < since) continue;
+        ecsi_patch_values(flush, component,
+                          ecsi_chunk_value(chunk, &table->columns[column], row), count);
+    }
+}
+
+/* Patches provisional handles that were written into columns and resources. */
+static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
+{
+    uint32_t t;
+    uint32_t id;
+    bool any = false;
+    if (flush->spawn_map.count == 0) return;
+    for (id = 1; id <= flush->components->list.count; id++) {
+        const ecsi_component *c = ecsi_component_at(flush->components, id);
+        any = any || c->references;
+        if (c->references && c->resource != NULL) ecsi_patch_values(flush, c, c->resource, 1);
+    }
+    ECSI_CHECK(flush->ranges.count > 0);
+    for (t = 0; t < flush->storage->tables.count && any; t++) {
+        ecsi_table *table = ecsi_table_at(flush->storage, t);
+        uint32_t i;
+        for (i = 0; i < table->column_count; i++) {
+            const ecsi_component *c = ecsi_component_at(flush->components,
+                                                        table->columns[i].component);
+            ecsi_chunk *chunk = c->references ? table->first : NULL;
+            for (; chunk != NULL; chunk = chunk->next) {
+                ecsi_patch_column(flush, c, chunk, i, since);
+            }
+        }
+    }
+}
+
+/* ---- Pass 3: one entity ------------------------------------------------------------- */
+
+/* Room in the lists by component, for all that are registered. */
+static ecs_status ecsi_flush_components(ecsi_flush *flush)
+{
+    uint32_t count = flush->components->list.count + 1;
+    uint32_t max = flush->components->max + 1;
+    uint32_t old = flush->fold_of.count;
+    ecs_status status =
+        ecsi_vec_reserve(flush->memory, &flush->fold_of, count, max, sizeof(uint32_t));
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(flush->memory, &flush->marks, count, max, 1);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(flush->memory, &flush->folds, count, max, sizeof(ecsi_fold));
+    }
+    if (status != ECS_OK) return status;
+    ECSI_CHECK(old <= count);
+    if (count > old) {
+        memset(ECSI_VEC_AT(uint32_t, &flush->fold_of, old), 0, (count - old) * sizeof(uint32_t));
+        memset(ECSI_VEC_AT(unsigned char, &flush->marks, old), 0, count - old);
+    }
+    flush->fold_of.count = count;
+    flush->marks.count = count;
+    return ECS_OK;
+}
+
+/* Joins one command to the folds. */
+static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
+{
+    uint32_t *index = ECSI_VEC_AT(uint32_t, &flush->fold_of, command->component);
+    unsigned char *mark = ECSI_VEC_AT(unsigned char, &flush->marks, command->component);
+    ecsi_fold *fold;
+    ECSI_CHECK(command->component != 0);
+    if (*index == 0) {
+        fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, flush->folds.count++);
+        *index = flush->folds.count;
+        fold->component = command->component;
+        fold->payload = NULL;
+    }
+    fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, *index - 1);
+    if (fold->payload != NULL && command->kind != ECSI_COMMAND_ADD) {
+        ecsi_values_destroy(ecsi_component_at(flush->components, fold->component), fold->payload,
+                            1);
+        fold->payload = NULL;
+    }
+    fold->present = command->kind != ECSI_COMMAND_REMOVE;
+    if (command->kind == ECSI_COMMAND_SET) fold->payload = command->payload;
+    *mark = fold->payload != NULL;
+    flush->applied++;
+}
+
+/* Forgets the folds; payloads that are left end. */
+static void ecsi_folds_end(ecsi_flush *flush)
+{
+    uint32_t i;
+    ECSI_CHECK(flush->folds.count <= flush->components->list.count);
+    for (i = 0; i < flush->folds.count; i++) {
+        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        if (fold->payload != NULL) {
+            ecsi_values_destroy(ecsi_component_at(flush->components, fold->component),
+                                fold->payload, 1);
+        }
+        ECSI_CHECK(fold->component != 0);
+        *ECSI_VEC_AT(uint32_t, &flush->fold_of, fold->component) = 0;
+        *ECSI_VEC_AT(unsigned char, &flush->marks, fold->component) = 0;
+    }
+    flush->folds.count = 0;
+}
+
+/* Joins a chain to the folds; what follows a despawn is dropped. Answers whether the entity
+ * is despawned. */
+static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch)
+{
+    ecsi_command *command;
+    bool dead = false;
+    ECSI_CHECK(flush->folds.count == 0);
+    ECSI_CHECK(touch->first != NULL);
+    for (command = touch->first; command != NULL; command = command->next) {
+        if (dead) {
+            ecsi_command_drop(flush, command, touch->system, ECS_STALE);
+        } else if (command->kind == ECSI_COMMAND_DESPAWN) {
+            dead = true;
+            flush->applied++;
+        } else if (command->kind == ECSI_COMMAND_SPAWN) {
+            flush->applied++;
+        } else {
+            ecsi_fold_add(flush, command);
+        }
+    }
+    if (dead) ecsi_folds_end(flush);
+    return dead;
+}
+
+/* The table that the folds lead to from `from` (NULL: a new entity). */
+static ecs_status ecsi_fold_table(ecsi_flush *flush, ecsi_table *from, ecsi_table **out)
+{
+    ecsi_storage *storage = flush->storage;
+    uint32_t count = from == NULL ? 0 : from->component_count;
+    uint32_t *set = ecsi_scratch_set(storage, from, flush->components->list.count + 1);
+    uint32_t i;
+    if (set == NULL) return ECS_NO_MEMORY;
+    ECSI_CHECK(out != NULL);
+    for (i = 0; i < flush->folds.count; i++) {
+        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        if (!fold->present) {
+            count = ecsi_set_erase(set, count, fold->component);
+        } else if (from == NULL || ecsi_table_find(from, fold->component) == NULL) {
+            uint32_t added[ECSI_REQUIRE_MAX];
+            uint32_t n = ecsi_require_closure(flush->components, fold->component, added);
+            uint32_t k;
+            for (k = 0; k < n; k++) count = ecsi_set_insert(set, count, added[k]);
+        }
+    }
+    ECSI_CHECK(count <= flush->components->list.count);
+    return ecsi_table_of_set(storage, set, count, out);
+}
+
+/* Puts the payloads into the entity's row, which is in its final table. */
+static void ecsi_fold_build(ecsi_flush *flush, const ecsi_record *record,
+                            const ecsi_table *from)
+{
+    uint32_t i;
+    for (i = 0; i < flush->folds.count; i++) {
+        ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        const ecsi_component *c = ecsi_component_at(flush->components, fold->component);
+        void *value;
+        if (fold->payload == NULL) continue;
+        value = ecsi_row_value(flush->storage, record, fold->component);
+        ECSI_CHECK(value != NULL);
+        ECSI_CHECK(fold->present);
+        if (c->references) ecsi_patch_values(flush, c, fold->payload, 1);
+        if (from != NULL && ecsi_table_find(from, fold->component) != NULL) {
+            ecsi_values_destroy(c, value, 1);
+            ecsi_row_touch(flush->storage, record, fold->component);
+        }
+        ecsi_value_build(c, value, fold->payload, true);
+        fold->payload = NULL;
+    }
+}
+
+/* on_set for all that got a value, by rising id. */
+static void ecsi_fold_notify_set(ecsi_flush *flush, ecs_entity entity,
+                                 const ecsi_record *record)
+{
+    const ecsi_table *table = ecsi_record_table(flush->storage, record);
+    uint32_t i;
+    if (!table->notify) return;
+    ECSI_CHECK(!ecs_is_null(entity));
+    for (i = 0; i < table->component_count; i++) {
+        uint32_t id = table->ids[i];
+        if (*ECSI_VEC_AT(unsigned char, &flush->marks, id) == 0) continue;
+        ECSI_CHECK(*ECSI_VEC_AT(uint32_t, &flush->fold_of, id) != 0);
+        ecsi_notify_set(flush->storage, entity, ecsi_component_at(flush->components, id),
+                        ecsi_row_value(flush->storage, record, id));
+    }
+}
+
+/* All of a chain was lost: the last command stands for it in the report. */
+static void ecsi_chain_lost(ecsi_flush *flush, const ecsi_touch *touch, ecs_status why)
+{
+    ecsi_command *command;
+    ECSI_CHECK(why != ECS_OK);
+    ecsi_folds_end(flush);
+    for (command = touch->first; command != NULL; command = command->next) {
+        command->payload = NULL; /* ended with its fold */
+        ECSI_CHECK(flush->applied > 0);
+        flush->applied--;
+        ecsi_command_drop(flush, command, touch->system, why);
+    }
+}
+
+/* Applies one entity's chain as one change. */
+static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
+{
+    ecsi_storage *storage = flush->storage;
+    ecsi_record *record = ecsi_entities_record(storage->entities, touch->index);
+    ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
+    ecsi_table *from = record->chunk == 0 ? NULL : ecsi_record_table(storage, record);
+    ecsi_table *to = from;
+    ecsi_raw raw;
+    ecs_status status = ECS_OK;
+    if (ecsi_fold_chain(flush, touch)) {
+        ecsi_flush_kill(flush, entity, touch->system);
+        if (from == NULL) {
+            ecsi_entities_give(storage->entities, touch->index);
+        } else {
+            ecsi_edit_despawn(storage, entity, record);
+        }
+        return;
+    }
+    status = ecsi_fold_table(flush, from, &to);
+    if (status == ECS_OK && to != from) status = ecsi_row_reserve(storage, to);
+    if (status != ECS_OK) {
+        ecsi_chain_lost(flush, touch, status);
+        if (from == NULL) ecsi_entities_give(storage->entities, touch->index);
+        return;
+    }
+    raw.one = 0;
+    raw.marks = (const unsigned char *)flush->marks.data;
+    if (from == NULL) {
+        ecsi_chunk *chunk = ecsi_row_push(storage, to, entity, record);
+        ecsi_row_init(storage, chunk, record->row, raw);
+    } else if (to != from) {
+        ecsi_notify_removed(storage, entity, record, from, to);
+        ecsi_row_move(storage, entity, record, to, raw);
+    }
+    ecsi_fold_build(flush, record, from);
+    if (to != from) ecsi_notify_added(storage, entity, record, from, to);
+    ecsi_fold_notify_set(flush, entity, record);
+    ecsi_folds_end(flush);
+    ECSI_CHECK(flush->folds.count == 0);
+}
+
+/* A chain of one command on a living entity: no folding. */
+static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
+{
+    ecsi_storage *storage = flush->storage;
+    ecsi_command *command = touch->first;
+    ecsi_record *record = ecsi_entities_record(storage->entities, touch->index);
+    ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
+    ecs_status status = ECS_OK;
+    ECSI_CHECK(command->next == NULL);
+    switch (command->kind) {
+    case ECSI_COMMAND_ADD:
+        status = ecsi_edit_add(storage, entity, record, command->component);
+        break;
+    case ECSI_COMMAND_REMOVE:
+        status = ecsi_edit_remove(storage, entity, record, command->component);
+        break;
+    case ECSI_COMMAND_SET: {
+        const ecsi_component *c = ecsi_component_at(flush->components, command->component);
+        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
+        status = ecsi_edit_set(storage, entity, record, command->component, command->payload,
+                               true);
+        break;
+    }
+    default:
+        ECSI_CHECK(command->kind == ECSI_COMMAND_DESPAWN);
+        ecsi_flush_kill(flush, entity, touch->system);
+        ecsi_edit_despawn(storage, entity, record);
+        break;
+    }
+    if (ECSI_LIKELY(status == ECS_OK)) {
+        flush->applied++;
+    } else {
+        ecsi_command_drop(flush, command, touch->system, status);
+    }
+}
+
+/* Applies all chains that were collected. */
+static void ecsi_flush_apply(ecsi_flush *flush)
+{
+    const ecsi_touch *touches = (const ecsi_touch *)flush->touches.data;
+    ecsi_entities *entities = flush->storage->entities;
+    uint32_t count = flush->touches.count;
+    uint32_t i;
+    flush->touches.count = 0;
+    ECSI_CHECK(count <= flush->touches.capacity);
+    for (i = 0; i < count; i++) {
+        const ecsi_touch *touch = &touches[i];
+        ecsi_record *record = ecsi_entities_record(entities, touch->index);
+        record->touch = 0;
+        if (touch->first->next == NULL && record->chunk != 0) {
+            ecsi_flush_single(flush, touch);
+        } else {
+            ecsi_flush_chain(flush, touch);
+        }
+    }
+}
+
+/* ---- Pass 2: chains ----------------------------------------------------------------- */
+
+/* Registers the type of a command that was recorded before it was known. */
+static ecs_status ecsi_command_type(ecsi_flush *flush, ecsi_command *command)
+{
+    uint32_t id;
+    ecs_status status;
+    if (command->component != 0 || command->type == NULL) return ECS_OK;
+    status = ecsi_component_need(flush->components, command->type, &id);
+    if (status != ECS_OK) return status;
+    ECSI_CHECK(id != 0);
+    status = ecsi_flush_components(flush);
+    if (status == ECS_OK) command->component = id;
+    return status;
+}
+
+/* Joins a command to the chain of its entity. */
+static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
+{
+    ecsi_entities *entities = flush->storage->entities;
+    ecs_entity entity;
+    ecsi_record *record;
+    ecsi_touch *touch;
+    ecs_status status = ecsi_command_type(flush, command);
+    entity.bits = command->entity;
+    if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
+    if (ECSI_UNLIKELY(status != ECS_OK)) {
+        ecsi_command_drop(flush, command, flush->system, status);
+        return;
+    }
+    if (ecs_index(entity) >= entities->front.record_count ||
+        ecsi_entities_record(entities, ecs_index(entity))->generation !=
+            ecs_generation(entity) || ecs_is_null(entity)) {
+        ecsi_command_drop(flush, command, flush->system,
+                          command->kind == ECSI_COMMAND_SPAWN ? ECS_FULL : ECS_STALE);
+        return;
+    }
+    record = ecsi_entities_record(entities, ecs_index(entity));
+    if (record->touch != 0) {
+        touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, record->touch - 1);
+        ECSI_CHECK(touch->index == ecs_index(entity));
+        touch->last->next = command;
+        touch->last = command;
+        return;
+    }
+    /* A slot without a row is a spawn of this flush, whose command comes first; anything
+     * else there is a dead or forged handle. */
+    if (record->chunk == 0 && command->kind != ECSI_COMMAND_SPAWN) {
+        ecsi_command_drop(flush, command, flush->system, ECS_STALE);
+        return;
+    }
+    ECSI_CHECK(flush->touches.count < flush->touches.capacity);
+    touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, flush->touches.count++);
+    touch->first = command;
+    touch->last = command;
+    touch->index = ecs_index(entity);
+    touch->system = flush->system;
+    record->touch = flush->touches.count;
+}
+
+#ifndef ECS_NO_EVENTS
+static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
+{
+    const ecsi_component *c;
+    ecsi_event *event;
+    ecs_status status = ecsi_command_type(flush, command);
+    ECSI_CHECK(command->payload != NULL);
+    if (status == ECS_OK) status = ecsi_event_need(flush->events, command->component, &event);
+    if (status == ECS_OK) {
+        c = ecsi_component_at(flush->components, command->component);
+        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
+        status = ecsi_event_append(flush->events, event, command->payload);
+    }
+    /* A full buffer counts for itself. */
+    if (status != ECS_OK && status != ECS_FULL) flush->events_dropped++;
+    ECSI_CHECK(status != ECS_INVALID);
+}
+#endif
+
+/* Runs a custom command: the world is open for edits. */
+static void ecsi_flush_custom(ecsi_flush *flush, const ecsi_command *command)
+{
+    ecsi_custom custom;
+    uint32_t locks = *flush->locks;
+    ECSI_CHECK(command->payload_bytes >= 16);
+    memcpy(&custom, command->payload, sizeof custom);
+    *flush->locks = 0;
+    custom.run(flush->world, (unsigned char *)command->payload + 16,
+               command->payload_bytes - 16);
+    ECSI_CHECK(*flush->locks == 0);
+    *flush->locks = locks;
+    flush->applied++;
+}
+
+/* Applies a whole queue. `since`: columns written at or after this tick may hold
+ * provisional handles. */
+static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_t since)
+{
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ecs_status status;
+    if (queue->command_count == 0) return ECS_OK;
+    ECSI_CHECK(!flush->running);
+    status = ecsi_flush_components(flush);
+    if (status != ECS_OK) return status; /* nothing is lost: it can be tried again */
+    flush->running = true;
+    *flush->locks += 1;
+    flush->system = ECSI_NO_SYSTEM;
+    ecsi_flush_spawns(flush, queue);
+    ecsi_flush_patch(flush, since);
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        switch (command->kind) {
+        case ECSI_COMMAND_STREAM: flush->system = command->component; break;
+        case ECSI_COMMAND_CUSTOM:
+            ecsi_flush_apply(flush);
+            ecsi_flush_custom(flush, command);
+            break;
+#ifndef ECS_NO_EVENTS
+        case ECSI_COMMAND_EVENT: ecsi_flush_event(flush, command); break;
+#endif
+        default: ecsi_flush_touch(flush, command); break;
+        }
+    }
+    ecsi_flush_apply(flush);
+    ecsi_queue_reset(queue);
+    *flush->locks -= 1;
+    flush->running = false;
+    ECSI_CHECK(flush->touches.count == 0);
+    return ECS_OK;
+}
+
+/* ---- Life --------------------------------------------------------------------------- */
+
+static ecs_status ecsi_flush_create(ecsi_flush *flush, size_t queue_bytes)
+{
+    ecsi_memory *memory = flush->memory;
+    uint32_t components = flush->components->max + 1;
+    uint32_t commands = memory->fixed ? (uint32_t)(queue_bytes / sizeof(ecsi_command)) + 1
+                                      : 0xfffffffeu;
+    ecs_status status;
+    ECSI_CHECK(queue_bytes > 0);
+    flush->commands_max = commands;
+    status = ecsi_vec_create(memory, &flush->ranges, commands, sizeof(ecsi_spawn_range));
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->spawn_map, commands, sizeof(ecs_entity));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->touches, commands, sizeof(ecsi_touch));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->folds, components, sizeof(ecsi_fold));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->fold_of, components, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) status = ecsi_vec_create(memory, &flush->marks, components, 1);
+    ECSI_CHECK(status != ECS_FULL);
+    return status;
+}
+
+static void ecsi_flush_destroy(ecsi_flush *flush)
+{
+    ecsi_memory *memory = flush->memory;
+    ECSI_CHECK(!flush->running);
+    ECSI_CHECK(flush->folds.count == 0);
+    ecsi_vec_destroy(memory, &flush->ranges, sizeof(ecsi_spawn_range));
+    ecsi_vec_destroy(memory, &flush->spawn_map, sizeof(ecs_entity));
+    ecsi_vec_destroy(memory, &flush->touches, sizeof(ecsi_touch));
+    ecsi_vec_destroy(memory, &flush->folds, sizeof(ecsi_fold));
+    ecsi_vec_destroy(memory, &flush->fold_of, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &flush->marks, 1);
+}
+
+#endif /* ECS_COMMAND_H */

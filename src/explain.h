@@ -1,0 +1,227 @@
+/* explain.h: says in words why a query matches, a schedule has its order, an entity is
+ * where it is, and commands were dropped. */
+/* floor: 12 */
+#ifndef ECS_EXPLAIN_H
+#define ECS_EXPLAIN_H
+
+#include "schedule.h"
+
+#ifndef ECS_NO_EXPLAIN
+
+/* Tables of a query that are listed one by one. */
+#define ECSI_EXPLAIN_TABLES_MAX 256u
+
+static const char *ecsi_access_name(uint32_t access)
+{
+    static const char *const names[] = {"?",         "READ",     "WRITE",          "WITH",
+                                        "NOT",       "OPTIONAL", "OPTIONAL_WRITE", "ANY",
+                                        "ANY",       "RES_READ", "RES_WRITE",      "ON",
+                                        "EMIT",      "LOOKUP"};
+    ECSI_CHECK(access < ECS_ACCESS_COUNT);
+    return names[access];
+}
+
+static const char *ecsi_component_name(const ecsi_components *components, uint32_t id)
+{
+    ECSI_CHECK(components != NULL);
+    return ecsi_component_known(components, id) ? ecsi_component_at(components, id)->name : "?";
+}
+
+static void ecsi_explain_set(ecsi_text *text, const ecsi_components *components,
+                             const ecsi_table *table)
+{
+    uint32_t i;
+    ECSI_CHECK(table != NULL);
+    ecsi_print(text, "{");
+    for (i = 0; i < table->component_count; i++) {
+        ecsi_print(text, "%s%s", i == 0 ? "" : ", ",
+                   ecsi_component_name(components, table->ids[i]));
+    }
+    ecsi_print(text, "}");
+}
+
+static void ecsi_explain_terms(ecsi_text *text, const ecsi_components *components,
+                               const ecsi_query *query)
+{
+    uint32_t t;
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    if (query->term_count == 0) ecsi_print(text, " no terms");
+    for (t = 0; t < query->term_count; t++) {
+        ecsi_print(text, " %s(%s)", ecsi_access_name(query->terms[t].access),
+                   ecsi_component_name(components, query->terms[t].component));
+    }
+}
+
+/* The first term that a table fails. */
+static void ecsi_explain_mismatch(ecsi_text *text, const ecsi_components *components,
+                                  const ecsi_query *query, const ecsi_table *table)
+{
+    uint32_t t;
+    ECSI_CHECK(!ecsi_query_matches(query, table));
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        bool has = ecsi_table_find(table, term->component) != NULL;
+        const char *name = ecsi_component_name(components, term->component);
+        if (ecsi_access_is_required(term->access) && !has) {
+            ecsi_print(text, "no: %s(%s) is missing", ecsi_access_name(term->access), name);
+            return;
+        }
+        if (term->access == ECS_ACCESS_NOT && has) {
+            ecsi_print(text, "no: it has NOT(%s)", name);
+            return;
+        }
+    }
+    ecsi_print(text, "no: none of an ANY group");
+    ECSI_CHECK(t == query->term_count);
+}
+
+static void ecsi_explain_query_text(ecsi_text *text, const ecsi_queries *queries,
+                                    const ecsi_query *query)
+{
+    const ecsi_storage *storage = queries->storage;
+    uint32_t t;
+    ECSI_CHECK(query != NULL);
+    ecsi_print(text, "query %s:", query->name);
+    ecsi_explain_terms(text, storage->components, query);
+    ecsi_print(text, "\n%u of %u tables match, %u rows\n", query->matches.count,
+               storage->tables.count, ecsi_query_row_count(query));
+    for (t = 0; t < storage->tables.count && t < ECSI_EXPLAIN_TABLES_MAX; t++) {
+        const ecsi_table *table = ecsi_table_at(storage, t);
+        ecsi_print(text, "  table %u ", t);
+        ecsi_explain_set(text, storage->components, table);
+        ecsi_print(text, " %u rows: ", table->row_count);
+        if (ecsi_query_matches(query, table)) {
+            ecsi_print(text, "yes");
+        } else {
+            ecsi_explain_mismatch(text, storage->components, query, table);
+        }
+        ecsi_print(text, "\n");
+    }
+    ECSI_CHECK(t <= storage->tables.count);
+}
+
+static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storage,
+                                     ecs_entity entity)
+{
+    const ecsi_entities *entities = storage->entities;
+    const ecsi_record *record = ecsi_entities_find(entities, entity);
+    uint32_t index = ecs_index(entity);
+    ECSI_CHECK(entities->front.record_count <= entities->max);
+    if (record != NULL) {
+        const ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+        ecsi_print(text, "entity %u generation %u: alive, table %u, row %u of chunk %u\n", index,
+                   ecs_generation(entity), chunk->table->id, record->row, chunk->number);
+        ecsi_explain_set(text, storage->components, chunk->table);
+        ecsi_print(text, "\n");
+    } else if (ecs_is_null(entity)) {
+        ecsi_print(text, "the null entity\n");
+    } else if (ecs_is_provisional(entity)) {
+        ecsi_print(text, "a provisional handle: its spawn is recorded, or its flush is over\n");
+    } else if (index >= entities->front.record_count) {
+        ecsi_print(text, "entity %u: this world never had such a slot\n", index);
+    } else {
+        ecsi_print(text, "entity %u generation %u: stale; the slot is at generation %u, %s\n",
+                   index, ecs_generation(entity),
+                   ecsi_entities_record(entities, index)->generation,
+                   ecsi_entities_record(entities, index)->chunk != 0 ? "alive" : "free");
+    }
+    ECSI_CHECK(text->total > 0);
+}
+
+/* Why one system comes where it comes: what it must wait for, directly. */
+static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
+                                const ecsi_phase *phase, uint32_t member)
+{
+    const ecsi_components *components = schedule->queries->storage->components;
+    const ecsi_system *system =
+        ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
+    uint32_t i;
+    ecsi_print(text, "  %s%s%s:", system->name, system->run_exclusive != NULL ? " exclusive" : "",
+               system->enabled ? "" : " disabled");
+    ecsi_explain_terms(text, components, system->query);
+    ecsi_print(text, "\n");
+    for (i = 0; i < phase->count; i++) {
+        const ecsi_system *other =
+            ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i));
+        uint32_t component;
+        if (i == member || !ecsi_phase_after(schedule, phase, i, member)) continue;
+        if (ecsi_system_precedes(other, system)) {
+            ecsi_print(text, "    after %s: explicit order\n", other->name);
+        } else if (ecsi_systems_conflict(other, system, &component)) {
+            ecsi_print(text, "    after %s: both touch %s\n", other->name,
+                       component == 0 ? "the whole world"
+                                      : ecsi_component_name(components, component));
+        }
+    }
+    ECSI_CHECK(i == phase->count);
+}
+
+static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *schedule)
+{
+    uint32_t p;
+    ECSI_CHECK(schedule->phases.count == schedule->phase_order.count);
+    if (!schedule->built) {
+        ecsi_print(text, "not built%s%s", schedule->error[0] == 0 ? " yet\n" : ":\n",
+                   schedule->error);
+        return;
+    }
+    for (p = 0; p < schedule->phase_order.count; p++) {
+        const ecsi_phase *phase =
+            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
+        uint32_t place;
+        ecsi_print(text, "phase %s: %u systems", phase->name, phase->count);
+        if (phase->fixed.step_s > 0) {
+            ecsi_print(text, ", fixed step %g s, at most %u a tick",
+                       (double)phase->fixed.step_s, phase->fixed.steps_max);
+        }
+        ecsi_print(text, "\n");
+        for (place = 0; place < phase->count; place++) {
+            ecsi_explain_system(text, schedule, phase,
+                                ecsi_phase_member(schedule, phase, place));
+        }
+    }
+    ECSI_CHECK(p == schedule->phase_order.count);
+}
+
+static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t system)
+{
+    ECSI_CHECK(schedule != NULL);
+    if (system >= schedule->systems.count) return "the world's stream";
+    return ecsi_system_at(schedule, system)->name;
+}
+
+static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedule)
+{
+    static const char *const kinds[] = {"stream", "spawn", "despawn", "add",
+                                        "remove", "set",   "custom",  "event"};
+    const ecsi_flush *flush = schedule->flush;
+    uint32_t kept = ecsi_min_u32(flush->drop_count, ECSI_DROPS_MAX);
+    uint32_t i;
+    ecsi_print(text, "%u commands dropped, the last %u:\n", flush->drop_count, kept);
+    for (i = flush->drop_count - kept; i != flush->drop_count; i++) {
+        const ecsi_drop *drop = &flush->drops[i % ECSI_DROPS_MAX];
+        ECSI_CHECK(drop->kind <= ECSI_COMMAND_EVENT);
+        ecsi_print(text, "  tick %llu: %s", (unsigned long long)drop->tick, kinds[drop->kind]);
+        if (drop->component != 0) {
+            ecsi_print(text, " %s", ecsi_component_name(flush->components, drop->component));
+        }
+        if ((drop->entity >> 31 & 1u) != 0) {
+            ecsi_print(text, " on a provisional entity");
+        } else {
+            ecsi_print(text, " on entity %u generation %u", (uint32_t)drop->entity,
+                       (uint32_t)(drop->entity >> 32));
+        }
+        ecsi_print(text, ", recorded by %s: %s", ecsi_explain_recorder(schedule, drop->system),
+                   ecs_status_text(drop->why));
+        if (drop->killer != ECSI_NO_SYSTEM) {
+            ecsi_print(text, "; despawned by %s",
+                       ecsi_explain_recorder(schedule, drop->killer));
+        }
+        ecsi_print(text, "\n");
+    }
+    ECSI_CHECK(kept <= ECSI_DROPS_MAX);
+}
+
+#endif /* ECS_NO_EXPLAIN */
+
+#endif /* ECS_EXPLAIN_H */

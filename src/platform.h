@@ -1,0 +1,66 @@
+/* platform.h: the ground floor, and the only module that asks which system and compiler
+ * this is. Everything above sees the same few functions everywhere. */
+/* floor: 0 */
+#ifndef ECS_PLATFORM_H
+#define ECS_PLATFORM_H
+
+#include "macros.h"
+
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus) && !defined(_WIN32) && \
+    !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE)
+#error "ecs.h: a system header came first; include ecs.h first or define _POSIX_C_SOURCE=200809L"
+#endif
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define ECSI_NOINLINE __attribute__((noinline))
+#define ECSI_COLD __attribute__((noinline, cold))
+#define ECSI_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define ECSI_NOINLINE
+#define ECSI_COLD
+#define ECSI_PREFETCH(p) ((void)(p))
+#endif
+
+/* Memory of an alignment that malloc does not promise; NULL when refused. `align` is a
+ * power of two and at least that of a pointer. */
+static void *ecsi_aligned_alloc(size_t bytes, size_t align)
+{
+#if defined(_WIN32)
+    return _aligned_malloc(bytes, align);
+#else
+    void *memory = NULL;
+    return posix_memalign(&memory, align, bytes) == 0 ? memory : NULL;
+#endif
+}
+
+static void ecsi_aligned_free(void *memory)
+{
+#if defined(_WIN32)
+    _aligned_free(memory);
+#else
+    free(memory);
+#endif
+}
+
+/* Number of zero bits below the lowest set bit. `bits` is not 0. */
+static inline uint32_t ecsi_lowest_bit(uint64_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return (uint32_t)__builtin_ctzll(bits);
+#else
+    uint32_t n = 0;
+    while ((bits >> n & 1u) == 0) n++;
+    return n;
+#endif
+}
+
+#endif /* ECS_PLATFORM_H */

@@ -1,0 +1,1085 @@
+/* schedule.h: phases, systems, their order, and the tick that runs them one by one.
+ *
+ * The order of a phase is a graph. Explicit edges come first. Then every two systems that
+ * conflict get an edge, in the order of registration, unless the edges before already say
+ * otherwise; so it can never become a cycle, and what is not explicit follows the order of
+ * registration. Reachability is kept as a bit matrix: an edge that follows from others is
+ * not added again. */
+/* floor: 11 */
+#ifndef ECS_SCHEDULE_H
+#define ECS_SCHEDULE_H
+
+#include "command.h"
+
+/* Catch-up cap of fixed steps when none is given. */
+#define ECSI_STEPS_MAX 4u
+/* Bytes of the text about what is wrong with a schedule. */
+#define ECSI_SCHEDULE_TEXT_BYTES 2048u
+/* Rows that a system without columns counts for, when a phase's commands are shared out. */
+#define ECSI_TASK_ROWS 4096u
+#define ECSI_STREAM_BYTES ((size_t)64 << 20)
+
+/* A fixed step: time is saved up and spent in equal pieces. */
+typedef struct ecsi_fixed {
+    float step_s; /* 0: none */
+    uint32_t steps_max;
+    double saved_s;
+} ecsi_fixed;
+
+typedef struct ecsi_phase {
+    char name[ECS_NAME_BYTES_MAX];
+    ecsi_fixed fixed;
+    uint32_t first; /* in the schedule's order */
+    uint32_t count;
+    uint32_t reach; /* its bit matrix in the schedule's, in words */
+} ecsi_phase;
+
+/* What a term that is no column hands to the view. */
+typedef struct ecsi_term_slot {
+    ecs_getter getter;
+    uint32_t reader;
+#ifndef ECS_NO_EVENTS
+    ecs_events events;
+#endif
+} ecsi_term_slot;
+
+typedef struct ecsi_system {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_system_desc desc; /* names inside are copied into order_names */
+    char (*order_names)[ECS_NAME_BYTES_MAX]; /* before, then after */
+    ecs_status (*run)(const ecs_view *view);
+    ecs_status (*run_exclusive)(ecs_world *world, const ecs_view *view);
+    ecsi_query *query;
+    ecsi_term_slot *slots;
+    void **columns;
+    uint32_t before_count;
+    uint32_t after_count;
+    uint32_t phase;
+    bool unsplit;
+    bool enabled;
+    bool has_events;
+    bool failed;     /* in this phase, fast */
+    uint32_t ticks;  /* since its last run */
+    double since_s;  /* time since its last run */
+    ecsi_fixed fixed;
+} ecsi_system;
+
+typedef struct ecsi_schedule {
+    ecsi_flush *flush;
+    ecsi_queries *queries;
+    ecsi_memory *memory;
+    ecs_world *world;
+    const ecsi_log *log;
+    ecsi_vec phases;      /* of ecsi_phase, by number minus one */
+    ecsi_vec phase_order; /* of uint32_t: numbers */
+    ecsi_vec systems;     /* of ecsi_system *, in order of registration */
+    ecsi_vec order;       /* of uint32_t: systems, phase by phase */
+    ecsi_vec reach;       /* of uint64_t */
+    ecsi_vec before;      /* of uint32_t: how many are still to come before each */
+    uint32_t phases_max;
+    uint32_t systems_max;
+    size_t stream_bytes_max;
+    uint32_t spawns_max;
+    size_t share_bytes;   /* fixed: what the running segment's streams share... */
+    uint64_t share_rows;  /* ...by their rows */
+    bool strict;
+    bool built;
+    bool ticking;
+    bool stop;            /* a system failed fast */
+    uint64_t tick;
+    ecsi_queue queue;
+    ecs_commands cmd;
+    ecs_status (*settle)(ecs_world *world); /* world.h: what hooks recorded meanwhile */
+    ecs_tick_report report;
+    char error[ECSI_SCHEDULE_TEXT_BYTES];
+} ecsi_schedule;
+
+/* Bytes that ecsi_keep may need for one system. */
+#define ECSI_SYSTEM_KEEP_BYTES                                                     \
+    (sizeof(ecsi_system) + 8 * (sizeof(ecsi_term_slot) + sizeof(void *)) +         \
+     4 * ECS_NAME_BYTES_MAX + 256)
+
+static inline ecsi_system *ecsi_system_at(const ecsi_schedule *schedule, uint32_t index)
+{
+    ECSI_CHECK(index < schedule->systems.count);
+    return *ECSI_VEC_AT(ecsi_system *, &schedule->systems, index);
+}
+
+static inline ecsi_phase *ecsi_phase_at(const ecsi_schedule *schedule, uint32_t number)
+{
+    ECSI_CHECK(number != 0 && number <= schedule->phases.count);
+    return ECSI_VEC_AT(ecsi_phase, &schedule->phases, number - 1);
+}
+
+static uint32_t ecsi_system_find(const ecsi_schedule *schedule, const char *name)
+{
+    uint32_t i;
+    ECSI_CHECK(name != NULL);
+    for (i = 0; i < schedule->systems.count; i++) {
+        if (strcmp(ecsi_system_at(schedule, i)->name, name) == 0) return i;
+    }
+    return ECSI_NO_SYSTEM;
+}
+
+/* ---- Phases ------------------------------------------------------------------------- */
+
+static uint32_t ecsi_phase_by_name(const ecsi_schedule *schedule, const char *name)
+{
+    uint32_t i;
+    ECSI_CHECK(name != NULL);
+    for (i = 1; i <= schedule->phases.count; i++) {
+        if (strcmp(ecsi_phase_at(schedule, i)->name, name) == 0) return i;
+    }
+    return 0;
+}
+
+/* Place of a phase in the order. */
+static uint32_t ecsi_phase_place(const ecsi_schedule *schedule, uint32_t number)
+{
+    uint32_t at = 0;
+    ECSI_CHECK(number != 0 && number <= schedule->phases.count);
+    while (*ECSI_VEC_AT(uint32_t, &schedule->phase_order, at) != number) at++;
+    ECSI_CHECK(at < schedule->phase_order.count);
+    return at;
+}
+
+static ecs_status ecsi_fixed_set(ecsi_fixed *fixed, float step_s, uint32_t steps_max)
+{
+    ECSI_CHECK(fixed != NULL);
+    ECSI_REQUIRE(step_s >= 0.0f && step_s < 1e9f, ECS_INVALID);
+    fixed->step_s = step_s;
+    fixed->steps_max = steps_max == 0 ? ECSI_STEPS_MAX : steps_max;
+    fixed->saved_s = 0;
+    return ECS_OK;
+}
+
+static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_desc *desc,
+                                    uint32_t *out)
+{
+    uint32_t count = schedule->phases.count;
+    uint32_t at = count;
+    uint32_t *order;
+    ecsi_phase phase;
+    ecs_status status;
+    ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->after <= count && desc->before <= count, ECS_INVALID);
+    if (ecsi_phase_by_name(schedule, desc->name) != 0) return ECS_EXISTS;
+    memset(&phase, 0, sizeof phase);
+    if (!ecsi_name_copy(phase.name, desc->name)) return ECS_TOO_LARGE;
+    status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
+                                  schedule->phases_max, sizeof phase);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(schedule->memory, &schedule->phase_order, count + 1,
+                                  schedule->phases_max, sizeof(uint32_t));
+    }
+    if (status != ECS_OK) return status;
+    if (desc->after != 0) at = ecsi_phase_place(schedule, desc->after) + 1;
+    if (desc->after == 0 && desc->before != 0) at = ecsi_phase_place(schedule, desc->before);
+    order = (uint32_t *)schedule->phase_order.data;
+    memmove(&order[at + 1], &order[at], (count - at) * sizeof *order);
+    *ECSI_VEC_AT(ecsi_phase, &schedule->phases, count) = phase;
+    order[at] = count + 1;
+    schedule->phases.count = count + 1;
+    schedule->phase_order.count = count + 1;
+    schedule->built = false;
+    *out = count + 1;
+    return ECS_OK;
+}
+
+/* ---- Systems ------------------------------------------------------------------------ */
+
+/* Copies the names of one order list behind those that are there. */
+static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
+                                  uint32_t *count, uint32_t base)
+{
+    uint32_t i;
+    ECSI_CHECK(system->order_names != NULL);
+    ECSI_CHECK(*count == 0);
+    for (i = 0; i < ECS_ORDER_MAX && names[i] != NULL; i++) {
+        if (!ecsi_name_copy(system->order_names[base + i], names[i])) return ECS_TOO_LARGE;
+        *count = i + 1;
+    }
+    return ECS_OK;
+}
+
+/* Memory for a system with so many terms and names. */
+static ecsi_system *ecsi_system_alloc(ecsi_memory *memory, const ecs_system_desc *desc)
+{
+    ecsi_system *system = (ecsi_system *)ecsi_keep(memory, sizeof *system, 16);
+    uint32_t terms = desc->system->term_count;
+    uint32_t names = 0;
+    uint32_t i;
+    ECSI_CHECK(terms <= ECS_TERMS_MAX);
+    if (system == NULL) return NULL;
+    for (i = 0; i < ECS_ORDER_MAX && desc->before[i] != NULL; i++) names++;
+    for (i = 0; i < ECS_ORDER_MAX && desc->after[i] != NULL; i++) names++;
+    system->order_names =
+        (char(*)[ECS_NAME_BYTES_MAX])ecsi_keep(memory, names * ECS_NAME_BYTES_MAX, 1);
+    system->slots = (ecsi_term_slot *)ecsi_keep(memory, terms * sizeof(ecsi_term_slot), 16);
+    system->columns = (void **)ecsi_keep(memory, terms * sizeof(void *), 16);
+    ECSI_CHECK(names <= 2 * ECS_ORDER_MAX);
+    if (system->order_names == NULL || system->slots == NULL || system->columns == NULL) {
+        return NULL;
+    }
+    return system;
+}
+
+/* Binds the terms that are no columns: resources, readers, getters; and finds out whether the
+ * row blocks must stay together. */
+static ecs_status ecsi_system_bind(ecsi_schedule *schedule, ecsi_system *system)
+{
+    ecsi_storage *storage = schedule->queries->storage;
+    uint32_t t;
+    uint32_t o;
+    ECSI_CHECK(system->query != NULL);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        ecsi_term_slot *slot = &system->slots[t];
+        ecs_status status = ECS_OK;
+        if (term->access == ECS_ACCESS_RES_READ || term->access == ECS_ACCESS_RES_WRITE) {
+            status = ecsi_resource_need(storage->components, term->component,
+                                        &system->columns[t]);
+            if (term->access == ECS_ACCESS_RES_WRITE) system->unsplit = true;
+        } else if (term->access == ECS_ACCESS_LOOKUP) {
+            status = ecsi_getter_need(storage, term->component, &slot->getter.slot);
+            slot->getter.front = &storage->entities->front;
+            system->columns[t] = &slot->getter;
+            for (o = 0; o < system->query->term_count; o++) {
+                const ecsi_query_term *other = &system->query->terms[o];
+                if (other->component == term->component && other->writes) system->unsplit = true;
+            }
+        } else if (term->access == ECS_ACCESS_ON || term->access == ECS_ACCESS_EMIT) {
+#ifndef ECS_NO_EVENTS
+            ecsi_event *event;
+            status = ecsi_event_need(schedule->flush->events, term->component, &event);
+            if (status == ECS_OK && term->access == ECS_ACCESS_ON) {
+                status = ecsi_reader_open(schedule->flush->events, term->component,
+                                          &slot->reader);
+                system->columns[t] = &slot->events;
+                system->has_events = true;
+            }
+#else
+            status = ECS_UNSUPPORTED;
+#endif
+        }
+        if (status != ECS_OK) return status;
+    }
+    return ECS_OK;
+}
+
+/* Takes back what ecsi_system_bind opened. */
+static void ecsi_system_unbind(ecsi_schedule *schedule, ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(schedule->flush != NULL);
+    ECSI_CHECK(system->slots != NULL);
+    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
+#ifndef ECS_NO_EVENTS
+        if (system->slots[t].reader != 0) {
+            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
+        }
+#endif
+    }
+}
+
+/* What a description says about time and order. */
+static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
+                                   const ecs_system_desc *desc)
+{
+    const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ecs_status status;
+    ECSI_REQUIRE(desc->interval_s >= 0.0f && desc->interval_s < 1e9f, ECS_INVALID);
+    ECSI_CHECK(schedule->phases.count > 0);
+    if (!ecsi_name_copy(system->name, name)) return ECS_TOO_LARGE;
+    system->desc = *desc;
+    system->desc.system = NULL;
+    system->desc.name = system->name;
+    system->phase = desc->phase == ECS_PHASE_DEFAULT ? (uint32_t)ECS_UPDATE : desc->phase;
+    if (system->phase > schedule->phases.count) return ECS_INVALID;
+    system->run = desc->system->run;
+    system->run_exclusive = desc->system->run_exclusive;
+    system->enabled = !desc->disabled;
+    system->unsplit = desc->unsplit;
+    status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
+    if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
+    if (status == ECS_OK) {
+        status = ecsi_order_copy(system, desc->after, &system->after_count,
+                                 system->before_count);
+    }
+    return status;
+}
+
+static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_desc *desc)
+{
+    ecsi_memory *memory = schedule->memory;
+    const ecs_system *from = desc->system;
+    const char *name = desc->name != NULL ? desc->name : from->name;
+    ecsi_keep_mark mark = ecsi_keep_where(memory);
+    ecsi_system *system;
+    ecs_query_info info;
+    ecs_status status;
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    ECSI_REQUIRE((from->run != NULL) != (from->run_exclusive != NULL), ECS_INVALID);
+    if (from->term_count > ECS_TERMS_MAX) return ECS_INVALID;
+    if (from->run_exclusive != NULL && from->term_count > 0) return ECS_INVALID;
+    if (ecsi_system_find(schedule, name) != ECSI_NO_SYSTEM) return ECS_EXISTS;
+    status = ecsi_vec_reserve(memory, &schedule->systems, schedule->systems.count + 1,
+                              schedule->systems_max, sizeof(ecsi_system *));
+    if (status != ECS_OK) return status;
+    system = ecsi_system_alloc(memory, desc);
+    if (system == NULL) {
+        ecsi_keep_rewind(memory, mark);
+        return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    }
+    status = ecsi_system_fill(schedule, system, desc);
+    if (status != ECS_OK) {
+        ecsi_keep_rewind(memory, mark);
+        return status;
+    }
+    /* From here on memory that was kept stays: queries and resources outlive a refusal. */
+    info.name = system->name;
+    info.terms = from->terms;
+    info.term_count = from->term_count;
+    status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
+    if (status == ECS_OK && desc->init != NULL) status = desc->init(schedule->world, desc->user);
+    if (status != ECS_OK) {
+        ecsi_system_unbind(schedule, system);
+        return status;
+    }
+    *ECSI_VEC_AT(ecsi_system *, &schedule->systems, schedule->systems.count++) = system;
+    schedule->built = false;
+    return ECS_OK;
+}
+
+/* ---- Conflicts ------------------------------------------------------------------------ */
+
+/* 0: touches no shared value; 1: reads it; 2: writes it. */
+static uint32_t ecsi_access_strength(uint32_t access)
+{
+    switch (access) {
+    case ECS_ACCESS_WRITE:
+    case ECS_ACCESS_OPTIONAL_WRITE:
+    case ECS_ACCESS_RES_WRITE: return 2;
+    case ECS_ACCESS_READ:
+    case ECS_ACCESS_OPTIONAL:
+    case ECS_ACCESS_ANY:
+    case ECS_ACCESS_ANY_MORE:
+    case ECS_ACCESS_RES_READ:
+    case ECS_ACCESS_LOOKUP: return 1;
+    default: return 0;
+    }
+}
+
+static bool ecsi_access_is_resource(uint32_t access)
+{
+    return access == ECS_ACCESS_RES_READ || access == ECS_ACCESS_RES_WRITE;
+}
+
+/* Whether two systems may not run at the same time; `component` says because of what, 0 for
+ * an exclusive one. */
+static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
+                                  uint32_t *component)
+{
+    uint32_t i;
+    uint32_t k;
+    *component = 0;
+    ECSI_CHECK(a != b);
+    if (a->run_exclusive != NULL || b->run_exclusive != NULL) return true;
+    for (i = 0; i < a->query->term_count; i++) {
+        const ecsi_query_term *x = &a->query->terms[i];
+        uint32_t strength = ecsi_access_strength(x->access);
+        for (k = 0; k < b->query->term_count && strength > 0; k++) {
+            const ecsi_query_term *y = &b->query->terms[k];
+            uint32_t other = ecsi_access_strength(y->access);
+            if (x->component != y->component || other == 0 || strength + other < 3) continue;
+            if (ecsi_access_is_resource(x->access) != ecsi_access_is_resource(y->access)) continue;
+            *component = x->component;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- The graph ------------------------------------------------------------------------ */
+
+/* One phase while it is ordered: `members` are its systems in order of registration. */
+typedef struct ecsi_graph {
+    ecsi_schedule *schedule;
+    const uint32_t *members;
+    uint64_t *reach; /* row i: what comes after member i */
+    uint32_t count;
+    uint32_t words; /* of one row */
+    ecsi_text error;
+    ecs_status status;
+} ecsi_graph;
+
+static inline bool ecsi_graph_has(const ecsi_graph *graph, uint32_t from, uint32_t to)
+{
+    ECSI_CHECK(from < graph->count && to < graph->count);
+    return (graph->reach[(size_t)from * graph->words + to / 64] >> (to % 64) & 1u) != 0;
+}
+
+/* Everything that reaches `from`, and itself, reaches `to` and what that reaches. */
+static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
+{
+    uint32_t i;
+    uint32_t w;
+    ECSI_CHECK(from != to);
+    ECSI_CHECK(!ecsi_graph_has(graph, to, from));
+    if (ecsi_graph_has(graph, from, to)) return;
+    for (i = 0; i < graph->count; i++) {
+        uint64_t *row = &graph->reach[(size_t)i * graph->words];
+        const uint64_t *more = &graph->reach[(size_t)to * graph->words];
+        if (i != from && !ecsi_graph_has(graph, i, from)) continue;
+        for (w = 0; w < graph->words; w++) row[w] |= more[w];
+        row[to / 64] |= (uint64_t)1 << (to % 64);
+    }
+}
+
+static const char *ecsi_graph_name(const ecsi_graph *graph, uint32_t member)
+{
+    ECSI_CHECK(member < graph->count);
+    return ecsi_system_at(graph->schedule, graph->members[member])->name;
+}
+
+/* The member of that name, or count. */
+static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
+{
+    uint32_t i = 0;
+    ECSI_CHECK(name != NULL);
+    while (i < graph->count && strcmp(ecsi_graph_name(graph, i), name) != 0) i++;
+    return i;
+}
+
+/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
+static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
+{
+    uint32_t i;
+    ECSI_CHECK(a != NULL);
+    ECSI_CHECK(b != NULL);
+    for (i = 0; i < a->before_count; i++) {
+        if (strcmp(a->order_names[i], b->name) == 0) return true;
+    }
+    for (i = 0; i < b->after_count; i++) {
+        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
+    }
+    return false;
+}
+
+/* The edge from -> to closes a cycle: prints it, following explicit edges from `to` back to
+ * `from`. Each step comes nearer, so there are at most `count`. */
+static void ecsi_graph_cycle(ecsi_graph *graph, uint32_t from, uint32_t to)
+{
+    uint32_t at = to;
+    uint32_t step;
+    graph->status = ECS_CYCLE;
+    ECSI_CHECK(from < graph->count);
+    ecsi_print(&graph->error, "cycle: %s -> %s", ecsi_graph_name(graph, from),
+               ecsi_graph_name(graph, to));
+    for (step = 0; at != from && step < graph->count; step++) {
+        const ecsi_system *here = ecsi_system_at(graph->schedule, graph->members[at]);
+        uint32_t next;
+        for (next = 0; next < graph->count; next++) {
+            const ecsi_system *there = ecsi_system_at(graph->schedule, graph->members[next]);
+            if (next == at || !ecsi_system_precedes(here, there)) continue;
+            if (next == from || ecsi_graph_has(graph, next, from)) break;
+        }
+        if (next == graph->count) break;
+        at = next;
+        ecsi_print(&graph->error, " -> %s", ecsi_graph_name(graph, at));
+    }
+    ECSI_CHECK(step <= graph->count);
+    ecsi_print(&graph->error, "\n");
+}
+
+/* One name of an order list. */
+static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
+                                bool before)
+{
+    uint32_t other = ecsi_graph_find(graph, name);
+    uint32_t from = before ? member : other;
+    uint32_t to = before ? other : member;
+    ECSI_CHECK(member < graph->count);
+    if (other == graph->count) {
+        ecsi_print(&graph->error, "system %s: '%s' names %s, which is not in its phase\n",
+                   ecsi_graph_name(graph, member), before ? "before" : "after", name);
+        if (graph->status == ECS_OK) graph->status = ECS_NOT_FOUND;
+    } else if (from == to || ecsi_graph_has(graph, to, from)) {
+        ecsi_graph_cycle(graph, from, to);
+    } else {
+        ecsi_graph_add(graph, from, to);
+    }
+}
+
+/* Every two that conflict get an order; strict: they must have one. */
+static void ecsi_graph_conflicts(ecsi_graph *graph, bool strict)
+{
+    uint32_t a;
+    uint32_t b;
+    ECSI_CHECK(graph->status == ECS_OK || strict);
+    for (a = 0; a < graph->count; a++) {
+        const ecsi_system *first = ecsi_system_at(graph->schedule, graph->members[a]);
+        for (b = a + 1; b < graph->count; b++) {
+            const ecsi_system *second = ecsi_system_at(graph->schedule, graph->members[b]);
+            uint32_t component;
+            if (ecsi_graph_has(graph, a, b) || ecsi_graph_has(graph, b, a)) continue;
+            if (!ecsi_systems_conflict(first, second, &component)) continue;
+            if (!strict) {
+                ecsi_graph_add(graph, a, b);
+                continue;
+            }
+            ecsi_print(&graph->error, "conflict: %s and %s both touch %s and have no order\n",
+                       first->name, second->name,
+                       component == 0
+                           ? "the whole world"
+                           : ecsi_component_at(graph->schedule->queries->storage->components,
+                                               component)->name);
+            if (graph->status == ECS_OK) graph->status = ECS_CONFLICT;
+        }
+    }
+    ECSI_CHECK(a == graph->count);
+}
+
+/* Topological order, always the one that was registered first of those that may come. */
+static void ecsi_graph_sort(const ecsi_graph *graph, uint32_t *out)
+{
+    uint32_t *before = (uint32_t *)graph->schedule->before.data;
+    uint32_t done;
+    uint32_t i;
+    uint32_t k;
+    ECSI_CHECK(graph->count <= graph->schedule->before.capacity);
+    for (i = 0; i < graph->count; i++) {
+        before[i] = 0;
+        for (k = 0; k < graph->count; k++) before[i] += ecsi_graph_has(graph, k, i) ? 1u : 0u;
+    }
+    for (done = 0; done < graph->count; done++) {
+        i = 0;
+        while (before[i] != 0) i++;
+        ECSI_CHECK(i < graph->count);
+        before[i] = 0xffffffffu;
+        out[done] = i;
+        for (k = 0; k < graph->count; k++) {
+            if (ecsi_graph_has(graph, i, k)) before[k]--;
+        }
+    }
+}
+
+/* Orders one phase: its systems are in `order` from phase->first on. */
+static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
+                                   uint32_t *sorted, ecsi_text *error)
+{
+    uint32_t *members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
+    ecsi_graph graph;
+    uint32_t i;
+    uint32_t n;
+    graph.schedule = schedule;
+    graph.members = members;
+    graph.count = phase->count;
+    graph.words = (phase->count + 63) / 64;
+    graph.reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
+    graph.error = *error;
+    graph.status = ECS_OK;
+    memset(graph.reach, 0, (size_t)graph.count * graph.words * sizeof(uint64_t));
+    for (i = 0; i < graph.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, members[i]);
+        for (n = 0; n < system->before_count + system->after_count; n++) {
+            ecsi_graph_explicit(&graph, i, system->order_names[n], n < system->before_count);
+        }
+    }
+    if (schedule->strict) ecsi_graph_conflicts(&graph, true);
+    if (graph.status == ECS_OK) {
+        ecsi_graph_conflicts(&graph, false);
+        ecsi_graph_sort(&graph, sorted);
+        /* The rows of the matrix stay in order of registration: see ecsi_phase_after. */
+    }
+    *error = graph.error;
+    ECSI_CHECK(graph.status != ECS_INVALID);
+    return graph.status;
+}
+
+/* Room for the lists of a schedule of all systems. */
+static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    uint32_t n = schedule->systems.count;
+    uint32_t words = n * ((n + 63) / 64);
+    ecs_status status;
+    ECSI_CHECK(n <= schedule->systems_max);
+    if (n == 0) return ECS_OK;
+    status = ecsi_vec_reserve(memory, &schedule->order, n * 2, schedule->systems_max * 2,
+                              sizeof(uint32_t));
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->before, n, schedule->systems_max,
+                                  sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->reach, words, 0x7fffffffu,
+                                  sizeof(uint64_t));
+    }
+    ECSI_CHECK(status != ECS_FULL || memory->fixed);
+    return status;
+}
+
+/* Checks and orders all phases. Every error that is found is in schedule->error. */
+static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
+{
+    ecsi_text error = ecsi_text_begin(schedule->error, sizeof schedule->error);
+    uint32_t first = 0;
+    uint32_t reach = 0;
+    uint32_t p;
+    uint32_t s;
+    ecs_status status;
+    if (schedule->built) return ECS_OK;
+    status = ecsi_schedule_reserve(schedule);
+    if (status != ECS_OK) return status;
+    for (p = 1; p <= schedule->phases.count; p++) {
+        ecsi_phase *phase = ecsi_phase_at(schedule, p);
+        phase->first = first;
+        phase->count = 0;
+        phase->reach = reach;
+        for (s = 0; s < schedule->systems.count; s++) {
+            if (ecsi_system_at(schedule, s)->phase != p) continue;
+            *ECSI_VEC_AT(uint32_t, &schedule->order, first++) = s;
+            phase->count++;
+        }
+        reach += phase->count * ((phase->count + 63) / 64);
+        if (phase->count > 0) {
+            /* The second half of `order` says in which order the first half runs. */
+            uint32_t *sorted = ECSI_VEC_AT(uint32_t, &schedule->order,
+                                           schedule->systems.count + phase->first);
+            ecs_status one = ecsi_phase_build(schedule, phase, sorted, &error);
+            if (status == ECS_OK) status = one;
+        }
+    }
+    ECSI_CHECK(first == schedule->systems.count);
+    if (status != ECS_OK) {
+        ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %s", schedule->error);
+        return status;
+    }
+    schedule->built = true;
+    return ECS_OK;
+}
+
+/* The system that runs at `place` of a phase, and its number among the phase's members. */
+static inline uint32_t ecsi_phase_member(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t place)
+{
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(place < phase->count);
+    return *ECSI_VEC_AT(uint32_t, &schedule->order,
+                        schedule->systems.count + phase->first + place);
+}
+
+static inline uint32_t ecsi_phase_system(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t member)
+{
+    ECSI_CHECK(member < phase->count);
+    return *ECSI_VEC_AT(uint32_t, &schedule->order, phase->first + member);
+}
+
+/* Whether member `b` must come after member `a`. */
+static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t a,
+                             uint32_t b)
+{
+    uint32_t words = (phase->count + 63) / 64;
+    const uint64_t *row = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach + a * words);
+    ECSI_CHECK(a < phase->count && b < phase->count);
+    return (row[b / 64] >> (b % 64) & 1u) != 0;
+}
+
+/* ---- Running -------------------------------------------------------------------------- */
+
+/* Saves up time; answers how many steps are due. What is beyond the cap is dropped. */
+static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
+{
+    double step = (double)fixed->step_s;
+    uint32_t steps = 0;
+    ECSI_CHECK(step > 0);
+    ECSI_CHECK(dt >= 0);
+    fixed->saved_s += (double)dt;
+    while (fixed->saved_s >= step && steps < fixed->steps_max) {
+        fixed->saved_s -= step;
+        steps++;
+    }
+    if (fixed->saved_s >= step) {
+        double left = fixed->saved_s / step;
+        fixed->saved_s = left < 1e15 ? (left - (double)(uint64_t)left) * step : 0;
+    }
+    return steps;
+}
+
+static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
+                                ecs_status status, uint32_t block)
+{
+    ecs_tick_report *report = &schedule->report;
+    ecs_failure *failure;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    if (report->failure_count == ECS_FAILURES_MAX) {
+        report->failures_lost++;
+        return;
+    }
+    failure = &report->failures[report->failure_count++];
+    failure->system = system->name;
+    failure->phase = ecsi_phase_at(schedule, system->phase)->name;
+    failure->tick = schedule->tick;
+    failure->status = status;
+    failure->row_block = block;
+}
+
+/* Quota of a stream: what the system or the world says, and in fixed mode no more than the
+ * share that its rows give it, so that all together always fit. */
+static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system *system,
+                                uint32_t rows)
+{
+    size_t bytes = system->desc.stream_bytes_max;
+    ECSI_CHECK(rows > 0);
+    if (bytes != 0) return bytes;
+    bytes = schedule->stream_bytes_max;
+    if (schedule->memory->fixed) {
+        size_t share = (size_t)((double)schedule->share_bytes * rows /
+                                (double)(schedule->share_rows + 1));
+        if (bytes == 0 || share < bytes) bytes = share;
+    }
+    return bytes != 0 ? bytes : ECSI_STREAM_BYTES;
+}
+
+/* Starts the stream of a system for so many rows. */
+static inline void ecsi_system_stream(ecsi_schedule *schedule, const ecsi_system *system,
+                                      uint32_t index, uint32_t rows)
+{
+    ECSI_CHECK(index < schedule->systems.count);
+    ecsi_stream_open(&schedule->cmd, schedule->flush, &schedule->queue, index,
+                     ecsi_stream_bytes(schedule, system, rows), schedule->spawns_max);
+}
+
+/* In fixed mode: shares the phase's bytes out over the systems from `place` on, up to the next
+ * exclusive one, where the queue is flushed. */
+static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place)
+{
+    uint64_t rows = 0;
+    size_t taken = 0;
+    if (!schedule->memory->fixed) return;
+    for (; place < phase->count; place++) {
+        uint32_t member = ecsi_phase_member(schedule, phase, place);
+        const ecsi_system *system =
+            ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
+        uint32_t own = system->query->system ? ECSI_TASK_ROWS
+                                             : ecsi_query_row_count(system->query);
+        if (system->run_exclusive != NULL) break;
+        if (system->desc.stream_bytes_max != 0) {
+            uint64_t blocks = own / schedule->queries->storage->row_block_rows +
+                              system->query->matches.count + 1;
+            taken += (size_t)(blocks * system->desc.stream_bytes_max);
+        } else {
+            rows += own;
+        }
+    }
+    schedule->share_rows = rows;
+    schedule->share_bytes = taken < schedule->queue.bytes_max
+                                ? schedule->queue.bytes_max - taken
+                                : 0;
+    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
+}
+
+/* Runs the body over all spans. All row blocks run; the first failure is the lowest. */
+static ecs_status ecsi_system_spans(ecsi_schedule *schedule, ecsi_system *system,
+                                    uint32_t index, ecs_view *view, uint32_t *block)
+{
+    const ecsi_query *query = system->query;
+    ecs_status first = ECS_OK;
+    uint32_t number = 0;
+    uint32_t m;
+    ECSI_CHECK(!query->system);
+    if (system->unsplit) {
+        ecsi_system_stream(schedule, system, index,
+                           ecsi_max_u32(ecsi_query_row_count(query), 1));
+    }
+    view->base = 0;
+    for (m = 0; m < query->matches.count; m++) {
+        const ecsi_match *match = ecsi_match_at(query, m);
+        const ecsi_table *table = match->table;
+        ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            uint32_t row;
+            for (row = 0; row < chunk->count; row += table->block_rows, number++) {
+                uint32_t t;
+                ecs_status status;
+                view->count = ecsi_min_u32(table->block_rows, chunk->count - row);
+                view->entities = ecsi_chunk_entities(chunk) + row;
+                for (t = 0; t < query->term_count; t++) {
+                    uint32_t c = match->columns[t];
+                    if (c == ECSI_NO_COLUMN) {
+                        if (ecsi_access_is_column(query->terms[t].access)) {
+                            system->columns[t] = NULL;
+                        }
+                        continue;
+                    }
+                    system->columns[t] = ecsi_chunk_value(chunk, &table->columns[c], row);
+                    if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = schedule->tick;
+                }
+                if (!system->unsplit) ecsi_system_stream(schedule, system, index, view->count);
+                status = system->run(view);
+                if (ECSI_UNLIKELY(status != ECS_OK) && first == ECS_OK) {
+                    first = status;
+                    *block = number;
+                }
+                view->base += view->count;
+            }
+        }
+    }
+    return first;
+}
+
+#ifndef ECS_NO_EVENTS
+/* Hands the unseen events to the system's slots, or notes that they were seen. */
+static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, bool seen)
+{
+    ecsi_events *events = schedule->flush->events;
+    uint32_t t;
+    ECSI_CHECK(system->has_events);
+    for (t = 0; t < system->query->term_count; t++) {
+        ecsi_term_slot *slot = &system->slots[t];
+        if (slot->reader == 0) continue;
+        if (seen) {
+            ecsi_reader_advance(events, slot->reader, slot->events.count);
+        } else {
+            slot->events = ecsi_reader_peek(events, slot->reader);
+        }
+        ECSI_CHECK(system->columns[t] == &slot->events);
+    }
+}
+#endif
+
+/* Applies what the phase recorded so far, and what hooks recorded meanwhile. */
+static void ecsi_schedule_flush(ecsi_schedule *schedule)
+{
+    ecs_status status = ecsi_flush_queue(schedule->flush, &schedule->queue, schedule->tick);
+    if (status == ECS_OK) status = schedule->settle(schedule->world);
+    if (status != ECS_OK) {
+        ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
+                       ecs_status_text(status));
+    }
+    ECSI_CHECK(status != ECS_INVALID);
+}
+
+static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *system,
+                                        ecs_view *view, uint32_t *locks)
+{
+    uint32_t held = *locks;
+    ecs_status status;
+    ECSI_CHECK(system->run_exclusive != NULL);
+    ecsi_schedule_flush(schedule);
+    *locks = 0;
+    status = system->run_exclusive(schedule->world, view);
+    ECSI_CHECK(*locks == 0);
+    *locks = held;
+    return status;
+}
+
+/* Runs a system once. */
+static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
+{
+    ecsi_system *system = ecsi_system_at(schedule, index);
+    ecsi_queue_mark mark = ecsi_queue_where(&schedule->queue);
+    ecs_status status;
+    uint32_t block = 0;
+    bool ran = true;
+    ecs_view view;
+    ECSI_CHECK(schedule->ticking);
+    view.world = schedule->world;
+    view.cmd = &schedule->cmd;
+    view.entities = NULL;
+    view.user = system->desc.user;
+    view.tick = schedule->tick;
+    view.count = 0;
+    view.base = 0;
+    view.dt = dt;
+    view.columns = system->columns;
+    schedule->report.systems_run++;
+#ifndef ECS_NO_EVENTS
+    if (ECSI_UNLIKELY(system->has_events)) ecsi_system_events(schedule, system, false);
+#endif
+    if (system->run_exclusive != NULL) {
+        view.cmd = ecs_world_commands(schedule->world);
+        status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
+    } else if (system->query->system) {
+        ecsi_system_stream(schedule, system, index, ECSI_TASK_ROWS);
+        status = system->run(&view);
+    } else {
+        status = ecsi_system_spans(schedule, system, index, &view, &block);
+        ran = view.base > 0;
+    }
+    (void)ran;
+#ifndef ECS_NO_EVENTS
+    if (ECSI_UNLIKELY(system->has_events) && ran) ecsi_system_events(schedule, system, true);
+#endif
+    if (ECSI_LIKELY(status == ECS_OK)) return;
+    if (system->run_exclusive == NULL) ecsi_queue_rewind(schedule->flush, &schedule->queue, mark);
+    ecsi_report_failure(schedule, system, status, block);
+    if (system->desc.on_error != ECS_FAIL_FAST) return;
+    system->failed = true;
+    schedule->stop = true;
+    if (schedule->report.status == ECS_OK) schedule->report.status = status;
+}
+
+/* Runs a system as often as its time says. */
+static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
+{
+    ecsi_system *system = ecsi_system_at(schedule, index);
+    const ecs_system_desc *desc = &system->desc;
+    uint32_t steps;
+    ECSI_CHECK(dt >= 0);
+    if (!system->enabled) return;
+    if (system->fixed.step_s > 0) {
+        steps = ecsi_fixed_steps(&system->fixed, dt);
+        if (steps > 0 && desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
+        for (; steps > 0; steps--) ecsi_system_run(schedule, index, system->fixed.step_s);
+        return;
+    }
+    system->ticks++;
+    system->since_s += (double)dt;
+    if (system->ticks < desc->every_ticks) return;
+    if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return;
+    if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
+    dt = (float)system->since_s;
+    system->ticks = 0;
+    system->since_s = 0;
+    ecsi_system_run(schedule, index, dt);
+}
+
+/* Whether a system that failed fast must come before `member`. */
+static bool ecsi_phase_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                               uint32_t member)
+{
+    uint32_t i;
+    ECSI_CHECK(schedule->stop);
+    ECSI_CHECK(member < phase->count);
+    for (i = 0; i < phase->count; i++) {
+        if (i == member || !ecsi_phase_after(schedule, phase, i, member)) continue;
+        if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
+    }
+    return false;
+}
+
+/* Runs all systems of a phase once, and applies what they recorded. */
+static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, float dt)
+{
+    uint32_t place;
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(!schedule->stop);
+    if (phase->count == 0) return;
+    ecsi_segment_shares(schedule, phase, 0);
+    for (place = 0; place < phase->count; place++) {
+        uint32_t member = ecsi_phase_member(schedule, phase, place);
+        uint32_t index = ecsi_phase_system(schedule, phase, member);
+        if (ECSI_UNLIKELY(schedule->stop) && ecsi_phase_blocked(schedule, phase, member)) {
+            if (ecsi_system_at(schedule, index)->enabled) schedule->report.systems_skipped++;
+            continue;
+        }
+        ecsi_system_tick(schedule, index, dt);
+        if (ecsi_system_at(schedule, index)->run_exclusive != NULL) {
+            ecsi_segment_shares(schedule, phase, place + 1);
+        }
+    }
+    ecsi_schedule_flush(schedule);
+    for (place = 0; place < phase->count && schedule->stop; place++) {
+        ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
+    }
+}
+
+/* All phases in order, until a system fails fast. The schedule is built. */
+static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
+{
+    const ecsi_flush *flush = schedule->flush;
+    uint64_t applied = flush->applied;
+    uint64_t dropped = flush->dropped;
+    uint64_t refused = flush->refused;
+    ecs_tick_report *report = &schedule->report;
+    uint32_t p;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(schedule->built);
+    report->status = ECS_OK;
+    report->tick = schedule->tick;
+    report->systems_run = 0;
+    report->systems_skipped = 0;
+    report->failure_count = 0;
+    report->failures_lost = 0;
+    schedule->ticking = true;
+    schedule->stop = false;
+    for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
+        ecsi_phase *phase =
+            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
+        uint32_t steps = 1;
+        if (phase->fixed.step_s > 0) {
+            steps = ecsi_fixed_steps(&phase->fixed, dt);
+        }
+        for (; steps > 0 && !schedule->stop; steps--) {
+            ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
+        }
+    }
+    schedule->ticking = false;
+    report->commands_applied = flush->applied - applied;
+    report->commands_dropped = flush->dropped - dropped;
+    report->commands_refused = flush->refused - refused;
+    return report->status;
+}
+
+/* ---- Life ------------------------------------------------------------------------------- */
+
+static ecs_status ecsi_schedule_create(ecsi_schedule *schedule, size_t queue_bytes)
+{
+    static const char *const names[] = {"first", "pre_update", "update", "post_update", "last"};
+    ecsi_memory *memory = schedule->memory;
+    uint32_t n = schedule->systems_max;
+    uint32_t i;
+    ecs_status status =
+        ecsi_vec_create(memory, &schedule->phases, schedule->phases_max, sizeof(ecsi_phase));
+    ECSI_CHECK(schedule->phases_max >= 5);
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->phase_order, schedule->phases_max,
+                                 sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->systems, n, sizeof(ecsi_system *));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->order, n * 2, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->before, n, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->reach, n * ((n + 63) / 64), sizeof(uint64_t));
+    }
+    if (status == ECS_OK) status = ecsi_queue_create(memory, &schedule->queue, queue_bytes);
+    for (i = 0; i < 5 && status == ECS_OK && !memory->measuring; i++) {
+        ecs_phase_desc desc;
+        uint32_t number;
+        memset(&desc, 0, sizeof desc);
+        desc.name = names[i];
+        status = ecsi_phase_insert(schedule, &desc, &number);
+        ECSI_CHECK(status != ECS_OK || number == i + 1);
+    }
+    return status;
+}
+
+static void ecsi_schedule_destroy(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
+    ecsi_queue_destroy(memory, &schedule->queue);
+    ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
+    ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->systems, sizeof(ecsi_system *));
+    ecsi_vec_destroy(memory, &schedule->order, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->before, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->reach, sizeof(uint64_t));
+}
+
+#endif /* ECS_SCHEDULE_H */

@@ -1,0 +1,1499 @@
+/* world.h: the roof: a world is made, and the public functions go to their modules. */
+/* floor: 13 */
+#ifndef ECS_WORLD_H
+#define ECS_WORLD_H
+
+#include "explain.h"
+#include "hash.h"
+
+struct ecs_world {
+    ecsi_entities entities; /* must be first: it begins with the ecsi_front */
+    ecsi_memory memory;
+    ecsi_log log;
+    ecs_world_desc desc;    /* with the defaults filled in */
+    ecsi_components components;
+    ecsi_storage storage;
+    ecsi_editor editor;
+#ifndef ECS_NO_EVENTS
+    ecsi_events events;
+#endif
+    ecsi_queries queries;
+    ecsi_flush flush;
+    ecsi_schedule schedule;
+    ecsi_queue own[2];      /* the world's stream records in one while the other is applied */
+    uint32_t own_current;
+    uint64_t own_since;     /* tick of its last flush */
+    ecs_commands own_cmd;
+    uint32_t locks;         /* iterations, hooks, tick, flush */
+    ecs_status status;      /* of the last call that answers a handle */
+};
+
+#ifndef ECS_STATIC
+ECSI_EXTERN const int ECSI_CONFIG;
+const int ECSI_CONFIG = 1;
+#endif
+
+/* ---- Descriptions ------------------------------------------------------------------- */
+
+static uint32_t ecsi_default_u32(uint32_t given, uint32_t otherwise)
+{
+    return given != 0 ? given : otherwise;
+}
+
+/* Fills in the defaults of a fixed world's storage. */
+static void ecsi_desc_fixed(ecs_world_desc *d)
+{
+    uint64_t chunks;
+    ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    d->entities_max = ecsi_default_u32(d->entities_max, 65536);
+    d->tables_max = ecsi_default_u32(d->tables_max, 1024);
+    if (d->table_slots_max == 0) {
+        d->table_slots_max = d->tables_max > 0x0fffffffu ? 0xffffffffu : d->tables_max * 16u;
+    }
+    d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 65536);
+    chunks = (uint64_t)d->entities_max * 64u / d->chunk_bytes + d->tables_max / 16u + 2u;
+    d->chunks_max = ecsi_default_u32(d->chunks_max, (uint32_t)chunks);
+    d->queries_max = ecsi_default_u32(d->queries_max, 256);
+    d->systems_max = ecsi_default_u32(d->systems_max, 128);
+    d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 65536);
+    d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 262144);
+    if (d->command_bytes_max == 0) {
+        d->command_bytes_max = (size_t)d->entities_max * 64u;
+        if (d->command_bytes_max < (size_t)1 << 20) d->command_bytes_max = (size_t)1 << 20;
+    }
+    ECSI_CHECK(d->chunks_max > 0);
+}
+
+static void ecsi_desc_grow(ecs_world_desc *d)
+{
+    ECSI_CHECK(d->memory == ECS_MEMORY_GROW);
+    d->entities_max = ecsi_default_u32(d->entities_max, ECS_ENTITIES_MAX);
+    d->tables_max = ecsi_default_u32(d->tables_max, 65536);
+    d->table_slots_max = ecsi_default_u32(d->table_slots_max, 0xffffffffu);
+    d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 2u << 20);
+    d->chunks_max = ecsi_default_u32(d->chunks_max, 0x7ffffffeu);
+    d->queries_max = ecsi_default_u32(d->queries_max, 4096);
+    d->systems_max = ecsi_default_u32(d->systems_max, 1024);
+    d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
+    d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
+    if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
+    ECSI_CHECK(d->queries_max >= d->systems_max);
+}
+
+/* The description with its defaults; false when it makes no sense. */
+static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
+{
+    ECSI_CHECK(d != NULL);
+    memset(d, 0, sizeof *d);
+    if (from != NULL) *d = *from;
+    if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
+    if (d->memory == ECS_MEMORY_FIXED) {
+        ecsi_desc_fixed(d);
+    } else {
+        ecsi_desc_grow(d);
+    }
+    d->components_max = ecsi_default_u32(d->components_max, 1024);
+    d->row_block_rows = ecsi_default_u32(d->row_block_rows, 4096);
+    d->getters_max = ecsi_default_u32(d->getters_max, 64);
+    d->phases_max = ecsi_default_u32(d->phases_max, 32);
+    d->stream_spawns_max = ecsi_default_u32(d->stream_spawns_max, ECSI_ORDINALS_MAX);
+    if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
+    if (d->tables_max >= 1u << 26 || d->chunks_max > 0x7ffffffeu) return false;
+    if (d->queries_max >= 1u << 26 || d->systems_max > 1u << 16) return false;
+    if (d->getters_max > 1u << 20 || d->phases_max < 5 || d->phases_max > 1u << 16) return false;
+    if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
+    if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
+    if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
+    if (d->command_bytes_max < 4096) return false;
+    return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
+}
+
+/* Bytes that the world's own stream may record; the world has two queues for it. */
+static size_t ecsi_own_bytes(const ecs_world_desc *d)
+{
+    size_t bytes = d->command_bytes_max / 4;
+    ECSI_CHECK(d->command_bytes_max >= 4096);
+    if (d->memory == ECS_MEMORY_GROW) return d->command_bytes_max;
+    return bytes < 65536 ? d->command_bytes_max : bytes;
+}
+
+/* What ecsi_keep needs at most, for everything that the limits allow. */
+static size_t ecsi_keep_bytes(const ecs_world_desc *d)
+{
+    size_t bytes = 4096;
+    ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    bytes += (size_t)d->components_max * ECSI_COMPONENT_KEEP_BYTES;
+    bytes += (size_t)d->tables_max * ECSI_TABLE_KEEP_BYTES;
+    bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
+    bytes += (size_t)d->queries_max * (ECSI_QUERY_KEEP_BYTES + (size_t)d->tables_max * 16u);
+    bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
+    return bytes + d->resource_bytes_max + d->event_bytes_max;
+}
+
+/* ---- Making ------------------------------------------------------------------------- */
+
+/* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
+static ecs_status ecsi_world_settle(ecs_world *world)
+{
+    uint32_t round;
+    ECSI_CHECK(!world->flush.running);
+    for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
+        ecsi_queue *queue = &world->own[world->own_current];
+        ecs_status status;
+        if (queue->command_count == 0) return ECS_OK;
+        status = ecsi_flush_components(&world->flush);
+        if (status != ECS_OK) return status;
+        world->own_current ^= 1u;
+        ECSI_CHECK(world->own[world->own_current].command_count == 0);
+        ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[world->own_current],
+                         ECSI_NO_SYSTEM, SIZE_MAX, world->desc.stream_spawns_max);
+        status = ecsi_flush_queue(&world->flush, queue, world->own_since);
+        world->own_since = world->schedule.tick;
+        ECSI_CHECK(status == ECS_OK);
+    }
+    return ECS_OK;
+}
+
+/* Ties the modules together; no memory is taken. */
+static void ecsi_world_wire(ecs_world *world)
+{
+    const ecs_world_desc *d = &world->desc;
+    ecsi_memory *memory = &world->memory;
+    ECSI_CHECK(d->entities_max > 0);
+    world->log.write = d->log != NULL ? d->log : ecsi_log_stderr;
+    world->log.user = d->log_user;
+    world->components.memory = memory;
+    world->components.world = world;
+    world->components.locks = &world->locks;
+    world->components.resource_bytes_max = d->resource_bytes_max;
+    world->storage.memory = memory;
+    world->storage.entities = &world->entities;
+    world->storage.components = &world->components;
+    world->storage.tick = &world->schedule.tick;
+    world->storage.getters_max = d->getters_max;
+    world->storage.tables_max = d->tables_max;
+    world->storage.slots_max = d->table_slots_max;
+    world->storage.chunk_bytes = d->chunk_bytes;
+    world->storage.chunks_max = d->chunks_max;
+    world->storage.row_block_rows = d->row_block_rows;
+    world->editor.storage = &world->storage;
+#ifndef ECS_NO_EVENTS
+    world->events.components = &world->components;
+    world->events.readers_max = d->systems_max * 4u + 64u;
+    world->events.bytes_max = d->event_bytes_max;
+    world->flush.events = &world->events;
+#endif
+    world->queries.storage = &world->storage;
+    world->queries.max = d->queries_max;
+    world->queries.match_bytes_max = (size_t)d->queries_max * d->tables_max * 16u;
+    world->flush.editor = &world->editor;
+    world->flush.storage = &world->storage;
+    world->flush.components = &world->components;
+    world->flush.memory = memory;
+    world->flush.world = world;
+    world->flush.locks = &world->locks;
+    world->schedule.flush = &world->flush;
+    world->schedule.queries = &world->queries;
+    world->schedule.memory = memory;
+    world->schedule.world = world;
+    world->schedule.log = &world->log;
+    world->schedule.phases_max = d->phases_max;
+    world->schedule.systems_max = d->systems_max;
+    world->schedule.stream_bytes_max = d->stream_bytes_max;
+    world->schedule.spawns_max = d->stream_spawns_max;
+    world->schedule.strict = d->strict;
+    world->schedule.settle = ecsi_world_settle;
+    ECSI_CHECK(world->locks == 0);
+}
+
+/* Takes the memory that a new world needs; measures it when `memory` measures. */
+static ecs_status ecsi_world_reserve(ecs_world *world)
+{
+    ecsi_memory *memory = &world->memory;
+    const ecs_world_desc *d = &world->desc;
+    size_t own = ecsi_own_bytes(d);
+    size_t getters = d->getters_max;
+    ecs_status status = ecsi_keep_create(memory, memory->fixed ? ecsi_keep_bytes(d) : 1);
+    if (status == ECS_OK) status = ecsi_entities_create(memory, &world->entities, d->entities_max);
+    if (status == ECS_OK) status = ecsi_components_create(&world->components, d->components_max);
+    if (status == ECS_OK) {
+        world->storage.getters =
+            (ecsi_getter_slot *)ecsi_alloc(memory, getters * sizeof(ecsi_getter_slot), 16);
+        world->storage.getter_capacity =
+            (uint32_t *)ecsi_alloc(memory, getters * sizeof(uint32_t), 16);
+        if (!memory->measuring && (world->storage.getters == NULL ||
+                                   world->storage.getter_capacity == NULL)) {
+            return ECS_NO_MEMORY;
+        }
+    }
+    if (status == ECS_OK && !memory->measuring) {
+        memset(world->storage.getters, 0, getters * sizeof(ecsi_getter_slot));
+        memset(world->storage.getter_capacity, 0, getters * sizeof(uint32_t));
+    }
+    if (status == ECS_OK) status = ecsi_storage_create(&world->storage);
+#ifndef ECS_NO_EVENTS
+    if (status == ECS_OK) status = ecsi_events_create(&world->events);
+#endif
+    if (status == ECS_OK) status = ecsi_queries_create(&world->queries);
+    if (status == ECS_OK) {
+        status = ecsi_flush_create(&world->flush, ecsi_own_bytes(d) > d->command_bytes_max
+                                                      ? own
+                                                      : d->command_bytes_max);
+    }
+    if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
+    if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
+    if (status == ECS_OK) {
+        status = ecsi_schedule_create(&world->schedule, d->command_bytes_max);
+    }
+    ECSI_CHECK(status != ECS_INVALID);
+    return status;
+}
+
+ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc)
+{
+    ecs_world_desc resolved;
+    ecs_world_desc given;
+    ecs_world world;
+    memset(&given, 0, sizeof given);
+    if (desc != NULL) given = *desc;
+    given.memory = ECS_MEMORY_FIXED;
+    if (!ecsi_desc_resolve(&given, &resolved)) return 0;
+    memset(&world, 0, sizeof world);
+    world.desc = resolved;
+    ecsi_world_wire(&world);
+    world.memory.fixed = true;
+    world.memory.measuring = true;
+    world.memory.block_used = sizeof world;
+    if (ecsi_world_reserve(&world) != ECS_OK) return 0;
+    ECSI_CHECK(world.memory.block_used > sizeof world);
+    return ecsi_align_up(world.memory.block_used, 64);
+}
+
+/* Memory for the world itself, and in fixed mode for all that it will ever have. */
+static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator *allocator,
+                                    size_t *bytes)
+{
+    void *memory = d->buffer;
+    ECSI_CHECK(bytes != NULL);
+    *bytes = sizeof(ecs_world);
+    if (d->memory == ECS_MEMORY_FIXED) {
+        *bytes = ecs_world_bytes(d);
+        if (*bytes == 0) return NULL;
+        if (d->buffer != NULL && (d->buffer_bytes < *bytes ||
+                                  (uintptr_t)d->buffer % 64 != 0)) {
+            return NULL;
+        }
+    }
+    if (memory == NULL) memory = allocator->alloc(*bytes, 64, allocator->user);
+    if (memory != NULL) memset(memory, 0, sizeof(ecs_world));
+    return (ecs_world *)memory;
+}
+
+/* Everything of a world but its entities and systems goes away. */
+static void ecsi_world_release(ecs_world *world)
+{
+    ecsi_memory *memory = &world->memory;
+    ecs_allocator allocator = memory->allocator;
+    size_t bytes = memory->fixed ? memory->block_bytes : sizeof *world;
+    bool own = world->desc.buffer == NULL;
+    size_t getters = world->desc.getters_max;
+    ecsi_schedule_destroy(&world->schedule);
+    ecsi_queue_destroy(memory, &world->own[0]);
+    ecsi_queue_destroy(memory, &world->own[1]);
+    ecsi_flush_destroy(&world->flush);
+    ecsi_queries_destroy(&world->queries);
+#ifndef ECS_NO_EVENTS
+    ecsi_events_destroy(&world->events);
+#endif
+    ecsi_storage_destroy(&world->storage);
+    ecsi_release(memory, world->storage.getters, getters * sizeof(ecsi_getter_slot), 16);
+    ecsi_release(memory, world->storage.getter_capacity, getters * sizeof(uint32_t), 16);
+    ecsi_components_destroy(&world->components);
+    ecsi_entities_destroy(memory, &world->entities);
+    ecsi_keep_destroy(memory);
+    ECSI_CHECK(memory->fixed || memory->bytes_allocated == sizeof *world);
+    if (own) allocator.release(world, bytes, 64, allocator.user);
+}
+
+ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
+{
+    ecs_world_desc d;
+    ecs_allocator allocator = ecsi_default_allocator();
+    ecs_world *world;
+    ecsi_table *root;
+    size_t bytes;
+    ecs_status status;
+    if (!ecsi_desc_resolve(desc, &d)) {
+        ecsi_log log;
+        log.write = desc->log != NULL ? desc->log : ecsi_log_stderr;
+        log.user = desc->log_user;
+        ecsi_log_print(&log, ECS_LOG_ERROR, "ecs_world_create: the description is not valid");
+        return NULL;
+    }
+    if (d.allocator != NULL) allocator = *d.allocator;
+    ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
+    world = ecsi_world_memory(&d, &allocator, &bytes);
+    if (world == NULL) return NULL;
+    world->desc = d;
+    ecsi_world_wire(world);
+    world->memory.allocator = allocator;
+    world->memory.fixed = d.memory == ECS_MEMORY_FIXED;
+    world->memory.bytes_allocated = bytes;
+    world->memory.block = (unsigned char *)world;
+    world->memory.block_bytes = world->memory.fixed ? bytes : 0;
+    world->memory.block_used = sizeof *world;
+    status = ecsi_world_reserve(world);
+    ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[0], ECSI_NO_SYSTEM, SIZE_MAX,
+                     d.stream_spawns_max);
+    if (status == ECS_OK) status = ecsi_table_of_set(&world->storage, NULL, 0, &root);
+    if (status != ECS_OK) {
+        ecsi_world_release(world);
+        return NULL;
+    }
+    return world;
+}
+
+/* Drops what was recorded and never applied. */
+static void ecsi_own_drop(ecs_world *world)
+{
+    uint32_t i;
+    for (i = 0; i < 2; i++) {
+        ecsi_queue *queue = &world->own[i];
+        ecsi_queue_mark start;
+        memset(&start, 0, sizeof start);
+        if (queue->command_count > 0) ecsi_queue_rewind(&world->flush, queue, start);
+        ECSI_CHECK(queue->command_count == 0);
+    }
+    ECSI_CHECK(!world->flush.running);
+}
+
+ECS_API void ecs_world_destroy(ecs_world *world)
+{
+    uint32_t i;
+    if (world == NULL) return;
+    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking);
+    for (i = world->schedule.systems.count; i > 0; i--) {
+        const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
+        if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
+    }
+    ecsi_own_drop(world);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        ecsi_edit_clear(&world->storage, ecsi_table_at(&world->storage, i));
+    }
+    ecsi_own_drop(world);
+    ecsi_resources_destroy(&world->components);
+    ECSI_CHECK(world->entities.front.alive_count == 0);
+    ecsi_world_release(world);
+}
+
+ECS_API ecs_status ecs_world_clear(ecs_world *world)
+{
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    for (i = 0; i < world->storage.tables.count; i++) {
+        ecsi_edit_clear(&world->storage, ecsi_table_at(&world->storage, i));
+    }
+    ECSI_CHECK(world->entities.front.alive_count == 0);
+    return ECS_OK;
+}
+
+ECS_API size_t ecs_shrink(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    if (world->locks != 0) return 0;
+    return ecsi_storage_shrink(&world->storage);
+}
+
+ECS_API ecs_status ecs_world_status(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    return world->status;
+}
+
+ECS_API uint64_t ecs_world_tick(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    return world->schedule.tick;
+}
+
+ECS_API uint64_t ecs_world_seed(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    return world->desc.seed;
+}
+
+/* ---- Statistics --------------------------------------------------------------------- */
+
+/* Bytes of one row. */
+static size_t ecsi_table_row_bytes(const ecsi_table *table)
+{
+    size_t bytes = sizeof(ecs_entity);
+    uint32_t i;
+    ECSI_CHECK(table->column_count <= table->component_count);
+    for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
+    return bytes;
+}
+
+ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
+                                         ecs_table_stats *out)
+{
+    const ecsi_table *table;
+    const ecsi_chunk *chunk;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    if (index >= world->storage.tables.count) return ECS_NOT_FOUND;
+    table = ecsi_table_at(&world->storage, index);
+    memset(out, 0, sizeof *out);
+    out->component_count = table->component_count;
+    out->row_count = table->row_count;
+    out->chunk_count = table->chunk_count;
+    out->bytes_live = table->row_count * ecsi_table_row_bytes(table);
+    for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
+        out->row_capacity += chunk->capacity;
+        out->bytes_storage += chunk->bytes;
+    }
+    return ECS_OK;
+}
+
+#ifndef ECS_NO_EVENTS
+/* Events of all types so far: accepted, and lost for whatever reason. */
+static void ecsi_events_sum(const ecs_world *world, uint64_t *sent, uint64_t *lost)
+{
+    uint32_t i;
+    *sent = 0;
+    *lost = world->flush.events_dropped;
+    ECSI_CHECK(world->events.list.count <= world->components.max);
+    for (i = 0; i < world->events.list.count; i++) {
+        const ecsi_event *event = ecsi_event_at(&world->events, i);
+        *sent += event->sent;
+        *lost += event->overwritten + event->refused;
+        ECSI_CHECK(event->count <= event->capacity);
+    }
+}
+#endif
+
+ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
+{
+    ecs_stats stats;
+    uint32_t i;
+    memset(&stats, 0, sizeof stats);
+    ECSI_REQUIRE(world != NULL, stats);
+    stats.entity_count = world->entities.front.alive_count;
+    stats.component_count = world->components.list.count;
+    stats.table_count = world->storage.tables.count;
+    stats.chunk_count = world->storage.chunk_count;
+    stats.query_count = world->queries.list.count;
+    stats.system_count = world->schedule.systems.count;
+    stats.bytes_allocated = world->memory.bytes_allocated;
+    stats.bytes_storage = world->storage.chunk_bytes_total;
+    for (i = 0; i < world->storage.tables.count; i++) {
+        const ecsi_table *table = ecsi_table_at(&world->storage, i);
+        stats.bytes_live += table->row_count * ecsi_table_row_bytes(table);
+    }
+    stats.commands_recorded = world->flush.recorded;
+    stats.commands_applied = world->flush.applied;
+    stats.commands_dropped = world->flush.dropped;
+    stats.commands_refused = world->flush.refused;
+#ifndef ECS_NO_EVENTS
+    ecsi_events_sum(world, &stats.events_sent, &stats.events_dropped);
+#endif
+    return stats;
+}
+
+/* ---- Components ----------------------------------------------------------------------- */
+
+ECS_API ecs_status ecs_component_register(ecs_world *world, const ecs_type *type,
+                                          ecs_component *out)
+{
+    uint32_t id = 0;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    status = ecsi_component_need(&world->components, type, &id);
+    if (out != NULL) out->id = id;
+    return status;
+}
+
+ECS_API ecs_status ecs_component_define(ecs_world *world, const ecs_type *type,
+                                        ecs_component *out)
+{
+    uint32_t id = 0;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    status = ecsi_component_register(&world->components, type, false, &id);
+    if (out != NULL) out->id = id;
+    return status;
+}
+
+ECS_API ecs_component ecs_component_of(const ecs_world *world, const ecs_type *type)
+{
+    ecs_component c = {0};
+    ECSI_REQUIRE(world != NULL, c);
+    ECSI_REQUIRE(type != NULL && type->name != NULL, c);
+    c.id = ecsi_component_seek(&world->components, type);
+    return c;
+}
+
+ECS_API ecs_component ecs_component_find(const ecs_world *world, const char *name)
+{
+    ecs_component c = {0};
+    ECSI_REQUIRE(world != NULL, c);
+    ECSI_REQUIRE(name != NULL, c);
+    c.id = ecsi_component_by_name(&world->components, name);
+    return c;
+}
+
+ECS_API const ecs_type *ecs_component_type(const ecs_world *world, ecs_component component)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    if (!ecsi_component_known(&world->components, component.id)) return NULL;
+    return &ecsi_component_at(&world->components, component.id)->type;
+}
+
+ECS_API uint32_t ecs_component_count(const ecs_world *world, ecs_component component)
+{
+    uint32_t count = 0;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), 0);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        const ecsi_table *table = ecsi_table_at(&world->storage, i);
+        if (ecsi_table_find(table, component.id) != NULL) count += table->row_count;
+    }
+    return count;
+}
+
+ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component,
+                                       const ecs_hooks *hooks)
+{
+    ecsi_component *c;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(hooks != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    c = ecsi_component_at(&world->components, component.id);
+    if (c->resource != NULL || ecs_component_count(world, component) > 0) return ECS_EXISTS;
+    ecsi_component_hooks_set(c, hooks);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        ecsi_table *table = ecsi_table_at(&world->storage, i);
+        if (ecsi_table_find(table, component.id) != NULL) ecsi_table_flags(&world->storage, table);
+    }
+    ecsi_shapes_forget(&world->editor);
+    return ECS_OK;
+}
+
+/* Whether every component's closure still fits. */
+static bool ecsi_requires_fit(const ecsi_components *components)
+{
+    uint32_t closure[ECSI_REQUIRE_MAX];
+    uint32_t id;
+    ECSI_CHECK(components->list.count <= components->max);
+    for (id = 1; id <= components->list.count; id++) {
+        if (!ecsi_component_at(components, id)->requires_others) continue;
+        if (ecsi_require_closure(components, id, closure) > ECSI_REQUIRE_MAX) return false;
+    }
+    return true;
+}
+
+ECS_API ecs_status ecs_component_require(ecs_world *world, ecs_component component,
+                                         ecs_component required)
+{
+    ecsi_components *components;
+    uint32_t closure[ECSI_REQUIRE_MAX];
+    uint32_t count;
+    uint32_t i;
+    ecsi_require pair;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    components = &world->components;
+    ECSI_REQUIRE(ecsi_component_known(components, component.id), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(components, required.id), ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    count = ecsi_require_closure(components, required.id, closure);
+    for (i = 0; i < count && i < ECSI_REQUIRE_MAX; i++) {
+        if (closure[i] == component.id) return ECS_CYCLE;
+    }
+    for (i = 0; i < components->requires_list.count; i++) {
+        const ecsi_require *r = ECSI_VEC_AT(ecsi_require, &components->requires_list, i);
+        if (r->component == component.id && r->required == required.id) return ECS_OK;
+    }
+    status = ecsi_vec_reserve(&world->memory, &components->requires_list,
+                              components->requires_list.count + 1,
+                              world->memory.fixed ? components->max : 0x7fffffffu, sizeof pair);
+    if (status != ECS_OK) return status;
+    pair.component = component.id;
+    pair.required = required.id;
+    *ECSI_VEC_AT(ecsi_require, &components->requires_list, components->requires_list.count++) =
+        pair;
+    ecsi_component_at(components, component.id)->requires_others = true;
+    if (!ecsi_requires_fit(components)) {
+        components->requires_list.count--;
+        return ECS_FULL;
+    }
+    ecsi_storage_edges_forget(&world->storage);
+    ecsi_shapes_forget(&world->editor);
+    return ECS_OK;
+}
+
+/* ---- Entities ------------------------------------------------------------------------- */
+
+/* For calls that answer a handle. */
+static inline ecs_entity ecsi_answer(ecs_world *world, ecs_status status, ecs_entity entity)
+{
+    ECSI_CHECK(status != ECS_OK || !ecs_is_null(entity));
+    world->status = status;
+    return ECSI_LIKELY(status == ECS_OK) ? entity : ecs_null();
+}
+
+ECS_API ecs_entity ecs_spawn(ecs_world *world)
+{
+    ecs_entity e = {0};
+    ECSI_REQUIRE(world != NULL, e);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ecsi_answer(world, ECS_LOCKED, e);
+    return ecsi_answer(
+        world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
+}
+
+ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
+{
+    ecs_entity e = {0};
+    ECSI_REQUIRE(world != NULL, e);
+    ECSI_REQUIRE(values != NULL || count == 0, e);
+    if (count == 0) return ecs_spawn(world);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ecsi_answer(world, ECS_LOCKED, e);
+    return ecsi_answer(world, ecsi_edit_spawn_shape(&world->editor, values, count, &e), e);
+}
+
+ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
+                                  const ecs_value *values, uint32_t value_count,
+                                  ecs_entity *out)
+{
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(values != NULL || value_count == 0, ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    if (entity_count == 0) return ECS_OK;
+    status = ecsi_edit_spawn_bulk(&world->editor, entity_count, values, value_count, out);
+    if (status == ECS_OK) {
+        ecsi_edit_bulk_notify(&world->editor, values, value_count, entity_count);
+    }
+    return status;
+}
+
+ECS_API ecs_status ecs_despawn(ecs_world *world, ecs_entity entity)
+{
+    ecsi_record *record;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
+    record = ecsi_entities_find(&world->entities, entity);
+    if (ECSI_UNLIKELY(record == NULL)) return ECS_STALE;
+    ecsi_edit_despawn(&world->storage, entity, record);
+    return ECS_OK;
+}
+
+ECS_API bool ecs_alive(const ecs_world *world, ecs_entity entity)
+{
+    ECSI_REQUIRE(world != NULL, false);
+    return ecsi_entities_find(&world->entities, entity) != NULL;
+}
+
+ECS_API uint32_t ecs_entity_count(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    return world->entities.front.alive_count;
+}
+
+ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index)
+{
+    ECSI_REQUIRE(world != NULL, ecs_null());
+    if (index >= world->entities.front.record_count) return ecs_null();
+    if (ecsi_entities_record(&world->entities, index)->chunk == 0) return ecs_null();
+    return ecsi_entities_handle(&world->entities, index);
+}
+
+ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous)
+{
+    uint32_t index = ecs_is_null(previous) ? 0 : ecs_index(previous) + 1;
+    ECSI_REQUIRE(world != NULL, ecs_null());
+    for (; index < world->entities.front.record_count; index++) {
+        if (ecsi_entities_record(&world->entities, index)->chunk != 0) {
+            return ecsi_entities_handle(&world->entities, index);
+        }
+    }
+    return ecs_null();
+}
+
+ECS_API ecs_entity ecs_clone(ecs_world *world, ecs_entity entity)
+{
+    ecs_entity e = {0};
+    ECSI_REQUIRE(world != NULL, e);
+    if (world->locks != 0) return ecsi_answer(world, ECS_LOCKED, e);
+    return ecsi_answer(world, ecsi_edit_clone(&world->storage, entity, &e), e);
+}
+
+/* ---- Components of one entity ----------------------------------------------------------- */
+
+/* What the edits of one component have in common. */
+static inline ecs_status ecsi_edit_begin(ecs_world *world, ecs_entity entity,
+                                         ecs_component component, ecsi_record **out)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
+    *out = ecsi_entities_find(&world->entities, entity);
+    return ECSI_LIKELY(*out != NULL) ? ECS_OK : ECS_STALE;
+}
+
+ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    ecsi_record *record;
+    ecs_status status = ecsi_edit_begin(world, entity, component, &record);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    return ecsi_edit_add(&world->storage, entity, record, component.id);
+}
+
+ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
+                              const void *value)
+{
+    ecsi_record *record;
+    ecs_status status = ecsi_edit_begin(world, entity, component, &record);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    if (ecsi_component_at(&world->components, component.id)->type.bytes == 0) {
+        return ECS_UNSUPPORTED;
+    }
+    return ecsi_edit_set(&world->storage, entity, record, component.id,
+                         (void *)(uintptr_t)value, false);
+}
+
+ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    ecsi_record *record;
+    ecs_status status = ecsi_edit_begin(world, entity, component, &record);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    return ecsi_edit_remove(&world->storage, entity, record, component.id);
+}
+
+ECS_API bool ecs_has_id(const ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    const ecsi_record *record;
+    ECSI_REQUIRE(world != NULL, false);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (record == NULL || component.id == 0) return false;
+    return ecsi_table_find(ecsi_record_table(&world->storage, record), component.id) != NULL;
+}
+
+ECS_API const void *ecs_get_id(const ecs_world *world, ecs_entity entity,
+                               ecs_component component)
+{
+    const ecsi_record *record;
+    ECSI_REQUIRE(world != NULL, NULL);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (ECSI_UNLIKELY(record == NULL || component.id == 0)) return NULL;
+    return ecsi_row_value(&world->storage, record, component.id);
+}
+
+ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    ecsi_record *record;
+    void *value;
+    ECSI_REQUIRE(world != NULL, NULL);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (record == NULL || component.id == 0) return NULL;
+    value = ecsi_row_value(&world->storage, record, component.id);
+    if (value != NULL) ecsi_row_touch(&world->storage, record, component.id);
+    return value;
+}
+
+ECS_API uint32_t ecs_entity_components(const ecs_world *world, ecs_entity entity,
+                                       ecs_component *out, uint32_t max)
+{
+    const ecsi_record *record;
+    const ecsi_table *table;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(out != NULL || max == 0, 0);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (record == NULL) return 0;
+    table = ecsi_record_table(&world->storage, record);
+    for (i = 0; i < table->component_count && i < max; i++) out[i].id = table->ids[i];
+    return table->component_count;
+}
+
+/* The id of a type for an edit; a locked world registers nothing. */
+static inline ecs_status ecsi_edit_type(ecs_world *world, const ecs_type *type,
+                                        ecs_component *out)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
+    return ecsi_component_need(&world->components, type, &out->id);
+}
+
+ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    return ECSI_LIKELY(status == ECS_OK) ? ecs_add_id(world, entity, c) : status;
+}
+
+ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
+                                const void *value)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    return ECSI_LIKELY(status == ECS_OK) ? ecs_set_id(world, entity, c, value) : status;
+}
+
+ECS_API ecs_status ecs_remove_type(ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    return ECSI_LIKELY(status == ECS_OK) ? ecs_remove_id(world, entity, c) : status;
+}
+
+ECS_API bool ecs_has_type(const ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    return ecs_has_id(world, entity, ecs_component_of(world, type));
+}
+
+ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
+                                 const ecs_type *type)
+{
+    return ecs_get_id(world, entity, ecs_component_of(world, type));
+}
+
+ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    return ecs_get_mut_id(world, entity, ecs_component_of(world, type));
+}
+
+ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out)
+{
+    static const ecsi_front nothing = {NULL, 0, 0};
+    uint32_t id;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    out->front = &nothing;
+    out->slot = NULL;
+    if (world->locks != 0) return ECS_LOCKED;
+    status = ecsi_component_need(&world->components, type, &id);
+    if (status == ECS_OK) status = ecsi_getter_need(&world->storage, id, &out->slot);
+    if (status == ECS_OK) out->front = &world->entities.front;
+    return status;
+}
+
+/* ---- Queries ------------------------------------------------------------------------------ */
+
+ECS_API ecs_status ecs_query_make(ecs_world *world, const ecs_query_info *info, ecs_query *out)
+{
+    ecsi_query *query;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(info != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    out->id = 0;
+    status = ecsi_query_make(&world->queries, info, false, &query);
+    if (status == ECS_OK) out->id = query->id;
+    return status;
+}
+
+ECS_API ecs_query ecs_query_find(const ecs_world *world, const ecs_query_info *info)
+{
+    ecs_query query = {0};
+    uint32_t at;
+    uint32_t id;
+    ECSI_REQUIRE(world != NULL, query);
+    ECSI_REQUIRE(info != NULL, query);
+    id = ecsi_map_find(&world->queries.by_address, (uint64_t)(uintptr_t)info, &at);
+    if (id != ECSI_MAP_NONE) query.id = id;
+    return query;
+}
+
+ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info)
+{
+    ecs_query query = ecs_query_find(world, info);
+    ecs_status status;
+    if (ECSI_LIKELY(query.id != 0)) return query;
+    ECSI_REQUIRE(world != NULL && info != NULL, query);
+    status = ecsi_map_reserve(&world->memory, &world->queries.by_address);
+    if (status == ECS_OK) status = ecs_query_make(world, info, &query);
+    if (status == ECS_OK) {
+        ecsi_map_put(&world->queries.by_address, (uint64_t)(uintptr_t)info, query.id);
+    }
+    world->status = status;
+    return query;
+}
+
+/* The query of a handle; NULL for null and unknown ones. */
+static inline ecsi_query *ecsi_query_get(const ecs_world *world, ecs_query query)
+{
+    if (query.id == 0 || query.id > world->queries.list.count) return NULL;
+    return ecsi_query_at(&world->queries, query.id);
+}
+
+ECS_API uint32_t ecs_query_count(const ecs_world *world, ecs_query query)
+{
+    const ecsi_query *q;
+    ECSI_REQUIRE(world != NULL, 0);
+    q = ecsi_query_get(world, query);
+    return q == NULL ? 0 : ecsi_query_row_count(q);
+}
+
+ECS_API ecs_status ecs_query_first(const ecs_world *world, ecs_query query, ecs_entity *out)
+{
+    const ecsi_query *q;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    *out = ecs_null();
+    q = ecsi_query_get(world, query);
+    for (i = 0; q != NULL && i < q->matches.count; i++) {
+        const ecsi_table *table = ecsi_match_at(q, i)->table;
+        if (table->row_count == 0) continue;
+        *out = ecsi_chunk_entities(table->first)[0];
+        return ECS_OK;
+    }
+    return ECS_NOT_FOUND;
+}
+
+ECS_API ecs_status ecs_query_single(const ecs_world *world, ecs_query query, ecs_entity *out)
+{
+    ecs_status status = ecs_query_first(world, query, out);
+    if (status != ECS_OK) return status;
+    if (ecs_query_count(world, query) == 1) return ECS_OK;
+    *out = ecs_null();
+    return ECS_MANY;
+}
+
+ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t *out_count)
+{
+    ecsi_query *q;
+    uint32_t count = 0;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (out_count != NULL) *out_count = 0;
+    if (world->locks != 0) return ECS_LOCKED;
+    q = ecsi_query_get(world, query);
+    ECSI_REQUIRE(q != NULL, ECS_INVALID);
+    for (i = 0; i < q->matches.count; i++) {
+        ecsi_table *table = ecsi_match_at(q, i)->table;
+        count += table->row_count;
+        ecsi_edit_clear(&world->storage, table);
+    }
+    if (out_count != NULL) *out_count = count;
+    return ECS_OK;
+}
+
+ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter)
+{
+    ECSI_REQUIRE_VOID(world != NULL);
+    ECSI_REQUIRE_VOID(iter != NULL);
+    ecsi_iter_start(iter, ecsi_query_get(world, query), &world->locks, world->schedule.tick);
+}
+
+ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter)
+{
+    const ecsi_query *q;
+    ECSI_REQUIRE_VOID(world != NULL);
+    ECSI_REQUIRE_VOID(iter != NULL);
+    q = ecsi_query_get(world, query);
+    if (q != NULL && q->writes) {
+        ECS_ASSERT(!q->writes);
+        q = NULL;
+    }
+    ecsi_iter_start(iter, q, NULL, UINT64_MAX);
+}
+
+ECS_API bool ecs_iter_next(ecs_iter *iter)
+{
+    ECSI_CHECK(iter != NULL);
+    return ecsi_iter_step(iter);
+}
+
+ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint32_t term,
+                                  ecs_slice *out, uint32_t max)
+{
+    const ecsi_query *q;
+    uint32_t count = 0;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(out != NULL || max == 0, 0);
+    q = ecsi_query_get(world, query);
+    if (q == NULL || term >= q->term_count) return 0;
+    for (i = 0; i < q->matches.count; i++) {
+        const ecsi_match *match = ecsi_match_at(q, i);
+        ecsi_chunk *chunk = match->table->first;
+        uint32_t c = match->columns[term];
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next, count++) {
+            const ecsi_column *column =
+                c == ECSI_NO_COLUMN ? NULL : &match->table->columns[c];
+            if (count >= max) continue;
+            out[count].data = column == NULL ? NULL : ecsi_chunk_value(chunk, column, 0);
+            out[count].count = chunk->count;
+            out[count].stride = column == NULL ? 0 : column->bytes;
+        }
+    }
+    return count;
+}
+
+/* ---- Commands ------------------------------------------------------------------------------ */
+
+ECS_API ecs_commands *ecs_world_commands(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    return &world->own_cmd;
+}
+
+ECS_API ecs_status ecs_flush(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->flush.running) return ECS_LOCKED;
+    return ecsi_world_settle(world);
+}
+
+ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
+{
+    ecs_status status;
+    ecs_entity e;
+    ECSI_REQUIRE(cmd != NULL, ecs_null());
+    e = ecsi_record_spawn(cmd, &status);
+    cmd->flush->world->status = status;
+    return e;
+}
+
+ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
+                                        uint32_t count)
+{
+    ecs_status status;
+    ecs_entity e;
+    uint32_t i;
+    ECSI_REQUIRE(cmd != NULL, ecs_null());
+    ECSI_REQUIRE(values != NULL || count == 0, ecs_null());
+    e = ecsi_record_spawn(cmd, &status);
+    for (i = 0; i < count && status == ECS_OK; i++) {
+        status = ecsi_record_component(cmd,
+                                       values[i].data == NULL ? ECSI_COMMAND_ADD
+                                                              : ECSI_COMMAND_SET,
+                                       e, 0, values[i].type, values[i].data);
+    }
+    cmd->flush->world->status = status;
+    return status == ECS_OK ? e : ecs_null();
+}
+
+ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
+{
+    ecsi_command *command;
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (ecs_is_null(entity)) return ECS_STALE;
+    return ecsi_command_record(cmd, ECSI_COMMAND_DESPAWN, entity.bits, 0, 1, &command);
+}
+
+ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
+                                  const void *value)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
+}
+
+ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
+                                     ecs_component component)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
+                                    const void *value)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
+}
+
+ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
+                                       const ecs_type *type)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
+                                  void (*run)(ecs_world *world, void *payload, uint32_t bytes),
+                                  const void *payload, uint32_t bytes)
+{
+    ecsi_command *command;
+    ecsi_custom custom;
+    ecs_status status;
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(run != NULL, ECS_INVALID);
+    ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
+    if (bytes > 1u << 30) return ECS_TOO_LARGE;
+    status = ecsi_command_record(cmd, ECSI_COMMAND_CUSTOM, 0, bytes + 16, 16, &command);
+    if (status != ECS_OK) return status;
+    custom.run = run;
+    memcpy(command->payload, &custom, sizeof custom);
+    if (bytes > 0) memcpy((unsigned char *)command->payload + 16, payload, bytes);
+    return ECS_OK;
+}
+
+ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity)
+{
+    ECSI_REQUIRE(world != NULL, ecs_null());
+    return ecsi_flush_resolve(&world->flush, entity);
+}
+
+/* ---- Resources ------------------------------------------------------------------------------ */
+
+ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
+                                         const void *value)
+{
+    ecs_component c;
+    void *to;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &to);
+    if (status != ECS_OK) return status;
+    if (to != value) {
+        const ecsi_component *info = ecsi_component_at(&world->components, c.id);
+        ecsi_values_destroy(info, to, 1);
+        ecsi_values_copy(info, to, value, 1);
+    }
+    return ECS_OK;
+}
+
+ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type)
+{
+    ecs_component c = ecs_component_of(world, type);
+    return c.id == 0 ? NULL : ecsi_component_at(&world->components, c.id)->resource;
+}
+
+ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type)
+{
+    ecs_component c;
+    void *value = NULL;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &value);
+    if (world != NULL) world->status = status;
+    return status == ECS_OK ? value : NULL;
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_EVENTS
+ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *type,
+                                            const ecs_event_desc *desc)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->policy == ECS_EVENT_REFUSE || desc->policy == ECS_EVENT_OVERWRITE,
+                 ECS_INVALID);
+    if (status != ECS_OK) return status;
+    if (ecsi_component_at(&world->components, c.id)->event != 0) return ECS_EXISTS;
+    return ecsi_event_make(&world->events, c.id, desc);
+}
+
+ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
+                                       const void *value)
+{
+    ecs_component c;
+    ecsi_event *event;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    if (status == ECS_OK) status = ecsi_event_need(&world->events, c.id, &event);
+    if (status != ECS_OK) return status;
+    return ecsi_event_append(&world->events, event, value);
+}
+
+/* Counts an event against the stream's quota of its type; ECS_FULL when it is used up. */
+static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
+{
+    const ecsi_component *c = ecsi_component_at(cmd->flush->components, id);
+    uint32_t quota = ECSI_EVENT_CAPACITY;
+    uint32_t i = 0;
+    if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    ECSI_CHECK(quota > 0);
+    while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
+    if (i == ECSI_EMIT_TYPES_MAX) return ECS_FULL;
+    if (i == cmd->emit_type_count) {
+        cmd->emit_types[i] = id;
+        cmd->emit_counts[i] = 0;
+        cmd->emit_type_count++;
+    }
+    ECSI_CHECK(cmd->emit_counts[i] <= quota);
+    if (cmd->emit_counts[i] == quota) return ECS_FULL;
+    cmd->emit_counts[i]++;
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value)
+{
+    ecsi_command *command;
+    uint32_t id;
+    ecs_status status;
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    id = ecsi_component_seek(cmd->flush->components, type);
+    if (id == 0) return ECS_NOT_FOUND;
+    status = ecsi_emit_count(cmd, id);
+    if (status != ECS_OK) {
+        cmd->flush->events_dropped++;
+        return status;
+    }
+    status = ecsi_command_record(cmd, ECSI_COMMAND_EVENT, 0, type->bytes, type->align, &command);
+    if (status != ECS_OK) return status;
+    command->component = id;
+    memcpy(command->payload, value, type->bytes);
+    return ECS_OK;
+}
+
+ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_type *type)
+{
+    ecs_event_reader reader = {0};
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    if (status == ECS_OK) status = ecsi_reader_open(&world->events, c.id, &reader.id);
+    if (world != NULL) world->status = status;
+    return reader;
+}
+
+/* The reader of a handle; ids are used again after a close. */
+static bool ecsi_reader_known(const ecs_world *world, ecs_event_reader reader)
+{
+    if (reader.id == 0 || reader.id > world->events.readers.count) return false;
+    return ecsi_reader_at(&world->events, reader.id)->event != 0;
+}
+
+ECS_API ecs_status ecs_event_reader_close(ecs_world *world, ecs_event_reader reader)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_reader_known(world, reader), ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    ecsi_reader_close(&world->events, reader.id);
+    return ECS_OK;
+}
+
+ECS_API ecs_events ecs_event_read(ecs_world *world, ecs_event_reader reader)
+{
+    ecs_events answer;
+    memset(&answer, 0, sizeof answer);
+    ECSI_REQUIRE(world != NULL, answer);
+    ECSI_REQUIRE(ecsi_reader_known(world, reader), answer);
+    answer = ecsi_reader_peek(&world->events, reader.id);
+    ecsi_reader_advance(&world->events, reader.id, answer.count);
+    return answer;
+}
+
+ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_type *type)
+{
+    ecs_event_stats stats;
+    ecs_component c = ecs_component_of(world, type);
+    const ecsi_event *event;
+    memset(&stats, 0, sizeof stats);
+    if (c.id == 0 || ecsi_component_at(&world->components, c.id)->event == 0) return stats;
+    event = ecsi_event_at(&world->events, ecsi_component_at(&world->components, c.id)->event - 1);
+    ECSI_CHECK(event->count <= event->capacity);
+    stats.count = event->count;
+    stats.sent = event->sent;
+    stats.refused = event->refused;
+    stats.overwritten = event->overwritten;
+    stats.unread = event->unread;
+    return stats;
+}
+#endif
+
+/* ---- Systems and phases -------------------------------------------------------------------------- */
+
+ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->system != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    return ecsi_system_insert(&world->schedule, desc);
+}
+
+ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase)
+{
+    ecs_system_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.system = system;
+    desc.phase = phase;
+    return ecs_system_add_desc(world, &desc);
+}
+
+ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool enabled)
+{
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
+    ecsi_system_at(&world->schedule, index)->enabled = enabled;
+    return ECS_OK;
+}
+
+ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
+{
+    const ecsi_system *system;
+    const ecsi_fixed *fixed;
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, 0.0f);
+    ECSI_REQUIRE(name != NULL, 0.0f);
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return 0.0f;
+    system = ecsi_system_at(&world->schedule, index);
+    fixed = &system->fixed;
+    if (fixed->step_s <= 0) fixed = &ecsi_phase_at(&world->schedule, system->phase)->fixed;
+    return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
+}
+
+ECS_API ecs_phase ecs_phase_add(ecs_world *world, const ecs_phase_desc *desc)
+{
+    uint32_t number = 0;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(desc != NULL, 0);
+    world->status = ECS_LOCKED;
+    if (world->locks != 0 || world->schedule.ticking) return 0;
+    world->status = ecsi_phase_insert(&world->schedule, desc, &number);
+    return world->status == ECS_OK ? number : 0;
+}
+
+ECS_API ecs_phase ecs_phase_find(const ecs_world *world, const char *name)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(name != NULL, 0);
+    return ecsi_phase_by_name(&world->schedule, name);
+}
+
+ECS_API ecs_status ecs_schedule_build(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (world->schedule.ticking) return ECS_LOCKED;
+    return ecsi_schedule_order(&world->schedule);
+}
+
+ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
+{
+    uint64_t sent = 0;
+    uint64_t lost = 0;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
+    status = ecsi_schedule_order(&world->schedule);
+    if (status == ECS_OK) status = ecsi_world_settle(world);
+    if (status != ECS_OK) return status;
+    world->schedule.tick++;
+    world->locks++;
+#ifndef ECS_NO_EVENTS
+    ecsi_events_sum(world, &sent, &lost);
+#endif
+    status = ecsi_schedule_tick(&world->schedule, dt);
+#ifndef ECS_NO_EVENTS
+    ecsi_events_sum(world, &world->schedule.report.events_sent,
+                    &world->schedule.report.events_dropped);
+#endif
+    world->schedule.report.events_sent -= sent;
+    world->schedule.report.events_dropped -= lost;
+    ECSI_CHECK(world->locks == 1);
+    world->locks--;
+    return status;
+}
+
+ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    return &world->schedule.report;
+}
+
+/* ---- Explain and hash ------------------------------------------------------------------------------ */
+
+#ifndef ECS_NO_EXPLAIN
+ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_schedule_text(&t, &world->schedule);
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
+                                 size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    const ecsi_query *q;
+    ECSI_REQUIRE(world != NULL, 0);
+    q = ecsi_query_get(world, query);
+    if (q == NULL) {
+        ecsi_print(&t, "no such query\n");
+    } else {
+        ecsi_explain_query_text(&t, &world->queries, q);
+    }
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, char *text,
+                                  size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_entity_text(&t, &world->storage, entity);
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_drops_text(&t, &world->schedule);
+    return t.total;
+}
+#endif
+
+#ifndef ECS_NO_HASH
+ECS_API uint64_t ecs_world_hash(const ecs_world *world)
+{
+    uint64_t h;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    h = ecsi_mix(ecsi_mix(0x6563732e68u, world->desc.seed), world->schedule.tick);
+    h = ecsi_hash_entities(h, &world->entities);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        h = ecsi_hash_table(h, &world->storage, ecsi_table_at(&world->storage, i));
+    }
+    h = ecsi_hash_resources(h, &world->components);
+#ifndef ECS_NO_EVENTS
+    h = ecsi_hash_events(h, &world->events);
+#endif
+    return ecsi_hash_schedule(h, &world->schedule);
+}
+#endif
+
+#endif /* ECS_WORLD_H */
