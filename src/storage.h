@@ -325,15 +325,15 @@ static ecs_status ecsi_getter_need(ecsi_storage *storage, uint32_t component,
 static ecs_status ecsi_chunk_id_reserve(ecsi_storage *storage)
 {
     ecsi_memory *memory = storage->memory;
+    uint32_t need = ecsi_max_u32(storage->chunks.count, 1); /* id 0 is none */
     uint32_t i;
     ecs_status status;
     if (storage->free_ids.count > 0) return ECS_OK;
-    if (storage->chunks.count == 0) storage->chunks.count = 1; /* id 0 is none */
-    if (storage->chunks.count > storage->chunks_max) return ECS_FULL;
-    status = ecsi_vec_reserve(memory, &storage->chunks, storage->chunks.count + 1,
-                              storage->chunks_max + 1, sizeof(ecsi_chunk *));
+    if (need > storage->chunks_max) return ECS_FULL;
+    status = ecsi_vec_reserve(memory, &storage->chunks, need + 1, storage->chunks_max + 1,
+                              sizeof(ecsi_chunk *));
     if (status == ECS_OK) {
-        status = ecsi_vec_reserve(memory, &storage->free_ids, storage->chunks.count + 1,
+        status = ecsi_vec_reserve(memory, &storage->free_ids, need + 1,
                                   storage->chunks_max + 1, sizeof(uint32_t));
     }
     for (i = 0; i < storage->getter_count && status == ECS_OK; i++) {
@@ -345,11 +345,12 @@ static ecs_status ecsi_chunk_id_reserve(ecsi_storage *storage)
 
 static uint32_t ecsi_chunk_id_take(ecsi_storage *storage)
 {
-    ECSI_CHECK(storage->chunks.count > 0);
+    ECSI_CHECK(storage->chunks.capacity > 0);
     if (storage->free_ids.count > 0) {
         storage->free_ids.count--;
         return *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count);
     }
+    if (storage->chunks.count == 0) storage->chunks.count = 1;
     ECSI_CHECK(storage->chunks.count < storage->chunks.capacity);
     return storage->chunks.count++;
 }

@@ -1,0 +1,9241 @@
+/* ecs.h: an Entity Component System for C and C++ in one header.
+ *
+ * GENERATED from src/ by tools/amalgamate.c: do not edit it, edit src/, run
+ * `make ecs.h`. Sections begin with a marker: search for >> and a module's
+ * name, as in ">>api".
+ *
+ * SPDX-License-Identifier: MIT OR Unlicense (both texts stand at the end).
+ */
+
+/* >>api ========================================================== src/api.h */
+
+/* api.h: what a user of ecs.h sees. Read it from top to bottom, like a book.
+ *
+ *   1  Configuration        the switches that may be defined before the include
+ *   2  Compiler             what differs between C, C++ and compilers
+ *   3  Status               what a call can answer
+ *   4  Entities             handles
+ *   5  Types                components, tags, resources and events by their C type
+ *   6  World                limits, memory, life cycle, statistics
+ *   7  Editing              spawn, despawn, add, set, remove, read, bulk
+ *   8  Queries              terms, typed views, iteration, slices
+ *   9  Commands             edits that are recorded now and applied later
+ *  10  Resources and events
+ *  11  Systems and phases   the schedule and the tick
+ *  12  Explain, hash, random
+ *  13  Typed macros         what turns C types into the calls above
+ *
+ * Thread rules. A world belongs to one thread at a time. Functions that take a
+ * `const ecs_world *` write nothing: any number of threads may call them while
+ * nobody calls the others. Inside a system use only what its view offers.
+ *
+ * Errors. A caller's bug (a null pointer, an unknown id, a wrong size) fails an
+ * assert; with asserts off it answers ECS_INVALID where there is a status.
+ * Everything that can happen in a correct program is a status. A stale or null
+ * entity handle is data, not a bug: it answers ECS_STALE.
+ */
+/* floor: 0 */
+#ifndef ECS_H
+#define ECS_H
+
+/* ---------------------------------------------------------------------------
+ * 1  Configuration
+ *
+ * ECS_IMPLEMENTATION  define in exactly one translation unit before the include
+ * ECS_STATIC          everything is private to this unit (implies the implementation)
+ * ECS_NO_ASSERT       asserts off: a caller's bug answers ECS_INVALID
+ * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
+ * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
+ * ECS_ASSERT(c)       your own assert
+ * ECS_NO_EVENTS       removes events
+ * ECS_NO_EXPLAIN      removes ecs_explain_*
+ * ECS_NO_HASH         removes ecs_world_hash
+ * ECS_NO_LOG          removes the default log to stderr (the hook stays)
+ *
+ * All units of a program must agree on the switches that change the layout: a
+ * symbol that carries them makes the link fail otherwise.
+ * ------------------------------------------------------------------------- */
+
+#if defined(ECS_STATIC) && !defined(ECS_IMPLEMENTATION)
+#define ECS_IMPLEMENTATION
+#endif
+#if defined(ECS_DEBUG_SLOW) && !defined(ECS_DEBUG)
+#define ECS_DEBUG
+#endif
+
+/* tidy: compiler begin */
+/* Under -std=c11 the implementation needs POSIX declared; before any system header. */
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus) && !defined(_WIN32) && \
+    !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE)
+#if defined(_FEATURES_H) && defined(ECS_IMPLEMENTATION)
+#error "ecs.h: a system header came first; include ecs.h first or define _POSIX_C_SOURCE=200809L"
+#elif !defined(_FEATURES_H)
+#define _POSIX_C_SOURCE 200809L
+#endif
+#endif
+/* tidy: compiler end */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ECS_VERSION_MAJOR 0
+#define ECS_VERSION_MINOR 1
+#define ECS_VERSION_PATCH 0
+
+/* Terms of one query or system, counted after ANY is spread. */
+#define ECS_TERMS_MAX 32u
+/* Bytes of a name (component, system, phase) with its closing zero. */
+#define ECS_NAME_BYTES_MAX 64u
+/* Members listed for one type. */
+#define ECS_MEMBERS_MAX 32u
+/* Names in a system's `before` and `after` lists. */
+#define ECS_ORDER_MAX 8u
+/* Failures kept in a tick report; more are counted. */
+#define ECS_FAILURES_MAX 16u
+/* Largest alignment of a component, in bytes. */
+#define ECS_ALIGN_MAX 4096u
+
+/* ---------------------------------------------------------------------------
+ * 2  Compiler
+ * ------------------------------------------------------------------------- */
+
+/* tidy: compiler begin */
+#ifdef __cplusplus
+#define ECSI_ALIGNOF(T) alignof(T)
+#define ECSI_STATIC_ASSERT(c, text) static_assert(c, text)
+#define ECSI_EXTERN extern "C"
+#else
+#define ECSI_ALIGNOF(T) _Alignof(T)
+#define ECSI_STATIC_ASSERT(c, text) _Static_assert(c, text)
+#define ECSI_EXTERN extern
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#define ECSI_UNUSED __attribute__((unused))
+#define ECSI_USED __attribute__((used))
+#define ECSI_CLEANUP(f) __attribute__((cleanup(f)))
+#define ECSI_LIKELY(c) __builtin_expect(!!(c), 1)
+#define ECSI_UNLIKELY(c) __builtin_expect(!!(c), 0)
+#define ECSI_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define ECSI_UNUSED
+#define ECSI_USED
+#define ECSI_CLEANUP(f)
+#define ECSI_LIKELY(c) (c)
+#define ECSI_UNLIKELY(c) (c)
+#define ECSI_PRINTF(text, first)
+#endif
+/* tidy: compiler end */
+#define ECSI_INLINE static inline ECSI_UNUSED
+
+/* Public functions. In a private copy they are static and may stay unused. */
+#ifdef ECS_STATIC
+#define ECS_API ECSI_UNUSED static
+#else
+#define ECS_API ECSI_EXTERN
+#endif
+
+/* A symbol that carries the switches: every unit asks for the one of its own switches, so
+ * units that were compiled with different ones do not link. */
+#ifdef ECS_NO_EVENTS
+#define ECSI_CONFIG_EVENTS 0
+#else
+#define ECSI_CONFIG_EVENTS 1
+#endif
+#ifdef ECS_NO_EXPLAIN
+#define ECSI_CONFIG_EXPLAIN 0
+#else
+#define ECSI_CONFIG_EXPLAIN 1
+#endif
+#ifdef ECS_NO_HASH
+#define ECSI_CONFIG_HASH 0
+#else
+#define ECSI_CONFIG_HASH 1
+#endif
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c) ecs_config_##major##_##minor##_##a##b##c
+#define ECSI_CONFIG_NAME(major, minor, a, b, c) ECSI_CONFIG_NAME_(major, minor, a, b, c)
+#define ECSI_CONFIG                                                               \
+    ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
+                     ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH)
+#ifndef ECS_STATIC
+ECSI_EXTERN const int ECSI_CONFIG;
+ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 3  Status
+ * ------------------------------------------------------------------------- */
+
+/* Every status with its text: the one list that makes both. */
+#define ECS_STATUS_LIST(X)                                                     \
+    X(ECS_OK, "ok")                                                            \
+    X(ECS_INVALID, "invalid argument: a bug in the caller")                    \
+    X(ECS_STALE, "the entity is null, dead or not known here")                 \
+    X(ECS_NOT_FOUND, "not found")                                              \
+    X(ECS_EXISTS, "exists already")                                            \
+    X(ECS_MANY, "more than one")                                               \
+    X(ECS_FULL, "a configured limit is reached")                               \
+    X(ECS_NO_MEMORY, "the allocator refused")                                  \
+    X(ECS_LOCKED, "refused while the world is iterated or a hook runs")        \
+    X(ECS_MISMATCH, "the same name with another size, alignment or members")   \
+    X(ECS_TOO_LARGE, "larger than a limit of the library")                     \
+    X(ECS_CYCLE, "the order of systems has a cycle")                           \
+    X(ECS_CONFLICT, "two conflicting systems have no order (strict mode)")     \
+    X(ECS_FAILED, "a system failed")                                           \
+    X(ECS_UNSUPPORTED, "not supported by this build or kind of component")
+
+typedef enum ecs_status {
+#define ECSI_STATUS_ENUM(name, text) name,
+    ECS_STATUS_LIST(ECSI_STATUS_ENUM)
+#undef ECSI_STATUS_ENUM
+    ECS_STATUS_COUNT
+} ecs_status;
+
+/* The text of a status; "unknown status" for any other value. Never NULL. */
+ECS_API const char *ecs_status_text(ecs_status status);
+
+/* ---------------------------------------------------------------------------
+ * 4  Entities
+ *
+ * A handle is 64 bits: the low half is the slot's index, the high half its
+ * generation, which starts at 1 and grows whenever the slot is freed; a slot
+ * whose generation would wrap is retired. All zero is the null handle. Bit 31
+ * marks a provisional handle: what ecs_cmd_spawn answers, good for later commands
+ * and for storing in components until the flush puts the real handle there.
+ * ------------------------------------------------------------------------- */
+
+typedef struct ecs_entity {
+    uint64_t bits;
+} ecs_entity;
+
+/* Largest number of entity slots: bit 31 of an index marks provisional handles. */
+#define ECS_ENTITIES_MAX 0x7fffffffu
+
+ECSI_INLINE ecs_entity ecs_null(void)
+{
+    ecs_entity e = {0};
+    return e;
+}
+
+ECSI_INLINE bool ecs_is_null(ecs_entity e)
+{
+    return e.bits == 0;
+}
+
+ECSI_INLINE bool ecs_equal(ecs_entity a, ecs_entity b)
+{
+    return a.bits == b.bits;
+}
+
+ECSI_INLINE bool ecs_is_provisional(ecs_entity e)
+{
+    return (e.bits >> 31 & 1u) != 0;
+}
+
+ECSI_INLINE uint32_t ecs_index(ecs_entity e)
+{
+    return (uint32_t)e.bits;
+}
+
+ECSI_INLINE uint32_t ecs_generation(ecs_entity e)
+{
+    return (uint32_t)(e.bits >> 32);
+}
+
+typedef struct ecs_world ecs_world;
+typedef struct ecs_commands ecs_commands;
+
+/* Where an entity lives. Not for use: public so that accessors can be inlined. */
+typedef struct ecsi_record {
+    uint32_t generation; /* of the living entity, or of the next one to live here */
+    uint32_t chunk;      /* id of the chunk that holds its row; 0: none, it is dead */
+    uint32_t row;        /* in that chunk; in a dead slot: next free slot plus one */
+    uint32_t touch;      /* index plus one into the flush's list of touched entities */
+} ecsi_record;
+
+/* The first bytes of every world. Not for use. */
+typedef struct ecsi_front {
+    ecsi_record *records;
+    uint32_t record_count; /* slots ever used */
+    uint32_t alive_count;
+} ecsi_front;
+
+/* ---------------------------------------------------------------------------
+ * 5  Types
+ *
+ * A component, resource or event is named by its C type:
+ *
+ *     typedef struct { float x, y; } Position;   ECS_COMPONENT(Position, x, y);
+ *     ECS_TAG(Player);
+ *
+ * Listed members are hashed and dumped by field and members of type ecs_entity
+ * are known as references, which the flush patches. A type without a list is
+ * opaque bytes: it must have no padding, or bring a hash hook. Do not list
+ * pointers: addresses differ from run to run.
+ *
+ * Identity is the name. Two units that register one name with different size,
+ * alignment or members get ECS_MISMATCH.
+ * ------------------------------------------------------------------------- */
+
+/* What a listed member is. An array of one dimension has the kind of its elements. */
+typedef enum ecs_kind {
+    ECS_KIND_OPAQUE,
+    ECS_KIND_BOOL,
+    ECS_KIND_I8,
+    ECS_KIND_U8,
+    ECS_KIND_I16,
+    ECS_KIND_U16,
+    ECS_KIND_I32,
+    ECS_KIND_U32,
+    ECS_KIND_I64,
+    ECS_KIND_U64,
+    ECS_KIND_F32,
+    ECS_KIND_F64,
+    ECS_KIND_ENTITY
+} ecs_kind;
+
+typedef struct ecs_member {
+    const char *name; /* must outlive the world */
+    uint32_t offset;  /* bytes from the start of the type */
+    uint32_t bytes;   /* of the whole member, arrays included */
+    uint32_t kind;    /* ecs_kind */
+} ecs_member;
+
+/* Called by the world around a component's life. All may be NULL.
+ *
+ * Life: `init` builds `count` values in raw memory (NULL: all zero); `copy`
+ * builds copies of `src` (NULL: bytes); `move` builds in `dst` what `src` held and
+ * ends `src` (NULL: bytes, as if a value did not know its address); `destroy` ends
+ * values. Every value that the world holds is destroyed exactly once: at remove,
+ * overwrite, despawn, world destruction, and when a recorded value is superseded
+ * or dropped.
+ *
+ * A type with `copy` is copied when it is set; one without is taken over by its
+ * bytes: when the call answers ECS_OK the value is the world's, else still yours.
+ *
+ * Notice: `on_add` after a component was added, `on_set` after a value was
+ * written by a set, `on_remove` before it is removed (also at despawn and at world
+ * destruction). In a hook, direct edits answer ECS_LOCKED; record commands with
+ * ecs_world_commands instead: they are applied at the end of the flush that runs, or
+ * at the next one after a direct edit.
+ *
+ * `hash` replaces the hash of the bytes. */
+typedef struct ecs_hooks {
+    void (*init)(void *dst, uint32_t count, void *user);
+    void (*copy)(void *dst, const void *src, uint32_t count, void *user);
+    void (*move)(void *dst, void *src, uint32_t count, void *user);
+    void (*destroy)(void *values, uint32_t count, void *user);
+    void (*on_add)(ecs_world *world, ecs_entity entity, void *value, void *user);
+    void (*on_set)(ecs_world *world, ecs_entity entity, void *value, void *user);
+    void (*on_remove)(ecs_world *world, ecs_entity entity, void *value, void *user);
+    uint64_t (*hash)(const void *value, uint64_t seed, void *user);
+    void *user;
+} ecs_hooks;
+
+/* A type's description. The macros emit one constant for each unit; a world
+ * recognises them by address first and by name second. */
+typedef struct ecs_type {
+    const char *name;
+    uint32_t bytes; /* 0: a tag */
+    uint32_t align; /* power of two, at most ECS_ALIGN_MAX; 1 for a tag */
+    const ecs_member *members;
+    uint32_t member_count;
+    const ecs_hooks *hooks; /* NULL: none; ecs_hooks_set can install them later */
+} ecs_type;
+
+/* A type as one world knows it. All zero is null. */
+typedef struct ecs_component {
+    uint32_t id;
+} ecs_component;
+
+/* Registers `type`, or finds it again. `type` must outlive the world.
+ * ECS_MISMATCH: the name is known with another shape. ECS_FULL: components_max.
+ * ECS_TOO_LARGE: name, alignment or members beyond the limits. */
+ECS_API ecs_status ecs_component_register(ecs_world *world, const ecs_type *type,
+                                          ecs_component *out);
+/* The same for a type that is described at run time: name and members are copied
+ * (not the members' names); `type` may be gone afterwards. */
+ECS_API ecs_status ecs_component_define(ecs_world *world, const ecs_type *type,
+                                        ecs_component *out);
+/* The id of a registered type; null when it is not registered. */
+ECS_API ecs_component ecs_component_of(const ecs_world *world, const ecs_type *type);
+ECS_API ecs_component ecs_component_find(const ecs_world *world, const char *name);
+/* What is known about a component; NULL for an unknown id. */
+ECS_API const ecs_type *ecs_component_type(const ecs_world *world, ecs_component component);
+/* Hooks of a component. ECS_EXISTS once values of it exist. */
+ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component,
+                                       const ecs_hooks *hooks);
+/* From now on, adding `component` adds `required` as well (and what that requires).
+ * Removing the required one alone is allowed. ECS_CYCLE: it requires itself. */
+ECS_API ecs_status ecs_component_require(ecs_world *world, ecs_component component,
+                                         ecs_component required);
+/* Entities that have the component. O(tables). */
+ECS_API uint32_t ecs_component_count(const ecs_world *world, ecs_component component);
+
+/* ---------------------------------------------------------------------------
+ * 6  World
+ * ------------------------------------------------------------------------- */
+
+typedef enum ecs_memory {
+    ECS_MEMORY_GROW,  /* allocate as needed, up to the limits */
+    ECS_MEMORY_FIXED  /* allocate once, at creation; nothing afterwards */
+} ecs_memory;
+
+/* Where memory comes from. `align` is a power of two. `resize` may be NULL. */
+typedef struct ecs_allocator {
+    void *(*alloc)(size_t bytes, size_t align, void *user);
+    /* Like realloc for memory whose align is at most 16; NULL when refused. */
+    void *(*resize)(void *memory, size_t old_bytes, size_t new_bytes, void *user);
+    void (*release)(void *memory, size_t bytes, size_t align, void *user);
+    void *user;
+} ecs_allocator;
+
+typedef enum ecs_log_level { ECS_LOG_ERROR, ECS_LOG_WARNING, ECS_LOG_INFO } ecs_log_level;
+
+/* How to make a world. Zero means the default that stands behind each field;
+ * where there are two, the second is for ECS_MEMORY_FIXED. */
+typedef struct ecs_world_desc {
+    ecs_memory memory;
+    const ecs_allocator *allocator; /* malloc and free; copied */
+    void *buffer;                   /* fixed only: use this memory, no allocator at all */
+    size_t buffer_bytes;            /* at least ecs_world_bytes(desc), aligned to 64 */
+    uint32_t entities_max;          /* 2^31-1, 65,536 */
+    uint32_t components_max;        /* 1,024: types of all kinds */
+    uint32_t tables_max;            /* 65,536, 1,024 */
+    uint32_t table_slots_max;       /* no limit, 16 for each table: components of all tables */
+    uint32_t chunk_bytes;           /* 2 MiB, 64 KiB: power of two, largest piece of a table */
+    uint32_t chunks_max;            /* no limit; fixed: room for the entities at 64 bytes each
+                                       and one chunk for every 16 tables */
+    uint32_t row_block_rows;        /* 4,096: power of two, at least 64 */
+    uint32_t queries_max;           /* 4,096, 256: those of systems included */
+    uint32_t getters_max;           /* 64 component types */
+    uint32_t systems_max;           /* 1,024, 128 */
+    uint32_t phases_max;            /* 32 */
+    uint32_t resource_bytes_max;    /* no limit, 64 KiB: of all resources together */
+    uint32_t event_bytes_max;       /* no limit, 256 KiB: of all event buffers together */
+    size_t command_bytes_max;       /* no limit; fixed: 64 for each entity, at least 1 MiB:
+                                       recorded in one phase */
+    size_t stream_bytes_max;        /* 64 MiB; fixed: a share by rows: recorded by one system
+                                       in one row block */
+    uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
+    uint64_t seed;                  /* for ecs_random_* */
+    bool strict;                    /* conflicting systems without an order are an error */
+    void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
+    void *log_user;
+} ecs_world_desc;
+
+/* Bytes that a fixed world of this description takes; 0 for a bad description. */
+ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc);
+/* NULL description: all defaults. NULL answer: a bad description (logged), or the
+ * allocator refused. */
+ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc);
+/* Ends every value and system and gives all memory back. NULL is fine. */
+ECS_API void ecs_world_destroy(ecs_world *world);
+/* Despawns everything; types, queries, systems and resources stay. */
+ECS_API ecs_status ecs_world_clear(ecs_world *world);
+/* Gives memory of empty and oversized tables back (grow: to the allocator; fixed: to
+ * the pool of chunks). Answers the bytes given back. */
+ECS_API size_t ecs_shrink(ecs_world *world);
+/* Why the last call that answers a handle answered null. */
+ECS_API ecs_status ecs_world_status(const ecs_world *world);
+ECS_API uint64_t ecs_world_tick(const ecs_world *world);
+ECS_API uint64_t ecs_world_seed(const ecs_world *world);
+
+typedef struct ecs_stats {
+    uint32_t entity_count;
+    uint32_t component_count;
+    uint32_t table_count;
+    uint32_t chunk_count;
+    uint32_t query_count;
+    uint32_t system_count;
+    size_t bytes_allocated;     /* held by the world: from its allocator, or its buffer */
+    size_t bytes_storage;       /* of that: chunks */
+    size_t bytes_live;          /* in rows that exist: component values and handles */
+    uint64_t commands_recorded; /* these count from the world's creation */
+    uint64_t commands_applied;
+    uint64_t commands_dropped;  /* dead target, failed system, or no room at the flush */
+    uint64_t commands_refused;  /* did not fit a quota; the call said so */
+    uint64_t events_sent;
+    uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
+} ecs_stats;
+
+ECS_API ecs_stats ecs_world_stats(const ecs_world *world);
+
+typedef struct ecs_table_stats {
+    uint32_t component_count;
+    uint32_t row_count;
+    uint32_t row_capacity;
+    uint32_t chunk_count;
+    size_t bytes_storage; /* held */
+    size_t bytes_live;    /* in rows that exist */
+} ecs_table_stats;
+
+/* Table `index` of table_count, in order of creation. ECS_NOT_FOUND past the end. */
+ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
+                                         ecs_table_stats *out);
+
+/* ---------------------------------------------------------------------------
+ * 7  Editing
+ *
+ * Direct edits take effect at once. They answer ECS_LOCKED while the world is
+ * iterated, while a hook runs, and inside a tick except from exclusive systems:
+ * use commands there. Adding what is there, or removing what is not, is ECS_OK.
+ *
+ * The typed calls of section 13 (ecs_set, ecs_get, ...) take C types; these
+ * take ids, or descriptions, and are what other languages bind to.
+ * ------------------------------------------------------------------------- */
+
+/* One value of a spawn: data NULL means init or zero. */
+typedef struct ecs_value {
+    const ecs_type *type;
+    const void *data;
+} ecs_value;
+
+/* O(1). Null when refused: see ecs_world_status (ECS_FULL, ECS_NO_MEMORY, ECS_LOCKED). */
+ECS_API ecs_entity ecs_spawn(ecs_world *world);
+/* Straight into the table of all `count` types, which must differ. */
+ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count);
+/* `entity_count` entities of one shape: each value's data is an array of that many, or
+ * NULL for zero. All or nothing. `out` may be NULL. Values with a `copy` hook are
+ * copied, others taken over. */
+ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
+                                  const ecs_value *values, uint32_t value_count,
+                                  ecs_entity *out);
+ECS_API ecs_status ecs_despawn(ecs_world *world, ecs_entity entity);
+ECS_API bool ecs_alive(const ecs_world *world, ecs_entity entity);
+ECS_API uint32_t ecs_entity_count(const ecs_world *world);
+/* All living entities by rising index: start with null, ends with null. A dead
+ * handle goes on from its slot, so the loop may despawn. */
+ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous);
+/* The living entity in a slot, or null. */
+ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index);
+
+ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component component);
+/* Adds it when it is missing. */
+ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
+                              const void *value);
+ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_component component);
+ECS_API bool ecs_has_id(const ecs_world *world, ecs_entity entity, ecs_component component);
+/* NULL when the entity is stale or has no such component, or it is a tag. */
+ECS_API const void *ecs_get_id(const ecs_world *world, ecs_entity entity,
+                               ecs_component component);
+/* The same for writing; marks the row block as changed. Not inside a tick. */
+ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component component);
+/* The entity's components by rising id; answers how many there are, and writes at
+ * most `max` of them. */
+ECS_API uint32_t ecs_entity_components(const ecs_world *world, ecs_entity entity,
+                                       ecs_component *out, uint32_t max);
+/* A copy of all components. Null when refused. */
+ECS_API ecs_entity ecs_clone(ecs_world *world, ecs_entity entity);
+
+/* By description; those that edit register the type when it is new. */
+ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
+ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
+                                const void *value);
+ECS_API ecs_status ecs_remove_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
+ECS_API bool ecs_has_type(const ecs_world *world, ecs_entity entity, const ecs_type *type);
+ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
+                                 const ecs_type *type);
+ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
+
+/* Bound accessor for hot random access: three loads from handle to value. Valid as long
+ * as the world. ECSI_GETTER is what the typed ECS_GETTER(T) wraps. */
+typedef struct ecsi_getter_slot {
+    unsigned char **bases; /* by chunk id: the column's first byte there, or NULL */
+    uint32_t component;
+} ecsi_getter_slot;
+
+typedef struct ecs_getter {
+    const ecsi_front *front;
+    const ecsi_getter_slot *slot;
+} ecs_getter;
+
+/* ECS_FULL: getters_max. ECS_UNSUPPORTED: a tag has no value. */
+ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out);
+/* The value, or NULL: stale handle, or no such component. `bytes` is the type's size. */
+ECSI_INLINE const void *ecs_getter_find(ecs_getter getter, ecs_entity entity, size_t bytes)
+{
+    const ecsi_record *record;
+    const unsigned char *base;
+    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) return NULL;
+    record = &getter.front->records[(uint32_t)entity.bits];
+    if (ECSI_UNLIKELY(record->generation != (uint32_t)(entity.bits >> 32))) return NULL;
+    base = getter.slot->bases[record->chunk];
+    if (ECSI_UNLIKELY(base == NULL)) return NULL;
+    return base + (size_t)record->row * bytes;
+}
+
+/* ---------------------------------------------------------------------------
+ * 8  Queries
+ *
+ * A term names a type and what is done with it:
+ *
+ *   READ(T)            must be there; const T * column
+ *   WRITE(T)           must be there; T * column (and the const one)
+ *   WITH(T)  NOT(T)    must, must not be there; no column
+ *   OPTIONAL(T)        const T * column, or NULL in tables without it
+ *   OPTIONAL_WRITE(T)  T * column, or NULL
+ *   ANY(A, B, ...)     at least one of 2 to 4; const columns, NULL where missing
+ *
+ * and in systems only:
+ *
+ *   RES_READ(T) RES_WRITE(T)   resources
+ *   ON(T) EMIT(T)              events
+ *   LOOKUP(T)                  read component T of any entity, by handle
+ *
+ *     ECS_QUERY(moving, WRITE(Position), READ(Velocity));
+ *
+ *     ECS_EACH(world, moving, view) {
+ *         Position *p = ecs_write(view, Position);
+ *         const Velocity *v = ecs_read(view, Velocity);
+ *         for (uint32_t i = 0; i < view->count; i++) p[i].x += v[i].x;
+ *     }
+ *
+ * The loop's body runs once a span: rows of one table, at most one row block. Tables
+ * come in order of creation. The world is locked against direct edits until the
+ * loop ends; `break` and `return` end it as well (where the compiler has the cleanup
+ * attribute: gcc, clang; elsewhere call ecs_iter_end(&view->iter) first).
+ * ------------------------------------------------------------------------- */
+
+typedef enum ecs_access {
+    ECS_ACCESS_NONE,
+    ECS_ACCESS_READ,
+    ECS_ACCESS_WRITE,
+    ECS_ACCESS_WITH,
+    ECS_ACCESS_NOT,
+    ECS_ACCESS_OPTIONAL,
+    ECS_ACCESS_OPTIONAL_WRITE,
+    ECS_ACCESS_ANY,      /* the first of a group */
+    ECS_ACCESS_ANY_MORE, /* the others of it */
+    ECS_ACCESS_RES_READ,
+    ECS_ACCESS_RES_WRITE,
+    ECS_ACCESS_ON,
+    ECS_ACCESS_EMIT,
+    ECS_ACCESS_LOOKUP,
+    ECS_ACCESS_COUNT
+} ecs_access;
+
+/* Give the type, or the id of one that is registered. */
+typedef struct ecs_term {
+    const ecs_type *type;
+    ecs_component component;
+    ecs_access access;
+} ecs_term;
+
+typedef struct ecs_query_info {
+    const char *name;
+    const ecs_term *terms;
+    uint32_t term_count;
+} ecs_query_info;
+
+typedef struct ecs_query {
+    uint32_t id;
+} ecs_query;
+
+/* Makes a query at run time; `info` and its terms are copied. Kept until the world
+ * ends; equal queries are not merged. ECS_INVALID: a doubled type, a term that only
+ * systems may have, more than ECS_TERMS_MAX; ECS_FULL: queries_max. */
+ECS_API ecs_status ecs_query_make(ecs_world *world, const ecs_query_info *info, ecs_query *out);
+/* The query of a typed description; made at the first call. Null when refused. */
+ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info);
+/* The same without making it: null when there is none. */
+ECS_API ecs_query ecs_query_find(const ecs_world *world, const ecs_query_info *info);
+ECS_API uint32_t ecs_query_count(const ecs_world *world, ecs_query query);
+/* The first row of the first table: ECS_NOT_FOUND when nothing matches. */
+ECS_API ecs_status ecs_query_first(const ecs_world *world, ecs_query query, ecs_entity *out);
+/* The only row: ECS_NOT_FOUND, or ECS_MANY when there are more. */
+ECS_API ecs_status ecs_query_single(const ecs_world *world, ecs_query query, ecs_entity *out);
+/* Despawns all that match; answers through `out_count` (may be NULL) how many. */
+ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t *out_count);
+
+/* Iteration by span. The first five fields are for users; columns[t] is the first value of
+ * term t in the span, NULL where it has none. */
+typedef struct ecs_iter {
+    const ecs_entity *entities;
+    uint32_t count; /* rows in this span */
+    uint32_t base;  /* rows of all spans before this one */
+    uint32_t row;   /* row in the span, when iterating entity by entity */
+    void *columns[ECS_TERMS_MAX];
+    const void *ecsi_query; /* from here on not for use */
+    const unsigned char *ecsi_match;
+    const unsigned char *ecsi_match_end;
+    const void *ecsi_chunk;
+    uint32_t ecsi_chunk_row;
+    uint32_t *ecsi_lock;
+    uint64_t ecsi_tick;
+} ecs_iter;
+
+/* Starts, and locks the world until ecs_iter_next answers false or ecs_iter_end. */
+ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter);
+/* The same on a const world, without lock and without change marks: for queries that
+ * write nothing. */
+ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter);
+ECS_API bool ecs_iter_next(ecs_iter *iter);
+/* Ends early; harmless when it has ended. */
+ECSI_INLINE void ecs_iter_end(ecs_iter *iter)
+{
+    if (iter->ecsi_lock != NULL) *iter->ecsi_lock -= 1;
+    iter->ecsi_lock = NULL;
+    iter->ecsi_match = iter->ecsi_match_end;
+    iter->ecsi_chunk = NULL;
+    iter->count = 0;
+}
+/* Entity by entity: `row` goes through each span. */
+ECSI_INLINE bool ecs_iter_next_row(ecs_iter *iter)
+{
+    iter->row++;
+    if (ECSI_LIKELY(iter->row < iter->count)) return true;
+    return ecs_iter_next(iter);
+}
+
+/* A piece of a column as raw memory: for a GPU upload or hand-written SIMD. Pointers are
+ * aligned to at least 64 bytes at the start of a chunk. Valid until the next edit. */
+typedef struct ecs_slice {
+    const void *data;
+    uint32_t count;  /* values */
+    uint32_t stride; /* bytes from one to the next */
+} ecs_slice;
+
+/* The slices of term `term` over all that matches; answers how many there are and writes
+ * at most `max`. Tables without an optional column give data NULL. */
+ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint32_t term,
+                                  ecs_slice *out, uint32_t max);
+
+/* ---------------------------------------------------------------------------
+ * 9  Commands
+ *
+ * Recorded in order, applied at the flush: at the end of the phase for systems, at
+ * ecs_flush (or the start of the next tick) for ecs_world_commands. Entities are
+ * taken in order of first touch; for each: on_remove, one move, on_add, on_set with
+ * the last value. An add and a remove of one component cancel without hooks. A
+ * command on an entity that is dead by then is dropped and counted. Slots freed
+ * in a flush are used again from the next flush on.
+ *
+ * Every call answers ECS_FULL when its stream's quota is used up; nothing is
+ * recorded then. A recorded value with a `copy` hook is copied, others taken over.
+ * ------------------------------------------------------------------------- */
+
+/* The world's own stream, for code outside systems and for hooks. */
+ECS_API ecs_commands *ecs_world_commands(ecs_world *world);
+/* Applies it now. ECS_LOCKED while the world is iterated or ticks. */
+ECS_API ecs_status ecs_flush(ecs_world *world);
+
+/* A provisional handle; null when refused. */
+ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd);
+ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
+                                        uint32_t count);
+ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity);
+ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component);
+ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
+                                  const void *value);
+ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
+                                     ecs_component component);
+ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type);
+ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
+                                    const void *value);
+ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
+                                       const ecs_type *type);
+/* `run` is called at its place in the order, after what was recorded before it was
+ * applied; the world may be edited directly. The payload is copied; it is aligned to 16.
+ * References in it are not patched: resolve them with ecs_cmd_resolve. */
+ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
+                                  void (*run)(ecs_world *world, void *payload, uint32_t bytes),
+                                  const void *payload, uint32_t bytes);
+/* In a custom command: the entity that a provisional handle of this flush became; a
+ * real handle is itself; null when its spawn was dropped. */
+ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity);
+
+/* ---------------------------------------------------------------------------
+ * 10  Resources and events
+ *
+ * A resource is one value of a type for the whole world. It exists, zero or built
+ * by `init`, from its first use on.
+ *
+ * An event type has a bounded buffer. Events that systems emit become visible at
+ * the next phase, in the order of their streams. Every reader (a system with ON(T),
+ * or one that was opened by hand) sees each event once; what all readers have seen
+ * is forgotten, and with no reader nothing is kept. When the buffer is full the
+ * type's policy decides, and the loss is counted. Event types are bytes: hooks are
+ * not called for them.
+ * ------------------------------------------------------------------------- */
+
+ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
+                                         const void *value);
+/* NULL when it is not registered. */
+ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type);
+/* Registers it when needed; NULL when refused or inside a tick. */
+ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type);
+
+#ifndef ECS_NO_EVENTS
+typedef enum ecs_event_policy {
+    ECS_EVENT_REFUSE,   /* a full buffer refuses what is new */
+    ECS_EVENT_OVERWRITE /* the oldest makes room, whether it was seen or not */
+} ecs_event_policy;
+
+typedef struct ecs_event_desc {
+    uint32_t capacity; /* events kept; 0: 1,024 */
+    uint32_t quota;    /* that one system may emit in one row block; 0: capacity */
+    ecs_event_policy policy;
+} ecs_event_desc;
+
+typedef struct ecs_event_reader {
+    uint32_t id;
+} ecs_event_reader;
+
+typedef struct ecs_event_stats {
+    uint32_t count;       /* in the buffer */
+    uint64_t sent;        /* accepted */
+    uint64_t refused;     /* full buffer, new event lost */
+    uint64_t overwritten; /* full buffer, oldest event lost */
+    uint64_t unread;      /* forgotten because there was no reader */
+} ecs_event_stats;
+
+/* What a reader gets: an array. */
+typedef struct ecs_events {
+    const void *data;
+    uint32_t count;
+    uint64_t missed; /* overwritten before this reader saw them, since its last read */
+} ecs_events;
+
+/* Before the first use of T as event, otherwise the defaults hold. ECS_EXISTS later. */
+ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *type,
+                                            const ecs_event_desc *desc);
+/* From outside systems: visible at once. ECS_FULL by policy. */
+ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
+                                       const void *value);
+/* From a system: visible at the next phase. ECS_FULL: the quota. */
+ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value);
+/* A reader for code outside systems: it sees what is sent from now on. Null: refused. */
+ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_type *type);
+ECS_API ecs_status ecs_event_reader_close(ecs_world *world, ecs_event_reader reader);
+/* All unseen events; valid until the next call that edits or ticks. */
+ECS_API ecs_events ecs_event_read(ecs_world *world, ecs_event_reader reader);
+ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_type *type);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 11  Systems and phases
+ *
+ * A tick runs the phases in order. In a phase, systems that conflict (one writes what
+ * the other touches) run in the order of their registration unless `before` or
+ * `after` says otherwise; the rest may run at the same time. Commands and events
+ * of a phase are applied at its end, and before each exclusive system.
+ * ------------------------------------------------------------------------- */
+
+typedef uint32_t ecs_phase;
+enum {
+    ECS_PHASE_DEFAULT = 0, /* ECS_UPDATE */
+    ECS_FIRST = 1,
+    ECS_PRE_UPDATE = 2,
+    ECS_UPDATE = 3,
+    ECS_POST_UPDATE = 4,
+    ECS_LAST = 5
+};
+
+typedef struct ecs_phase_desc {
+    const char *name;
+    ecs_phase after;    /* runs right after that one; 0: see `before` */
+    ecs_phase before;   /* runs right before that one; both 0: last */
+    float step_s;       /* fixed step: seconds; 0: once a tick with the tick's dt */
+    uint32_t steps_max; /* catch-up cap: runs in one tick at most; 0: 4 */
+} ecs_phase_desc;
+
+/* The view that every system body gets. ECS_SYSTEM makes a typed one of the same fields. */
+#define ECSI_VIEW_FIELDS                                                          \
+    const ecs_world *world;                                                       \
+    ecs_commands *cmd;          /* this row block's stream */                     \
+    const ecs_entity *entities; /* of the rows */                                 \
+    void *user;                                                                   \
+    uint64_t tick;                                                                \
+    uint32_t count; /* rows in this span; 0 for systems without columns */        \
+    uint32_t base;  /* rows of all spans before this one */                       \
+    float dt;       /* seconds; the step for fixed steps, since the last run for intervals */
+
+typedef struct ecs_view {
+    ECSI_VIEW_FIELDS
+    void *const *columns; /* one a term: column, resource, ecs_events or ecs_getter */
+} ecs_view;
+
+typedef struct ecs_system {
+    const char *name;
+    const ecs_term *terms;
+    uint32_t term_count;
+    ecs_status (*run)(const ecs_view *view);
+    ecs_status (*run_exclusive)(ecs_world *world, const ecs_view *view); /* instead of run */
+} ecs_system;
+
+typedef enum ecs_on_error {
+    ECS_FAIL_FAST, /* its successors are skipped, the phase is finished, the tick stops */
+    ECS_SKIP       /* counted and reported; everything goes on */
+} ecs_on_error;
+
+typedef struct ecs_system_desc {
+    const ecs_system *system; /* copied, with its terms */
+    const char *name;         /* NULL: the system's own */
+    ecs_phase phase;          /* 0: ECS_UPDATE */
+    const char *before[ECS_ORDER_MAX]; /* names of systems of the same phase */
+    const char *after[ECS_ORDER_MAX];
+    bool (*run_if)(const ecs_world *world, void *user); /* NULL: always */
+    ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added */
+    void (*fini)(ecs_world *world, void *user);         /* when the world ends */
+    void *user;
+    uint32_t every_ticks; /* 0 or 1: each tick; n: ticks n, 2n, ... since it was added */
+    float interval_s;     /* runs when so much time has passed; dt is the time since */
+    float step_s;         /* fixed step: runs 0 to steps_max times a tick */
+    uint32_t steps_max;   /* 0: 4; time beyond it is dropped */
+    ecs_on_error on_error;
+    size_t stream_bytes_max; /* 0: the world's; quota of one row block */
+    bool unsplit;            /* one stream and one worker for all its row blocks */
+    bool disabled;
+} ecs_system_desc;
+
+/* ECS_EXISTS: the name is taken. ECS_INVALID: unknown phase, doubled or contradicting
+ * terms. ECS_FULL: systems_max. */
+ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase);
+ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc);
+/* ECS_NOT_FOUND. Not inside a tick. */
+ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool enabled);
+/* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
+ * 0 for a system without a step of its own or of its phase. */
+ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
+
+/* The new phase's number; 0 when refused: see ecs_world_status. */
+ECS_API ecs_phase ecs_phase_add(ecs_world *world, const ecs_phase_desc *desc);
+ECS_API ecs_phase ecs_phase_find(const ecs_world *world, const char *name);
+
+/* Checks and orders everything now; ecs_tick does it when needed. ECS_CYCLE,
+ * ECS_CONFLICT, ECS_NOT_FOUND (an unknown name): logged, and in ecs_explain_schedule. */
+ECS_API ecs_status ecs_schedule_build(ecs_world *world);
+
+/* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
+ * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
+ * tick or an iteration. `dt` is seconds, finite, not negative. */
+ECS_API ecs_status ecs_tick(ecs_world *world, float dt);
+
+typedef struct ecs_failure {
+    const char *system;
+    const char *phase;
+    uint64_t tick;
+    ecs_status status;  /* of the lowest row block that failed */
+    uint32_t row_block; /* its number */
+} ecs_failure;
+
+typedef struct ecs_tick_report {
+    ecs_status status;
+    uint64_t tick;
+    uint32_t systems_run;
+    uint32_t systems_skipped; /* after a failure */
+    uint32_t failure_count;   /* kept below */
+    uint32_t failures_lost;   /* beyond ECS_FAILURES_MAX */
+    uint64_t commands_applied;
+    uint64_t commands_dropped;
+    uint64_t commands_refused;
+    uint64_t events_sent;
+    uint64_t events_dropped;
+    ecs_failure failures[ECS_FAILURES_MAX];
+} ecs_tick_report;
+
+/* About the last tick. */
+ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
+
+/* ---------------------------------------------------------------------------
+ * 12  Explain, hash, random
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_EXPLAIN
+/* Text into `text`, at most `bytes` with the closing zero; the answer is the bytes that
+ * the whole text takes without it, as snprintf does. */
+ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
+ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
+                                 size_t bytes);
+ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, char *text,
+                                  size_t bytes);
+/* The last drops of commands: target, command, system that recorded it, and why. */
+ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t bytes);
+#endif
+
+#ifndef ECS_NO_HASH
+/* The determinism oracle: equal builds that got equal inputs have equal hashes after
+ * every tick. Covers handles, generations, free list, table and row order, values (by
+ * field where members are listed, else their bytes), resources, events and readers,
+ * change ticks, accumulators and intervals. Addresses, padding and capacities are not in
+ * it. Equal between compilers under the flags of docs/determinism.md. O(everything). */
+ECS_API uint64_t ecs_world_hash(const ecs_world *world);
+#endif
+
+/* Counter-based random numbers: a pure function of its arguments, so equal on every
+ * thread. `stream` separates uses. The mixing is SplitMix64's finaliser (Steele, Lea,
+ * Flood 2014), applied to each word. */
+ECSI_INLINE uint64_t ecs_random_u64(uint64_t seed, uint64_t tick, ecs_entity entity,
+                                    uint64_t stream)
+{
+    uint64_t word[4];
+    uint64_t h = 0x9e3779b97f4a7c15u;
+    int i;
+    word[0] = seed;
+    word[1] = tick;
+    word[2] = entity.bits;
+    word[3] = stream;
+    for (i = 0; i < 4; i++) {
+        h = (h ^ word[i]) + 0x9e3779b97f4a7c15u;
+        h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+        h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+        h = h ^ (h >> 31);
+    }
+    return h;
+}
+
+/* 0 <= x < 1, 24 bits. */
+ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity entity,
+                                   uint64_t stream)
+{
+    return (float)(ecs_random_u64(seed, tick, entity, stream) >> 40) * (1.0f / 16777216.0f);
+}
+
+#endif /* ECS_H */
+
+/* >>macros ==================================================== src/macros.h */
+
+/* macros.h: section 13 of the public interface, the typed macros.
+ *
+ * ECS_COMPONENT(T, members...)   ECS_TAG(T)   ECS_RESOURCE(T, ...)   ECS_EVENT(T, ...)
+ * ECS_SYSTEM(name, terms...)     ECS_TASK(name)     ECS_EXCLUSIVE(name)
+ * ECS_QUERY(name, terms...)      ECS_EACH(world, name, view)
+ *
+ * Terms are pasted to a prefix before anything expands them, so that READ or WRITE of
+ * some platform header do no harm, and nothing of that name is defined here.
+ *
+ * A view is a struct type of its own for each system or query; its members are the
+ * declared columns. What was not declared is not there: the compiler refuses it. */
+/* floor: 0 */
+#ifndef ECS_MACROS_H
+#define ECS_MACROS_H
+
+#define ECSI_CAT(a, b) ECSI_CAT_(a, b)
+#define ECSI_CAT_(a, b) a##b
+
+/* Number of arguments, 1 to 64. */
+#define ECSI_COUNT(...) ECSI_COUNT_(__VA_ARGS__, ECSI_COUNT_DOWN)
+#define ECSI_COUNT_(...) ECSI_COUNT_PICK(__VA_ARGS__)
+#define ECSI_COUNT_DOWN 64, 63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, \
+    47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, \
+    25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, \
+    1, 0
+#define ECSI_COUNT_PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, \
+    a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, \
+    a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, \
+    a50, a51, a52, a53, a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, n, ...) n
+/* ONE or MANY. */
+#define ECSI_ONE_OR_MANY(...) ECSI_COUNT_(__VA_ARGS__, ECSI_MANY_DOWN)
+#define ECSI_MANY_DOWN MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
+    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
+    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
+    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
+    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, ONE, NONE
+
+/* m(a) for each argument after the first; d(x, a) with a fixed first one. */
+#define ECSI_MAP_1(m, a) m(a)
+#define ECSI_MAP_2(m, a, ...) m(a) ECSI_MAP_1(m, __VA_ARGS__)
+#define ECSI_MAP_3(m, a, ...) m(a) ECSI_MAP_2(m, __VA_ARGS__)
+#define ECSI_MAP_4(m, a, ...) m(a) ECSI_MAP_3(m, __VA_ARGS__)
+#define ECSI_MAP_5(m, a, ...) m(a) ECSI_MAP_4(m, __VA_ARGS__)
+#define ECSI_MAP_6(m, a, ...) m(a) ECSI_MAP_5(m, __VA_ARGS__)
+#define ECSI_MAP_7(m, a, ...) m(a) ECSI_MAP_6(m, __VA_ARGS__)
+#define ECSI_MAP_8(m, a, ...) m(a) ECSI_MAP_7(m, __VA_ARGS__)
+#define ECSI_MAP_9(m, a, ...) m(a) ECSI_MAP_8(m, __VA_ARGS__)
+#define ECSI_MAP_10(m, a, ...) m(a) ECSI_MAP_9(m, __VA_ARGS__)
+#define ECSI_MAP_11(m, a, ...) m(a) ECSI_MAP_10(m, __VA_ARGS__)
+#define ECSI_MAP_12(m, a, ...) m(a) ECSI_MAP_11(m, __VA_ARGS__)
+#define ECSI_MAP_13(m, a, ...) m(a) ECSI_MAP_12(m, __VA_ARGS__)
+#define ECSI_MAP_14(m, a, ...) m(a) ECSI_MAP_13(m, __VA_ARGS__)
+#define ECSI_MAP_15(m, a, ...) m(a) ECSI_MAP_14(m, __VA_ARGS__)
+#define ECSI_MAP_16(m, a, ...) m(a) ECSI_MAP_15(m, __VA_ARGS__)
+#define ECSI_MAP_17(m, a, ...) m(a) ECSI_MAP_16(m, __VA_ARGS__)
+#define ECSI_MAP_18(m, a, ...) m(a) ECSI_MAP_17(m, __VA_ARGS__)
+#define ECSI_MAP_19(m, a, ...) m(a) ECSI_MAP_18(m, __VA_ARGS__)
+#define ECSI_MAP_20(m, a, ...) m(a) ECSI_MAP_19(m, __VA_ARGS__)
+#define ECSI_MAP_21(m, a, ...) m(a) ECSI_MAP_20(m, __VA_ARGS__)
+#define ECSI_MAP_22(m, a, ...) m(a) ECSI_MAP_21(m, __VA_ARGS__)
+#define ECSI_MAP_23(m, a, ...) m(a) ECSI_MAP_22(m, __VA_ARGS__)
+#define ECSI_MAP_24(m, a, ...) m(a) ECSI_MAP_23(m, __VA_ARGS__)
+#define ECSI_MAP_25(m, a, ...) m(a) ECSI_MAP_24(m, __VA_ARGS__)
+#define ECSI_MAP_26(m, a, ...) m(a) ECSI_MAP_25(m, __VA_ARGS__)
+#define ECSI_MAP_27(m, a, ...) m(a) ECSI_MAP_26(m, __VA_ARGS__)
+#define ECSI_MAP_28(m, a, ...) m(a) ECSI_MAP_27(m, __VA_ARGS__)
+#define ECSI_MAP_29(m, a, ...) m(a) ECSI_MAP_28(m, __VA_ARGS__)
+#define ECSI_MAP_30(m, a, ...) m(a) ECSI_MAP_29(m, __VA_ARGS__)
+#define ECSI_MAP_31(m, a, ...) m(a) ECSI_MAP_30(m, __VA_ARGS__)
+#define ECSI_MAP_32(m, a, ...) m(a) ECSI_MAP_31(m, __VA_ARGS__)
+#define ECSI_WITH_1(m, x, a) m(x, a)
+#define ECSI_WITH_2(m, x, a, ...) m(x, a) ECSI_WITH_1(m, x, __VA_ARGS__)
+#define ECSI_WITH_3(m, x, a, ...) m(x, a) ECSI_WITH_2(m, x, __VA_ARGS__)
+#define ECSI_WITH_4(m, x, a, ...) m(x, a) ECSI_WITH_3(m, x, __VA_ARGS__)
+#define ECSI_WITH_5(m, x, a, ...) m(x, a) ECSI_WITH_4(m, x, __VA_ARGS__)
+#define ECSI_WITH_6(m, x, a, ...) m(x, a) ECSI_WITH_5(m, x, __VA_ARGS__)
+#define ECSI_WITH_7(m, x, a, ...) m(x, a) ECSI_WITH_6(m, x, __VA_ARGS__)
+#define ECSI_WITH_8(m, x, a, ...) m(x, a) ECSI_WITH_7(m, x, __VA_ARGS__)
+#define ECSI_WITH_9(m, x, a, ...) m(x, a) ECSI_WITH_8(m, x, __VA_ARGS__)
+#define ECSI_WITH_10(m, x, a, ...) m(x, a) ECSI_WITH_9(m, x, __VA_ARGS__)
+#define ECSI_WITH_11(m, x, a, ...) m(x, a) ECSI_WITH_10(m, x, __VA_ARGS__)
+#define ECSI_WITH_12(m, x, a, ...) m(x, a) ECSI_WITH_11(m, x, __VA_ARGS__)
+#define ECSI_WITH_13(m, x, a, ...) m(x, a) ECSI_WITH_12(m, x, __VA_ARGS__)
+#define ECSI_WITH_14(m, x, a, ...) m(x, a) ECSI_WITH_13(m, x, __VA_ARGS__)
+#define ECSI_WITH_15(m, x, a, ...) m(x, a) ECSI_WITH_14(m, x, __VA_ARGS__)
+#define ECSI_WITH_16(m, x, a, ...) m(x, a) ECSI_WITH_15(m, x, __VA_ARGS__)
+#define ECSI_WITH_17(m, x, a, ...) m(x, a) ECSI_WITH_16(m, x, __VA_ARGS__)
+#define ECSI_WITH_18(m, x, a, ...) m(x, a) ECSI_WITH_17(m, x, __VA_ARGS__)
+#define ECSI_WITH_19(m, x, a, ...) m(x, a) ECSI_WITH_18(m, x, __VA_ARGS__)
+#define ECSI_WITH_20(m, x, a, ...) m(x, a) ECSI_WITH_19(m, x, __VA_ARGS__)
+#define ECSI_WITH_21(m, x, a, ...) m(x, a) ECSI_WITH_20(m, x, __VA_ARGS__)
+#define ECSI_WITH_22(m, x, a, ...) m(x, a) ECSI_WITH_21(m, x, __VA_ARGS__)
+#define ECSI_WITH_23(m, x, a, ...) m(x, a) ECSI_WITH_22(m, x, __VA_ARGS__)
+#define ECSI_WITH_24(m, x, a, ...) m(x, a) ECSI_WITH_23(m, x, __VA_ARGS__)
+#define ECSI_WITH_25(m, x, a, ...) m(x, a) ECSI_WITH_24(m, x, __VA_ARGS__)
+#define ECSI_WITH_26(m, x, a, ...) m(x, a) ECSI_WITH_25(m, x, __VA_ARGS__)
+#define ECSI_WITH_27(m, x, a, ...) m(x, a) ECSI_WITH_26(m, x, __VA_ARGS__)
+#define ECSI_WITH_28(m, x, a, ...) m(x, a) ECSI_WITH_27(m, x, __VA_ARGS__)
+#define ECSI_WITH_29(m, x, a, ...) m(x, a) ECSI_WITH_28(m, x, __VA_ARGS__)
+#define ECSI_WITH_30(m, x, a, ...) m(x, a) ECSI_WITH_29(m, x, __VA_ARGS__)
+#define ECSI_WITH_31(m, x, a, ...) m(x, a) ECSI_WITH_30(m, x, __VA_ARGS__)
+#define ECSI_WITH_32(m, x, a, ...) m(x, a) ECSI_WITH_31(m, x, __VA_ARGS__)
+
+/* ---- Types -------------------------------------------------------------------- */
+/* tidy: compiler begin */
+#ifdef __cplusplus
+template <typename U> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
+template <typename U, size_t N> struct ecsi_kind<U[N]> { enum { value = ecsi_kind<U>::value }; };
+template <typename U> struct ecsi_signed { enum { value = (U)-1 < (U)1 }; };
+#define ECSI_KIND_OF(U, k)                                                         \
+    template <> struct ecsi_kind<U> { enum { value = (k) }; };
+#define ECSI_KIND_OF_INT(U)                                                        \
+    ECSI_KIND_OF(U, (sizeof(U) == 1   ? ECS_KIND_U8                                 \
+                     : sizeof(U) == 2 ? ECS_KIND_U16                                \
+                     : sizeof(U) == 4 ? ECS_KIND_U32                                \
+                                      : ECS_KIND_U64) - (ecsi_signed<U>::value ? 1 : 0))
+ECSI_KIND_OF(bool, ECS_KIND_BOOL)
+ECSI_KIND_OF_INT(char)
+ECSI_KIND_OF_INT(signed char)
+ECSI_KIND_OF_INT(unsigned char)
+ECSI_KIND_OF_INT(short)
+ECSI_KIND_OF_INT(unsigned short)
+ECSI_KIND_OF_INT(int)
+ECSI_KIND_OF_INT(unsigned int)
+ECSI_KIND_OF_INT(long)
+ECSI_KIND_OF_INT(unsigned long)
+ECSI_KIND_OF_INT(long long)
+ECSI_KIND_OF_INT(unsigned long long)
+ECSI_KIND_OF(float, ECS_KIND_F32)
+ECSI_KIND_OF(double, ECS_KIND_F64)
+ECSI_KIND_OF(ecs_entity, ECS_KIND_ENTITY)
+#define ECSI_KIND(T, m) ((uint32_t)ecsi_kind<decltype(T::m)>::value)
+#define ECSI_TRIVIAL(T)                                                            \
+    static_assert(__is_trivially_copyable(T),                                      \
+                  "component " #T " must be trivially copyable, or ECS_COMPONENT_CPP")
+#else
+#define ECSI_INT_KIND(U, s)                                                        \
+    (sizeof(U) == 1   ? ECS_KIND_U8 - (s)                                          \
+     : sizeof(U) == 2 ? ECS_KIND_U16 - (s)                                         \
+     : sizeof(U) == 4 ? ECS_KIND_U32 - (s)                                         \
+                      : ECS_KIND_U64 - (s))
+/* `e` has type pointer to the member, or to its elements when it is an array. */
+#define ECSI_POINTER_KIND(e, other)                                                \
+    _Generic((e), bool *: ECS_KIND_BOOL, char *: ECSI_INT_KIND(char, (char)-1 < 0),\
+        signed char *: ECS_KIND_I8, unsigned char *: ECS_KIND_U8,                  \
+        short *: ECSI_INT_KIND(short, 1), unsigned short *: ECSI_INT_KIND(short, 0), \
+        int *: ECSI_INT_KIND(int, 1), unsigned int *: ECSI_INT_KIND(int, 0),       \
+        long *: ECSI_INT_KIND(long, 1), unsigned long *: ECSI_INT_KIND(long, 0),   \
+        long long *: ECS_KIND_I64, unsigned long long *: ECS_KIND_U64,             \
+        float *: ECS_KIND_F32, double *: ECS_KIND_F64,                             \
+        ecs_entity *: ECS_KIND_ENTITY, default: (other))
+#define ECSI_KIND(T, m)                                                            \
+    ((uint32_t)ECSI_POINTER_KIND(&((T *)0)->m,                                     \
+                                 ECSI_POINTER_KIND(((T *)0)->m, ECS_KIND_OPAQUE)))
+#define ECSI_TRIVIAL(T) _Static_assert(sizeof(T) > 0, "component " #T)
+#endif
+/* tidy: compiler end */
+
+/* ECS_COMPONENT(T) or ECS_COMPONENT(T, member, ...). */
+#define ECS_COMPONENT(...) ECSI_CAT(ECSI_TYPE_, ECSI_ONE_OR_MANY(__VA_ARGS__))(__VA_ARGS__)
+#define ECS_RESOURCE(...) ECS_COMPONENT(__VA_ARGS__)
+#define ECS_EVENT(...) ECS_COMPONENT(__VA_ARGS__)
+/* A type without value. It is declared here; use its name only. */
+#define ECS_TAG(T)                                                                 \
+    typedef struct T T;                                                            \
+    ECSI_UNUSED static const ecs_type ecsi_type_##T = {#T, 0u, 1u, NULL, 0u, NULL}; \
+    ECSI_TYPE_EDITS(T)                                                             \
+    struct ecsi_tag_##T
+
+#define ECSI_TYPE_ONE(T)                                                           \
+    ECSI_TRIVIAL(T);                                                               \
+    ECSI_TYPE_INFO(T, NULL, 0u, NULL)                                              \
+    ECSI_TYPE_EDITS(T)                                                             \
+    ECSI_TYPE_VALUES(T)                                                            \
+    struct ecsi_end_##T
+#define ECSI_TYPE_MANY(T, ...)                                                     \
+    ECSI_TRIVIAL(T);                                                               \
+    ECSI_UNUSED static const ecs_member ecsi_members_##T[] = {ECSI_CAT(            \
+        ECSI_WITH_, ECSI_COUNT(__VA_ARGS__))(ECSI_MEMBER, T, __VA_ARGS__)};        \
+    ECSI_TYPE_INFO(T, ecsi_members_##T, ECSI_COUNT(__VA_ARGS__), NULL)             \
+    ECSI_TYPE_EDITS(T)                                                             \
+    ECSI_TYPE_VALUES(T)                                                            \
+    struct ecsi_end_##T
+#define ECSI_MEMBER(T, m)                                                          \
+    {#m, (uint32_t)offsetof(T, m), (uint32_t)sizeof(((T *)0)->m), ECSI_KIND(T, m)},
+#define ECSI_TYPE_INFO(T, members, count, hooks)                                   \
+    ECSI_UNUSED static const ecs_type ecsi_type_##T = {                            \
+        #T, (uint32_t)sizeof(T), (uint32_t)ECSI_ALIGNOF(T), members, count, hooks};
+#define ECSI_TYPE_EDITS(T)                                                         \
+    ECSI_INLINE ecs_status ecsi_add_##T(ecs_world *w, ecs_entity e)                \
+    {                                                                              \
+        return ecs_add_type(w, e, &ecsi_type_##T);                                 \
+    }                                                                              \
+    ECSI_INLINE ecs_status ecsi_remove_##T(ecs_world *w, ecs_entity e)             \
+    {                                                                              \
+        return ecs_remove_type(w, e, &ecsi_type_##T);                              \
+    }                                                                              \
+    ECSI_INLINE bool ecsi_has_##T(const ecs_world *w, ecs_entity e)                \
+    {                                                                              \
+        return ecs_has_type(w, e, &ecsi_type_##T);                                 \
+    }
+#define ECSI_TYPE_VALUES(T)                                                        \
+    ECSI_INLINE ecs_status ecsi_set_##T(ecs_world *w, ecs_entity e, const T *v)    \
+    {                                                                              \
+        return ecs_set_type(w, e, &ecsi_type_##T, v);                              \
+    }                                                                              \
+    ECSI_INLINE const T *ecsi_get_##T(const ecs_world *w, ecs_entity e)            \
+    {                                                                              \
+        return (const T *)ecs_get_type(w, e, &ecsi_type_##T);                      \
+    }                                                                              \
+    ECSI_INLINE T *ecsi_mut_##T(ecs_world *w, ecs_entity e)                        \
+    {                                                                              \
+        return (T *)ecs_get_mut_type(w, e, &ecsi_type_##T);                        \
+    }                                                                              \
+    ECSI_INLINE ecs_status ecsi_cmd_set_##T(ecs_commands *c, ecs_entity e, const T *v) \
+    {                                                                              \
+        return ecs_cmd_set_type(c, e, &ecsi_type_##T, v);                          \
+    }                                                                              \
+    ECSI_INLINE ecs_status ecsi_res_set_##T(ecs_world *w, const T *v)              \
+    {                                                                              \
+        return ecs_resource_set_type(w, &ecsi_type_##T, v);                        \
+    }                                                                              \
+    ECSI_INLINE const T *ecsi_res_get_##T(const ecs_world *w)                      \
+    {                                                                              \
+        return (const T *)ecs_resource_get_type(w, &ecsi_type_##T);                \
+    }                                                                              \
+    ECSI_INLINE T *ecsi_res_mut_##T(ecs_world *w)                                  \
+    {                                                                              \
+        return (T *)ecs_resource_mut_type(w, &ecsi_type_##T);                      \
+    }                                                                              \
+    ECSI_EVENT_VALUES(T)                                                           \
+    ECSI_ADDRESS(T)                                                                \
+    struct ecsi_getter_##T {                                                       \
+        ecs_getter getter;                                                         \
+    };                                                                             \
+    ECSI_INLINE struct ecsi_getter_##T ecsi_bind_##T(ecs_world *w)                 \
+    {                                                                              \
+        struct ecsi_getter_##T g;                                                  \
+        (void)ecs_getter_make(w, &ecsi_type_##T, &g.getter);                       \
+        return g;                                                                  \
+    }                                                                              \
+    ECSI_INLINE const T *ecsi_find_##T(struct ecsi_getter_##T g, ecs_entity e)     \
+    {                                                                              \
+        return (const T *)ecs_getter_find(g.getter, e, sizeof(T));                 \
+    }
+#ifndef ECS_NO_EVENTS
+#define ECSI_EVENT_VALUES(T)                                                       \
+    ECSI_INLINE ecs_status ecsi_send_##T(ecs_world *w, const T *v)                 \
+    {                                                                              \
+        return ecs_event_send_type(w, &ecsi_type_##T, v);                          \
+    }                                                                              \
+    ECSI_INLINE ecs_status ecsi_cmd_emit_##T(ecs_commands *c, const T *v)          \
+    {                                                                              \
+        return ecs_cmd_emit_type(c, &ecsi_type_##T, v);                            \
+    }
+#else
+#define ECSI_EVENT_VALUES(T)
+#endif
+
+/* A value written in a call: braces or an expression of the type. */
+#ifdef __cplusplus
+#define ECSI_ADDRESS(T)                                                            \
+    ECSI_INLINE const T *ecsi_address_##T(const T &v) { return &v; }
+#define ECSI_VALUE_AT(T, ...) ecsi_address_##T(__VA_ARGS__)
+template <uint32_t N>
+inline ecs_entity ecsi_spawn_list(ecs_world *world, const ecs_value (&values)[N])
+{
+    return ecs_spawn_values(world, values, N);
+}
+template <uint32_t N>
+inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&values)[N])
+{
+    return ecs_cmd_spawn_values(cmd, values, N);
+}
+#else
+#define ECSI_ADDRESS(T)
+#define ECSI_VALUE_AT(T, ...) ((const T[1]){__VA_ARGS__})
+#endif
+#define ECSI_VALUE(pair) ECSI_VALUE_ pair,
+#define ECSI_VALUE_(...) ECSI_CAT(ECSI_VALUE_, ECSI_ONE_OR_MANY(__VA_ARGS__))(__VA_ARGS__)
+#define ECSI_VALUE_ONE(T) {&ecsi_type_##T, NULL}
+#define ECSI_VALUE_MANY(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
+#define ECSI_VALUES(...)                                                           \
+    ECSI_CAT(ECSI_MAP_, ECSI_COUNT(__VA_ARGS__))(ECSI_VALUE, __VA_ARGS__)
+
+/* ecs_spawn_with(world, (Position, {1, 2}), (Velocity, v), (Player)): (T) alone is init or
+ * zero. Null when refused. At most 32 values with 63 commas each. */
+#ifdef __cplusplus
+#define ecs_spawn_with(world, ...) ecsi_spawn_list((world), {ECSI_VALUES(__VA_ARGS__)})
+#define ecs_cmd_spawn_with(cmd, ...) ecsi_cmd_spawn_list((cmd), {ECSI_VALUES(__VA_ARGS__)})
+#else
+#define ecs_spawn_with(world, ...)                                                 \
+    ecs_spawn_values((world), (const ecs_value[]){ECSI_VALUES(__VA_ARGS__)},       \
+                     ECSI_COUNT(__VA_ARGS__))
+#define ecs_cmd_spawn_with(cmd, ...)                                               \
+    ecs_cmd_spawn_values((cmd), (const ecs_value[]){ECSI_VALUES(__VA_ARGS__)},     \
+                         ECSI_COUNT(__VA_ARGS__))
+#endif
+
+/* The typed calls of sections 5, 7 and 10. */
+#define ecs_type_of(T) (&ecsi_type_##T)
+#define ecs_component_id(world, T) ecs_component_of((world), &ecsi_type_##T)
+#define ecs_add(world, entity, T) ecsi_add_##T((world), (entity))
+#define ecs_remove(world, entity, T) ecsi_remove_##T((world), (entity))
+#define ecs_has(world, entity, T) ecsi_has_##T((world), (entity))
+#define ecs_set(world, entity, T, ...)                                             \
+    ecsi_set_##T((world), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_get(world, entity, T) ecsi_get_##T((world), (entity))
+#define ecs_get_mut(world, entity, T) ecsi_mut_##T((world), (entity))
+#define ECS_GETTER(T) struct ecsi_getter_##T
+/* When it is refused (ECS_FULL, ECS_NO_MEMORY) it finds nothing; ecs_getter_make says why. */
+#define ecs_getter_bind(world, T) ecsi_bind_##T(world)
+#define ecs_getter_get(getter, T, entity) ecsi_find_##T((getter), (entity))
+#define ecs_cmd_add(cmd, entity, T) ecs_cmd_add_type((cmd), (entity), &ecsi_type_##T)
+#define ecs_cmd_remove(cmd, entity, T) ecs_cmd_remove_type((cmd), (entity), &ecsi_type_##T)
+#define ecs_cmd_set(cmd, entity, T, ...)                                           \
+    ecsi_cmd_set_##T((cmd), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_resource_set(world, T, ...) ecsi_res_set_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_resource_get(world, T) ecsi_res_get_##T(world)
+#define ecs_resource_mut(world, T) ecsi_res_mut_##T(world)
+#define ecs_event_configure(world, T, desc)                                        \
+    ecs_event_configure_type((world), &ecsi_type_##T, (desc))
+#define ecs_event_send(world, T, ...) ecsi_send_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_event_reader_open(world, T) ecs_event_reader_open_type((world), &ecsi_type_##T)
+
+/* ---- Columns of a view -------------------------------------------------------- */
+
+#define ecs_read(view, T) ((view)->ecsi_read_##T)
+#define ecs_write(view, T) ((view)->ecsi_write_##T)
+#define ecs_optional(view, T) ((view)->ecsi_optional_##T)
+#define ecs_optional_write(view, T) ((view)->ecsi_optional_write_##T)
+#define ecs_res_read(view, T) ((view)->ecsi_res_read_##T)
+#define ecs_res_write(view, T) ((view)->ecsi_res_write_##T)
+/* The events of type T that this system has not seen: an array and its length. */
+#define ecs_on(view, T) ((view)->ecsi_on_##T)
+#define ecs_on_count(view, T) ((view)->ecsi_on_count_##T)
+#define ecs_emit(view, T, ...)                                                     \
+    ecsi_cmd_emit_##T((view)->ecsi_emit_##T, ECSI_VALUE_AT(T, __VA_ARGS__))
+/* Component T of any entity: const T *, NULL when it is stale or has none. */
+#define ecs_lookup(view, T, entity) ecsi_find_##T((view)->ecsi_lookup_##T, (entity))
+
+/* Stage 1: each term becomes an inert (KIND, T) pair. */
+#define ECSI_TERM_READ(T) (R, T)
+#define ECSI_TERM_WRITE(T) (W, T)
+#define ECSI_TERM_WITH(T) (H, T)
+#define ECSI_TERM_NOT(T) (N, T)
+#define ECSI_TERM_OPTIONAL(T) (O, T)
+#define ECSI_TERM_OPTIONAL_WRITE(T) (P, T)
+#define ECSI_TERM_ANY(...) ECSI_CAT(ECSI_ANY_, ECSI_COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define ECSI_ANY_2(a, b) (Y, a), (Z, b)
+#define ECSI_ANY_3(a, b, c) (Y, a), (Z, b), (Z, c)
+#define ECSI_ANY_4(a, b, c, d) (Y, a), (Z, b), (Z, c), (Z, d)
+#define ECSI_TERM_RES_READ(T) (RR, T)
+#define ECSI_TERM_RES_WRITE(T) (RW, T)
+#define ECSI_TERM_ON(T) (ON, T)
+#define ECSI_TERM_EMIT(T) (EM, T)
+#define ECSI_TERM_LOOKUP(T) (LU, T)
+#define ECSI_TERMS(m, n, ...)                                                      \
+    ECSI_CAT(ECSI_TERMS_, ECSI_COUNT(ECSI_TERM_##__VA_ARGS__))(m, n, ECSI_TERM_##__VA_ARGS__)
+#define ECSI_TERMS_1(m, n, a1) m(n, a1)
+#define ECSI_TERMS_2(m, n, a1, a2) \
+    m(n, a1, ECSI_TERM_##a2)
+#define ECSI_TERMS_3(m, n, a1, a2, a3) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3)
+#define ECSI_TERMS_4(m, n, a1, a2, a3, a4) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4)
+#define ECSI_TERMS_5(m, n, a1, a2, a3, a4, a5) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5)
+#define ECSI_TERMS_6(m, n, a1, a2, a3, a4, a5, a6) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, ECSI_TERM_##a6)
+#define ECSI_TERMS_7(m, n, a1, a2, a3, a4, a5, a6, a7) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7)
+#define ECSI_TERMS_8(m, n, a1, a2, a3, a4, a5, a6, a7, a8) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8)
+#define ECSI_TERMS_9(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9)
+#define ECSI_TERMS_10(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9, ECSI_TERM_##a10)
+#define ECSI_TERMS_11(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9, ECSI_TERM_##a10, \
+    ECSI_TERM_##a11)
+#define ECSI_TERMS_12(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9, ECSI_TERM_##a10, \
+    ECSI_TERM_##a11, ECSI_TERM_##a12)
+#define ECSI_TERMS_13(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9, ECSI_TERM_##a10, \
+    ECSI_TERM_##a11, ECSI_TERM_##a12, ECSI_TERM_##a13)
+#define ECSI_TERMS_14(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9, ECSI_TERM_##a10, \
+    ECSI_TERM_##a11, ECSI_TERM_##a12, ECSI_TERM_##a13, ECSI_TERM_##a14)
+#define ECSI_TERMS_15(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9, ECSI_TERM_##a10, \
+    ECSI_TERM_##a11, ECSI_TERM_##a12, ECSI_TERM_##a13, ECSI_TERM_##a14, ECSI_TERM_##a15)
+#define ECSI_TERMS_16(m, n, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, \
+    a15, a16) \
+    m(n, a1, ECSI_TERM_##a2, ECSI_TERM_##a3, ECSI_TERM_##a4, ECSI_TERM_##a5, \
+    ECSI_TERM_##a6, ECSI_TERM_##a7, ECSI_TERM_##a8, ECSI_TERM_##a9, ECSI_TERM_##a10, \
+    ECSI_TERM_##a11, ECSI_TERM_##a12, ECSI_TERM_##a13, ECSI_TERM_##a14, ECSI_TERM_##a15, \
+    ECSI_TERM_##a16)
+
+/* Stage 2: members, their filling, and the table of terms. `ecsi_term_T` makes a doubled
+ * type a doubled member. */
+#define ECSI_FIELD(t) ECSI_FIELD_ t
+#define ECSI_FIELD_(k, T) ECSI_FIELD_##k(T)
+#define ECSI_FIELD_R(T) unsigned ecsi_term_##T : 1; const T *ecsi_read_##T;
+#define ECSI_FIELD_W(T) unsigned ecsi_term_##T : 1; T *ecsi_write_##T; const T *ecsi_read_##T;
+#define ECSI_FIELD_H(T) unsigned ecsi_term_##T : 1;
+#define ECSI_FIELD_N(T) unsigned ecsi_term_##T : 1;
+#define ECSI_FIELD_O(T) unsigned ecsi_term_##T : 1; const T *ecsi_optional_##T;
+#define ECSI_FIELD_P(T)                                                            \
+    unsigned ecsi_term_##T : 1; T *ecsi_optional_write_##T; const T *ecsi_optional_##T;
+#define ECSI_FIELD_Y(T) ECSI_FIELD_O(T)
+#define ECSI_FIELD_Z(T) ECSI_FIELD_O(T)
+#define ECSI_FIELD_RR(T) const T *ecsi_res_read_##T;
+#define ECSI_FIELD_RW(T) T *ecsi_res_write_##T; const T *ecsi_res_read_##T;
+#define ECSI_FIELD_ON(T) const T *ecsi_on_##T; uint32_t ecsi_on_count_##T;
+#define ECSI_FIELD_EM(T) ecs_commands *ecsi_emit_##T;
+#define ECSI_FIELD_LU(T) struct ecsi_getter_##T ecsi_lookup_##T;
+#define ECSI_FILL(t) ECSI_FILL_ t
+#define ECSI_FILL_(k, T) ECSI_FILL_##k(T) ecsi_cell++;
+#define ECSI_FILL_R(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_W(T)                                                             \
+    ecsi_v->ecsi_write_##T = (T *)*ecsi_cell; ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_H(T)
+#define ECSI_FILL_N(T)
+#define ECSI_FILL_O(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_P(T)                                                             \
+    ecsi_v->ecsi_optional_write_##T = (T *)*ecsi_cell;                           \
+    ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_Y(T) ECSI_FILL_O(T)
+#define ECSI_FILL_Z(T) ECSI_FILL_O(T)
+#define ECSI_FILL_RR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_RW(T)                                                            \
+    ecsi_v->ecsi_res_write_##T = (T *)*ecsi_cell;                                \
+    ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ON(T)                                                            \
+    ecsi_v->ecsi_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
+    ecsi_v->ecsi_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
+#define ECSI_FILL_EM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
+#define ECSI_FILL_LU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
+#define ECSI_ENTRY(t) ECSI_ENTRY_ t
+#define ECSI_ENTRY_(k, T) {&ecsi_type_##T, {0}, ECSI_ACCESS_##k},
+#define ECSI_ACCESS_R ECS_ACCESS_READ
+#define ECSI_ACCESS_W ECS_ACCESS_WRITE
+#define ECSI_ACCESS_H ECS_ACCESS_WITH
+#define ECSI_ACCESS_N ECS_ACCESS_NOT
+#define ECSI_ACCESS_O ECS_ACCESS_OPTIONAL
+#define ECSI_ACCESS_P ECS_ACCESS_OPTIONAL_WRITE
+#define ECSI_ACCESS_Y ECS_ACCESS_ANY
+#define ECSI_ACCESS_Z ECS_ACCESS_ANY_MORE
+#define ECSI_ACCESS_RR ECS_ACCESS_RES_READ
+#define ECSI_ACCESS_RW ECS_ACCESS_RES_WRITE
+#define ECSI_ACCESS_ON ECS_ACCESS_ON
+#define ECSI_ACCESS_EM ECS_ACCESS_EMIT
+#define ECSI_ACCESS_LU ECS_ACCESS_LOOKUP
+#define ECSI_FOR_TERMS(k, m, ...) ECSI_CAT(ECSI_MAP_, k)(m, __VA_ARGS__)
+
+/* ---- Systems ------------------------------------------------------------------ */
+
+/* ECS_SYSTEM(name, 1 to 16 terms) { body; return ECS_OK; }. In the body, `view` points to
+ * the system's view. The name becomes a constant of type ecs_system, so it must be free:
+ * `remove` of stdio.h is not, nor is `move` under `using namespace std`. */
+#define ECS_SYSTEM(name, ...) ECSI_TERMS(ECSI_SYSTEM, name, __VA_ARGS__)
+#define ECSI_SYSTEM(n, ...) ECSI_SYSTEM_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
+#define ECSI_SYSTEM_(n, k, ...)                                                    \
+    struct ecsi_view_##n {                                                         \
+        ECSI_VIEW_FIELDS                                                           \
+        ECSI_FOR_TERMS(k, ECSI_FIELD, __VA_ARGS__)                                 \
+    };                                                                             \
+    static ecs_status ecsi_body_##n(const struct ecsi_view_##n *view);             \
+    static ecs_status ecsi_run_##n(const ecs_view *ecsi_from)                      \
+    {                                                                              \
+        struct ecsi_view_##n ecsi_to;                                              \
+        struct ecsi_view_##n *ecsi_v = &ecsi_to;                                   \
+        void *const *ecsi_cell = ecsi_from->columns;                             \
+        ECSI_COPY_VIEW(ecsi_to, *ecsi_from)                                        \
+        ECSI_FOR_TERMS(k, ECSI_FILL, __VA_ARGS__)                                  \
+        (void)ecsi_cell;                                                         \
+        return ecsi_body_##n(ecsi_v);                                              \
+    }                                                                              \
+    static const ecs_term ecsi_terms_##n[] = {ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)}; \
+    static const ecs_system n = {#n, ecsi_terms_##n, k, ecsi_run_##n, NULL};       \
+    static ecs_status ecsi_body_##n(ECSI_UNUSED const struct ecsi_view_##n *view)
+#define ECSI_COPY_VIEW(to, from)                                                   \
+    (to).world = (from).world; (to).cmd = (from).cmd; (to).entities = (from).entities; \
+    (to).user = (from).user; (to).tick = (from).tick; (to).count = (from).count;   \
+    (to).base = (from).base; (to).dt = (from).dt;
+
+/* A system without terms: runs once, with commands only. `view` is an ecs_view. */
+#define ECS_TASK(n)                                                                \
+    static ecs_status ecsi_body_##n(const ecs_view *view);                         \
+    static const ecs_system n = {#n, NULL, 0u, ecsi_body_##n, NULL};               \
+    static ecs_status ecsi_body_##n(ECSI_UNUSED const ecs_view *view)
+
+/* A system that has the whole world, mutable, to itself. In the body: `world`, `view`. */
+#define ECS_EXCLUSIVE(n)                                                           \
+    static ecs_status ecsi_body_##n(ecs_world *world, const ecs_view *view);       \
+    static const ecs_system n = {#n, NULL, 0u, NULL, ecsi_body_##n};               \
+    static ecs_status ecsi_body_##n(ECSI_UNUSED ecs_world *world,                  \
+                                    ECSI_UNUSED const ecs_view *view)
+
+/* ---- Queries ------------------------------------------------------------------ */
+
+#define ECS_QUERY(name, ...) ECSI_TERMS(ECSI_QUERY, name, __VA_ARGS__)
+#define ECSI_QUERY(n, ...) ECSI_QUERY_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
+#define ECSI_QUERY_(n, k, ...)                                                     \
+    struct ecsi_view_##n {                                                         \
+        const ecs_entity *entities;                                                \
+        uint32_t count;                                                            \
+        uint32_t base;                                                             \
+        uint32_t row;                                                              \
+        ECSI_FOR_TERMS(k, ECSI_FIELD, __VA_ARGS__)                                 \
+        ecs_iter iter;                                                             \
+    };                                                                             \
+    ECSI_UNUSED static const ecs_term ecsi_terms_##n[] = {                         \
+        ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)};                               \
+    ECSI_UNUSED static const ecs_query_info n = {#n, ecsi_terms_##n, k};           \
+    ECSI_INLINE bool ecsi_next_##n(struct ecsi_view_##n *ecsi_v)                   \
+    {                                                                              \
+        void *const *ecsi_cell = ecsi_v->iter.columns;                           \
+        if (!ecs_iter_next(&ecsi_v->iter)) return false;                           \
+        ecsi_v->entities = ecsi_v->iter.entities;                                  \
+        ecsi_v->count = ecsi_v->iter.count;                                        \
+        ecsi_v->base = ecsi_v->iter.base;                                          \
+        ecsi_v->row = 0;                                                           \
+        ECSI_FOR_TERMS(k, ECSI_FILL, __VA_ARGS__)                                  \
+        (void)ecsi_cell;                                                         \
+        return true;                                                               \
+    }                                                                              \
+    ECSI_INLINE bool ecsi_next_row_##n(struct ecsi_view_##n *ecsi_v)               \
+    {                                                                              \
+        ecsi_v->row++;                                                             \
+        return ecsi_v->row < ecsi_v->count || ecsi_next_##n(ecsi_v);               \
+    }                                                                              \
+    ECSI_INLINE struct ecsi_view_##n *ecsi_begin_##n(struct ecsi_view_##n *v, ecs_world *w) \
+    {                                                                              \
+        v->count = 0;                                                              \
+        v->row = 0;                                                                \
+        ecs_iter_begin(w, ecs_query_of(w, &n), &v->iter);                          \
+        return v;                                                                  \
+    }                                                                              \
+    ECSI_INLINE struct ecsi_view_##n *ecsi_begin_const_##n(struct ecsi_view_##n *v, \
+                                                           const ecs_world *w)     \
+    {                                                                              \
+        v->count = 0;                                                              \
+        v->row = 0;                                                                \
+        ecs_iter_begin_const(w, ecs_query_find(w, &n), &v->iter);                  \
+        return v;                                                                  \
+    }                                                                              \
+    ECSI_INLINE void ecsi_end_##n(struct ecsi_view_##n *v)                         \
+    {                                                                              \
+        ecs_iter_end(&v->iter);                                                    \
+    }                                                                              \
+    struct ecsi_query_##n
+
+#define ECSI_EACH(world, name, view, begin, next)                                  \
+    for (struct ecsi_view_##name ecsi_loop_##view ECSI_CLEANUP(ecsi_end_##name),   \
+         *view = begin##name(&ecsi_loop_##view, (world));                          \
+         next##name(view);)
+/* For each span: `view` has count, entities, base and the columns. */
+#define ECS_EACH(world, name, view)                                                \
+    ECSI_EACH(world, name, view, ecsi_begin_, ecsi_next_)
+/* For each entity: the same, and view->row says which row of the span it is. */
+#define ECS_EACH_ROW(world, name, view)                                            \
+    ECSI_EACH(world, name, view, ecsi_begin_, ecsi_next_row_)
+/* On a const world, without lock: for queries that write nothing. The query must exist
+ * already (ecs_query_of), otherwise nothing matches. */
+#define ECS_EACH_CONST(world, name, view)                                          \
+    ECSI_EACH(world, name, view, ecsi_begin_const_, ecsi_next_)
+
+#endif /* ECS_MACROS_H */
+
+#ifdef ECS_IMPLEMENTATION
+
+/* >>platform ================================================ src/platform.h */
+
+/* platform.h: the ground floor, and the only module that asks which system and compiler
+ * this is. Everything above sees the same few functions everywhere. */
+/* floor: 0 */
+#ifndef ECS_PLATFORM_H
+#define ECS_PLATFORM_H
+
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus) && !defined(_WIN32) && \
+    !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE)
+#error "ecs.h: a system header came first; include ecs.h first or define _POSIX_C_SOURCE=200809L"
+#endif
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define ECSI_NOINLINE __attribute__((noinline))
+#define ECSI_COLD __attribute__((noinline, cold))
+#define ECSI_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define ECSI_NOINLINE
+#define ECSI_COLD
+#define ECSI_PREFETCH(p) ((void)(p))
+#endif
+
+/* Memory of an alignment that malloc does not promise; NULL when refused. `align` is a
+ * power of two and at least that of a pointer. */
+static void *ecsi_aligned_alloc(size_t bytes, size_t align)
+{
+#if defined(_WIN32)
+    return _aligned_malloc(bytes, align);
+#else
+    void *memory = NULL;
+    return posix_memalign(&memory, align, bytes) == 0 ? memory : NULL;
+#endif
+}
+
+static void ecsi_aligned_free(void *memory)
+{
+#if defined(_WIN32)
+    _aligned_free(memory);
+#else
+    free(memory);
+#endif
+}
+
+/* Number of zero bits below the lowest set bit. `bits` is not 0. */
+static inline uint32_t ecsi_lowest_bit(uint64_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return (uint32_t)__builtin_ctzll(bits);
+#else
+    uint32_t n = 0;
+    while ((bits >> n & 1u) == 0) n++;
+    return n;
+#endif
+}
+
+#endif /* ECS_PLATFORM_H */
+
+/* >>base ======================================================== src/base.h */
+
+/* base.h: asserts, small arithmetic, hashing, status texts, bounded text, log. */
+/* floor: 1 */
+#ifndef ECS_BASE_H
+#define ECS_BASE_H
+
+/* ---- Asserts -------------------------------------------------------------------
+ *
+ * ECS_ASSERT      the caller's contract; cheap, on unless ECS_NO_ASSERT
+ * ECSI_REQUIRE    the same, and with asserts off the call answers `answer`
+ * ECSI_CHECK      our own invariants; with ECS_DEBUG
+ * ECSI_CHECK_SLOW walks structures; with ECS_DEBUG_SLOW */
+
+#ifndef ECS_ASSERT
+#ifdef ECS_NO_ASSERT
+#define ECS_ASSERT(c) ((void)0)
+#else
+#define ECS_ASSERT(c) ((c) ? (void)0 : ecsi_assert_failed(#c, __FILE__, __LINE__))
+#endif
+#endif
+#ifdef ECS_DEBUG
+#define ECSI_CHECK(c) ((c) ? (void)0 : ecsi_assert_failed(#c, __FILE__, __LINE__))
+#else
+#define ECSI_CHECK(c) ((void)sizeof(c))
+#endif
+#ifdef ECS_DEBUG_SLOW
+#define ECSI_CHECK_SLOW(c) ECSI_CHECK(c)
+#else
+#define ECSI_CHECK_SLOW(c) ((void)sizeof(c))
+#endif
+#define ECSI_REQUIRE(c, answer)                                                    \
+    do {                                                                           \
+        if (ECSI_UNLIKELY(!(c))) {                                                 \
+            ECS_ASSERT(c);                                                         \
+            return answer;                                                         \
+        }                                                                          \
+    } while (0)
+/* In functions without an answer. */
+#define ECSI_REQUIRE_VOID(c)                                                       \
+    do {                                                                           \
+        if (ECSI_UNLIKELY(!(c))) {                                                 \
+            ECS_ASSERT(c);                                                         \
+            return;                                                                \
+        }                                                                          \
+    } while (0)
+
+ECSI_UNUSED ECSI_COLD static void ecsi_assert_failed(const char *what, const char *file,
+                                                     int line)
+{
+    (void)fprintf(stderr, "ecs: assert failed: %s (%s:%d)\n", what, file, line);
+    abort();
+}
+
+/* ---- Arithmetic ---------------------------------------------------------------- */
+
+static inline bool ecsi_is_power_of_two(size_t n)
+{
+    return n != 0 && (n & (n - 1)) == 0;
+}
+
+static inline size_t ecsi_align_up(size_t n, size_t align)
+{
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    return (n + align - 1) & ~(align - 1);
+}
+
+static inline uint32_t ecsi_min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint32_t ecsi_max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The smallest power of two that is at least n; n is at most 2^31. */
+static inline uint32_t ecsi_round_up_power(uint32_t n)
+{
+    uint32_t power = 1;
+    ECSI_CHECK(n <= 0x80000000u);
+    while (power < n) power *= 2u;
+    return power;
+}
+
+/* ---- Hashing ------------------------------------------------------------------- */
+
+/* One word into a running hash: the finaliser of SplitMix64 (Steele, Lea, Flood 2014). */
+static inline uint64_t ecsi_mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) + 0x9e3779b97f4a7c15u;
+    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+    h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+    return h ^ (h >> 31);
+}
+
+/* Up to 8 bytes as a little-endian word. */
+static inline uint64_t ecsi_load_le(const unsigned char *bytes, size_t count)
+{
+    uint64_t word = 0;
+    size_t i;
+    ECSI_CHECK(count <= 8);
+    for (i = 0; i < count; i++) word |= (uint64_t)bytes[i] << (8 * i);
+    return word;
+}
+
+/* Bytes in four independent lanes, so that a long column is hashed at the speed of the
+ * multiplier and not at its latency. Each step is invertible in the lane. */
+static uint64_t ecsi_hash_bytes(uint64_t h, const void *data, size_t bytes)
+{
+    const unsigned char *p = (const unsigned char *)data;
+    uint64_t lane[4];
+    size_t left = bytes;
+    int i;
+    ECSI_CHECK(data != NULL || bytes == 0);
+    for (i = 0; i < 4; i++) lane[i] = h + (uint64_t)i * 0x9e3779b97f4a7c15u;
+    for (; left >= 32; left -= 32, p += 32) {
+        for (i = 0; i < 4; i++) {
+            uint64_t x = (lane[i] ^ ecsi_load_le(p + 8 * i, 8)) * 0xbf58476d1ce4e5b9u;
+            lane[i] = x ^ (x >> 32);
+        }
+    }
+    for (i = 0; i < 4; i++) h = ecsi_mix(h, lane[i]);
+    for (; left >= 8; left -= 8, p += 8) h = ecsi_mix(h, ecsi_load_le(p, 8));
+    h = ecsi_mix(h, ecsi_load_le(p, left));
+    return ecsi_mix(h, (uint64_t)bytes);
+}
+
+static uint64_t ecsi_hash_text(const char *text)
+{
+    ECSI_CHECK(text != NULL);
+    return ecsi_hash_bytes(0x6563735f6e616d65u, text, strlen(text));
+}
+
+/* ---- Status and text ----------------------------------------------------------- */
+
+ECS_API const char *ecs_status_text(ecs_status status)
+{
+    switch (status) {
+#define ECSI_STATUS_CASE(name, text)                                               \
+    case name: return text;
+        ECS_STATUS_LIST(ECSI_STATUS_CASE)
+#undef ECSI_STATUS_CASE
+    case ECS_STATUS_COUNT: break;
+    }
+    return "unknown status";
+}
+
+/* Copies a name into a field of ECS_NAME_BYTES_MAX; false when it is empty or too long. */
+static bool ecsi_name_copy(char *to, const char *from)
+{
+    size_t bytes = strlen(from) + 1;
+    ECSI_CHECK(to != NULL);
+    if (bytes == 1 || bytes > ECS_NAME_BYTES_MAX) return false;
+    memcpy(to, from, bytes);
+    return true;
+}
+
+/* Bounded text: what does not fit is counted, so that the caller can ask for more. */
+typedef struct ecsi_text {
+    char *at;
+    size_t room;  /* bytes left, the closing zero included */
+    size_t total; /* bytes of the whole text */
+} ecsi_text;
+
+static ecsi_text ecsi_text_begin(char *text, size_t bytes)
+{
+    ecsi_text t;
+    t.at = text;
+    t.room = text == NULL ? 0 : bytes;
+    t.total = 0;
+    if (t.room > 0) t.at[0] = 0;
+    return t;
+}
+
+ECSI_PRINTF(2, 3) static void ecsi_print(ecsi_text *t, const char *format, ...)
+{
+    va_list arguments;
+    int count;
+    ECSI_CHECK(t != NULL);
+    ECSI_CHECK(format != NULL);
+    va_start(arguments, format);
+    count = vsnprintf(t->room > 0 ? t->at : NULL, t->room, format, arguments);
+    va_end(arguments);
+    if (count <= 0) return;
+    t->total += (size_t)count;
+    if ((size_t)count < t->room) {
+        t->at += count;
+        t->room -= (size_t)count;
+    } else if (t->room > 0) {
+        t->at += t->room - 1;
+        t->room = 1;
+    }
+}
+
+/* ---- Log ----------------------------------------------------------------------- */
+
+typedef struct ecsi_log {
+    void (*write)(ecs_log_level level, const char *text, void *user);
+    void *user;
+} ecsi_log;
+
+static void ecsi_log_stderr(ecs_log_level level, const char *text, void *user)
+{
+    static const char *const name[] = {"error", "warning", "info"};
+    (void)user;
+    ECS_ASSERT(text != NULL);
+    ECS_ASSERT((unsigned)level < 3u);
+#ifndef ECS_NO_LOG
+    (void)fprintf(stderr, "ecs: %s: %s\n", name[level], text);
+#else
+    (void)name;
+#endif
+}
+
+/* Longest line of the log, in bytes. */
+#define ECSI_LOG_BYTES_MAX 512u
+
+ECSI_PRINTF(3, 4) static void ecsi_log_print(const ecsi_log *log, ecs_log_level level,
+                                             const char *format, ...)
+{
+    char line[ECSI_LOG_BYTES_MAX];
+    va_list arguments;
+    ECSI_CHECK(log != NULL);
+    ECSI_CHECK(format != NULL);
+    va_start(arguments, format);
+    if (vsnprintf(line, sizeof line, format, arguments) < 0) line[0] = 0;
+    va_end(arguments);
+    log->write(level, line, log->user);
+}
+
+#endif /* ECS_BASE_H */
+
+/* >>memory ==================================================== src/memory.h */
+
+/* memory.h: where all memory of a world comes from.
+ *
+ * Grow mode: the allocator, as needed. Fixed mode: one block that is made at creation and
+ * cut into pieces by `ecsi_alloc`; when creation is done the block is sealed, and every
+ * vector has its final capacity. How large the block must be is found by running the same
+ * creation code over a memory that only measures, so the two cannot disagree.
+ *
+ * Three ways to hold memory:
+ *   ecsi_alloc / ecsi_release   one piece
+ *   ecsi_vec                    an array that grows to a maximum
+ *   ecsi_keep                   small things that live as long as the world */
+/* floor: 2 */
+#ifndef ECS_MEMORY_H
+#define ECS_MEMORY_H
+
+/* Bytes of one block of ecsi_keep in grow mode. */
+#define ECSI_KEEP_BLOCK_BYTES 16384u
+/* Alignment that malloc promises on every machine that we know. */
+#define ECSI_MALLOC_ALIGN 16u
+
+typedef struct ecsi_keep_block {
+    struct ecsi_keep_block *next;
+    size_t bytes;
+    size_t used; /* offset from the block's start */
+} ecsi_keep_block;
+
+typedef struct ecsi_memory {
+    ecs_allocator allocator;
+    size_t bytes_allocated;
+    bool fixed;
+    bool measuring;         /* fixed: add up, hand out nothing */
+    unsigned char *block;   /* fixed: the one block */
+    size_t block_bytes;
+    size_t block_used;
+    size_t keep_bytes_max;  /* fixed: budget of ecsi_keep */
+    ecsi_keep_block *keep;  /* newest first */
+} ecsi_memory;
+
+static void *ecsi_default_alloc(size_t bytes, size_t align, void *user)
+{
+    (void)user;
+    ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    return align <= ECSI_MALLOC_ALIGN ? malloc(bytes) : ecsi_aligned_alloc(bytes, align);
+}
+
+static void *ecsi_default_resize(void *memory, size_t old_bytes, size_t new_bytes, void *user)
+{
+    (void)old_bytes;
+    (void)user;
+    ECSI_CHECK(memory != NULL);
+    ECSI_CHECK(new_bytes > 0);
+    return realloc(memory, new_bytes);
+}
+
+static void ecsi_default_release(void *memory, size_t bytes, size_t align, void *user)
+{
+    (void)bytes;
+    (void)user;
+    ECSI_CHECK(memory != NULL);
+    if (align <= ECSI_MALLOC_ALIGN) {
+        free(memory);
+    } else {
+        ecsi_aligned_free(memory);
+    }
+}
+
+static ecs_allocator ecsi_default_allocator(void)
+{
+    ecs_allocator a;
+    a.alloc = ecsi_default_alloc;
+    a.resize = ecsi_default_resize;
+    a.release = ecsi_default_release;
+    a.user = NULL;
+    return a;
+}
+
+/* ---- One piece ----------------------------------------------------------------- */
+
+/* NULL when refused; in fixed mode only creation may ask. While measuring the answer is
+ * NULL as well and means nothing: callers there use ecsi_vec_reserve's status. */
+static void *ecsi_alloc(ecsi_memory *memory, size_t bytes, size_t align)
+{
+    void *piece;
+    ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    if (memory->fixed) {
+        size_t at;
+        if (align < 64) align = 64;
+        if (memory->measuring) {
+            /* The block is aligned to 64 only: leave room for what is missing. */
+            memory->block_used = ecsi_align_up(memory->block_used, 64) + (align - 64) + bytes;
+            return NULL;
+        }
+        at = ecsi_align_up((size_t)(uintptr_t)memory->block + memory->block_used, align) -
+             (size_t)(uintptr_t)memory->block;
+        if (at + bytes > memory->block_bytes) return NULL;
+        memory->block_used = at + bytes;
+        return memory->block + at;
+    }
+    piece = memory->allocator.alloc(bytes, align, memory->allocator.user);
+    if (piece != NULL) memory->bytes_allocated += bytes;
+    return piece;
+}
+
+/* Gives a piece back; the pieces of a fixed world go back with its block. */
+static void ecsi_release(ecsi_memory *memory, void *piece, size_t bytes, size_t align)
+{
+    if (piece == NULL || memory->fixed) return;
+    ECSI_CHECK(memory->bytes_allocated >= bytes);
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    memory->bytes_allocated -= bytes;
+    memory->allocator.release(piece, bytes, align, memory->allocator.user);
+}
+
+/* ---- Vectors ------------------------------------------------------------------- */
+
+typedef struct ecsi_vec {
+    void *data;
+    uint32_t count;
+    uint32_t capacity;
+} ecsi_vec;
+
+#define ECSI_VEC_AT(T, vec, index) (&((T *)(vec)->data)[index])
+
+/* Makes room for `capacity` items in all, exactly. The items stay; on failure nothing
+ * changes. Alignment is that of malloc. */
+static ecs_status ecsi_vec_resize(ecsi_memory *memory, ecsi_vec *vec, uint32_t capacity,
+                                  size_t item_bytes)
+{
+    size_t old_bytes = vec->capacity * item_bytes;
+    size_t bytes = capacity * item_bytes;
+    void *data;
+    ECSI_CHECK(item_bytes > 0);
+    ECSI_CHECK(capacity >= vec->count);
+    if (capacity == vec->capacity) return ECS_OK;
+    if (bytes / item_bytes != capacity) return ECS_NO_MEMORY;
+    if (vec->data != NULL && !memory->fixed && memory->allocator.resize != NULL) {
+        data = memory->allocator.resize(vec->data, old_bytes, bytes, memory->allocator.user);
+        if (data == NULL) return ECS_NO_MEMORY;
+        memory->bytes_allocated += bytes - old_bytes;
+    } else {
+        data = ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
+        if (memory->measuring) return ECS_OK;
+        if (data == NULL) return ECS_NO_MEMORY;
+        if (vec->count > 0) memcpy(data, vec->data, vec->count * item_bytes);
+        ecsi_release(memory, vec->data, old_bytes, ECSI_MALLOC_ALIGN);
+    }
+    vec->data = data;
+    vec->capacity = capacity;
+    return ECS_OK;
+}
+
+/* Makes room for `need` items: doubles, up to `max`. ECS_FULL beyond it. */
+static ecs_status ecsi_vec_reserve(ecsi_memory *memory, ecsi_vec *vec, uint32_t need,
+                                   uint32_t max, size_t item_bytes)
+{
+    uint32_t capacity;
+    if (ECSI_LIKELY(need <= vec->capacity)) return ECS_OK;
+    if (need > max || memory->fixed) return ECS_FULL;
+    capacity = ecsi_max_u32(vec->capacity, 4);
+    while (capacity < need) capacity = capacity > max / 2 ? max : capacity * 2;
+    ECSI_CHECK(capacity <= max || max < 4);
+    ECSI_CHECK(capacity >= need);
+    return ecsi_vec_resize(memory, vec, ecsi_min_u32(capacity, max), item_bytes);
+}
+
+/* At creation: the final capacity in fixed mode, nothing in grow mode. */
+static ecs_status ecsi_vec_create(ecsi_memory *memory, ecsi_vec *vec, uint32_t max,
+                                  size_t item_bytes)
+{
+    ECSI_CHECK(item_bytes > 0);
+    ECSI_CHECK(vec->data == NULL);
+    if (!memory->fixed || max == 0) return ECS_OK;
+    return ecsi_vec_resize(memory, vec, max, item_bytes);
+}
+
+static void ecsi_vec_destroy(ecsi_memory *memory, ecsi_vec *vec, size_t item_bytes)
+{
+    ECSI_CHECK(item_bytes > 0);
+    ECSI_CHECK(vec->count <= vec->capacity);
+    ecsi_release(memory, vec->data, vec->capacity * item_bytes, ECSI_MALLOC_ALIGN);
+    vec->data = NULL;
+    vec->count = 0;
+    vec->capacity = 0;
+}
+
+/* ---- Things that live as long as the world -------------------------------------- */
+
+/* Where ecsi_keep stands, to take back what was kept since. */
+typedef struct ecsi_keep_mark {
+    ecsi_keep_block *block;
+    size_t used;
+} ecsi_keep_mark;
+
+static ecsi_keep_mark ecsi_keep_where(const ecsi_memory *memory)
+{
+    ecsi_keep_mark mark;
+    mark.block = memory->keep;
+    mark.used = memory->keep == NULL ? 0 : memory->keep->used;
+    return mark;
+}
+
+/* Makes a new block the newest one. */
+static ecsi_keep_block *ecsi_keep_block_make(ecsi_memory *memory, size_t bytes)
+{
+    ecsi_keep_block *block = (ecsi_keep_block *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
+    ECSI_CHECK(bytes > sizeof *block);
+    if (block == NULL) return NULL;
+    block->next = memory->keep;
+    block->bytes = bytes;
+    block->used = sizeof *block;
+    memory->keep = block;
+    return block;
+}
+
+/* Zeroed memory that goes away with the world; NULL when refused. */
+static void *ecsi_keep(ecsi_memory *memory, size_t bytes, size_t align)
+{
+    ecsi_keep_block *block = memory->keep;
+    size_t at;
+    ECSI_CHECK(align <= 64);
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    if (bytes == 0) bytes = 1;
+    if (block != NULL) {
+        at = ecsi_align_up((size_t)(uintptr_t)block + block->used, align) -
+             (size_t)(uintptr_t)block;
+        if (at + bytes <= block->bytes) {
+            block->used = at + bytes;
+            return memset((unsigned char *)block + at, 0, bytes);
+        }
+    }
+    if (memory->fixed) return NULL;
+    at = sizeof *block + align + bytes;
+    block = ecsi_keep_block_make(memory, at > ECSI_KEEP_BLOCK_BYTES ? at : ECSI_KEEP_BLOCK_BYTES);
+    if (block == NULL) return NULL;
+    at = ecsi_align_up((size_t)(uintptr_t)block + block->used, align) - (size_t)(uintptr_t)block;
+    ECSI_CHECK(at + bytes <= block->bytes);
+    block->used = at + bytes;
+    return memset((unsigned char *)block + at, 0, bytes);
+}
+
+/* Takes back everything that was kept after the mark. */
+static void ecsi_keep_rewind(ecsi_memory *memory, ecsi_keep_mark mark)
+{
+    ECSI_CHECK(mark.block == NULL || mark.block->used >= mark.used);
+    while (memory->keep != mark.block) {
+        ecsi_keep_block *block = memory->keep;
+        ECSI_CHECK(block != NULL);
+        memory->keep = block->next;
+        ecsi_release(memory, block, block->bytes, ECSI_MALLOC_ALIGN);
+    }
+    if (mark.block != NULL) mark.block->used = mark.used;
+}
+
+/* At creation: one block for all of it in fixed mode. */
+static ecs_status ecsi_keep_create(ecsi_memory *memory, size_t bytes_max)
+{
+    ECSI_CHECK(memory->keep == NULL);
+    ECSI_CHECK(bytes_max > 0);
+    if (!memory->fixed) return ECS_OK;
+    memory->keep_bytes_max = bytes_max;
+    if (memory->measuring) {
+        (void)ecsi_alloc(memory, bytes_max + sizeof(ecsi_keep_block), ECSI_MALLOC_ALIGN);
+        return ECS_OK;
+    }
+    return ecsi_keep_block_make(memory, bytes_max + sizeof(ecsi_keep_block)) != NULL
+               ? ECS_OK
+               : ECS_NO_MEMORY;
+}
+
+static void ecsi_keep_destroy(ecsi_memory *memory)
+{
+    ecsi_keep_mark nothing;
+    nothing.block = NULL;
+    nothing.used = 0;
+    ECSI_CHECK(memory != NULL);
+    ecsi_keep_rewind(memory, nothing);
+}
+
+#endif /* ECS_MEMORY_H */
+
+/* >>container ============================================== src/container.h */
+
+/* container.h: the hash map that everything is found by. */
+/* floor: 3 */
+#ifndef ECS_CONTAINER_H
+#define ECS_CONTAINER_H
+
+/* Open addressing with linear probing over 64-bit keys; at most half full. Keys may repeat:
+ * where a key is a hash, the caller compares what the values stand for and goes on. There
+ * is no removal. Key and value 0xffffffff are never stored. */
+
+#define ECSI_MAP_NONE 0xffffffffu
+
+typedef struct ecsi_map_slot {
+    uint64_t key;
+    uint32_t value; /* ECSI_MAP_NONE: free */
+} ecsi_map_slot;
+
+typedef struct ecsi_map {
+    ecsi_map_slot *slots;
+    uint32_t slot_count; /* power of two; 0 before the first insert */
+    uint32_t shift;      /* 64 - log2(slot_count) */
+    uint32_t count;
+} ecsi_map;
+
+static inline uint32_t ecsi_map_home(const ecsi_map *map, uint64_t key)
+{
+    return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> map->shift);
+}
+
+/* The first value of `key`, or ECSI_MAP_NONE. `at` remembers where, for ecsi_map_next. */
+static inline uint32_t ecsi_map_find(const ecsi_map *map, uint64_t key, uint32_t *at)
+{
+    uint32_t mask = map->slot_count - 1;
+    uint32_t i;
+    if (map->slot_count == 0) return ECSI_MAP_NONE;
+    for (i = ecsi_map_home(map, key);; i = (i + 1) & mask) {
+        const ecsi_map_slot *slot = &map->slots[i];
+        if (slot->value == ECSI_MAP_NONE || slot->key == key) {
+            *at = i;
+            return slot->value;
+        }
+    }
+}
+
+/* The next value of the same key. */
+static inline uint32_t ecsi_map_next(const ecsi_map *map, uint64_t key, uint32_t *at)
+{
+    uint32_t mask = map->slot_count - 1;
+    uint32_t i;
+    ECSI_CHECK(map->slot_count > 0);
+    ECSI_CHECK(map->slots[*at].key == key);
+    for (i = (*at + 1) & mask;; i = (i + 1) & mask) {
+        const ecsi_map_slot *slot = &map->slots[i];
+        if (slot->value == ECSI_MAP_NONE || slot->key == key) {
+            *at = i;
+            return slot->value;
+        }
+    }
+}
+
+static void ecsi_map_put(ecsi_map *map, uint64_t key, uint32_t value)
+{
+    uint32_t mask = map->slot_count - 1;
+    uint32_t i = ecsi_map_home(map, key);
+    ECSI_CHECK(map->count < map->slot_count / 2);
+    ECSI_CHECK(value != ECSI_MAP_NONE);
+    while (map->slots[i].value != ECSI_MAP_NONE) i = (i + 1) & mask;
+    map->slots[i].key = key;
+    map->slots[i].value = value;
+    map->count++;
+}
+
+/* Gives the map `slot_count` empty slots and puts in what it held. */
+static ecs_status ecsi_map_rehash(ecsi_memory *memory, ecsi_map *map, uint32_t slot_count)
+{
+    ecsi_map old = *map;
+    size_t bytes = slot_count * sizeof(ecsi_map_slot);
+    uint32_t i;
+    ECSI_CHECK(ecsi_is_power_of_two(slot_count));
+    ECSI_CHECK(slot_count >= old.slot_count);
+    map->slots = (ecsi_map_slot *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
+    if (map->slots == NULL) {
+        *map = old;
+        return memory->measuring ? ECS_OK : ECS_NO_MEMORY;
+    }
+    memset(map->slots, 0xff, bytes);
+    map->slot_count = slot_count;
+    map->shift = 64 - ecsi_lowest_bit(slot_count);
+    map->count = 0;
+    for (i = 0; i < old.slot_count; i++) {
+        if (old.slots[i].value != ECSI_MAP_NONE) {
+            ecsi_map_put(map, old.slots[i].key, old.slots[i].value);
+        }
+    }
+    ecsi_release(memory, old.slots, old.slot_count * sizeof(ecsi_map_slot), ECSI_MALLOC_ALIGN);
+    return ECS_OK;
+}
+
+/* Makes sure that one more can be put. */
+static ecs_status ecsi_map_reserve(ecsi_memory *memory, ecsi_map *map)
+{
+    if (ECSI_LIKELY(map->count + 1 <= map->slot_count / 2)) return ECS_OK;
+    if (memory->fixed) return ECS_FULL;
+    ECSI_CHECK(map->slot_count < 0x80000000u);
+    ECSI_CHECK(map->count <= map->slot_count);
+    return ecsi_map_rehash(memory, map, map->slot_count == 0 ? 16 : map->slot_count * 2);
+}
+
+/* At creation: room for `max` in fixed mode. */
+static ecs_status ecsi_map_create(ecsi_memory *memory, ecsi_map *map, uint32_t max)
+{
+    ECSI_CHECK(map->slots == NULL);
+    ECSI_CHECK(max < 0x20000000u);
+    if (!memory->fixed) return ECS_OK;
+    return ecsi_map_rehash(memory, map, ecsi_round_up_power(ecsi_max_u32(max, 4) * 2 + 2));
+}
+
+static void ecsi_map_destroy(ecsi_memory *memory, ecsi_map *map)
+{
+    ECSI_CHECK(map->count <= map->slot_count);
+    ECSI_CHECK(map->slot_count == 0 || map->slots != NULL);
+    ecsi_release(memory, map->slots, map->slot_count * sizeof(ecsi_map_slot), ECSI_MALLOC_ALIGN);
+    map->slots = NULL;
+    map->slot_count = 0;
+    map->count = 0;
+}
+
+#endif /* ECS_CONTAINER_H */
+
+/* >>entity ==================================================== src/entity.h */
+
+/* entity.h: handles, generations, the free list and the records.
+ *
+ * A record of 16 bytes a slot says where the entity's row is. A slot that is free holds
+ * the generation that its next owner gets, and in `row` the next free slot plus one: the
+ * free list is a stack, so the same edits hand out the same handles. */
+/* floor: 4 */
+#ifndef ECS_ENTITY_H
+#define ECS_ENTITY_H
+
+typedef struct ecsi_entities {
+    ecsi_front front;    /* must be first: the inlined getter reads it */
+    ecsi_vec records;    /* of ecsi_record; front.records is its data */
+    uint32_t free_head;  /* newest free slot plus one; 0: none */
+    uint32_t free_count;
+    uint32_t max;
+} ecsi_entities;
+
+static ecs_status ecsi_entities_create(ecsi_memory *memory, ecsi_entities *entities, uint32_t max)
+{
+    ecs_status status;
+    ECSI_CHECK(max > 0);
+    ECSI_CHECK(max <= ECS_ENTITIES_MAX);
+    entities->max = max;
+    status = ecsi_vec_create(memory, &entities->records, max, sizeof(ecsi_record));
+    entities->front.records = (ecsi_record *)entities->records.data;
+    return status;
+}
+
+static void ecsi_entities_destroy(ecsi_memory *memory, ecsi_entities *entities)
+{
+    ECSI_CHECK(entities->front.record_count <= entities->max);
+    ECSI_CHECK(entities->front.alive_count <= entities->front.record_count);
+    ecsi_vec_destroy(memory, &entities->records, sizeof(ecsi_record));
+    entities->front.records = NULL;
+}
+
+static inline ecsi_record *ecsi_entities_record(const ecsi_entities *entities, uint32_t index)
+{
+    ECSI_CHECK(index < entities->front.record_count);
+    return &entities->front.records[index];
+}
+
+/* The record of a living entity, or NULL. */
+static inline ecsi_record *ecsi_entities_find(const ecsi_entities *entities, ecs_entity entity)
+{
+    uint32_t index = ecs_index(entity);
+    ecsi_record *record;
+    if (ECSI_UNLIKELY(index >= entities->front.record_count)) return NULL;
+    record = &entities->front.records[index];
+    if (ECSI_UNLIKELY(record->generation != ecs_generation(entity))) return NULL;
+    return ECSI_LIKELY(record->chunk != 0) ? record : NULL;
+}
+
+static inline ecs_entity ecsi_entities_handle(const ecsi_entities *entities, uint32_t index)
+{
+    ecs_entity e;
+    ECSI_CHECK(index < entities->front.record_count);
+    e.bits = (uint64_t)entities->front.records[index].generation << 32 | index;
+    return e;
+}
+
+/* Makes sure that `count` slots can be taken. ECS_FULL or ECS_NO_MEMORY: nothing changed. */
+static inline ecs_status ecsi_entities_reserve(ecsi_memory *memory, ecsi_entities *entities,
+                                               uint32_t count)
+{
+    uint64_t need;
+    ecs_status status;
+    if (ECSI_LIKELY(entities->free_count >= count)) return ECS_OK;
+    need = (uint64_t)entities->front.record_count + (count - entities->free_count);
+    if (ECSI_LIKELY(need <= entities->records.capacity)) return ECS_OK;
+    if (need > entities->max) return ECS_FULL;
+    entities->records.count = entities->front.record_count;
+    status = ecsi_vec_reserve(memory, &entities->records, (uint32_t)need, entities->max,
+                              sizeof(ecsi_record));
+    entities->front.records = (ecsi_record *)entities->records.data;
+    return status;
+}
+
+/* Takes the newest free slot, or a new one. It has no row yet: chunk is 0. */
+static inline ecs_entity ecsi_entities_take(ecsi_entities *entities)
+{
+    ecsi_record *record;
+    uint32_t index;
+    if (entities->free_head != 0) {
+        index = entities->free_head - 1;
+        record = ecsi_entities_record(entities, index);
+        ECSI_CHECK(record->chunk == 0);
+        entities->free_head = record->row;
+        entities->free_count--;
+    } else {
+        index = entities->front.record_count++;
+        ECSI_CHECK(index < entities->records.capacity);
+        record = ecsi_entities_record(entities, index);
+        record->generation = 1;
+        record->chunk = 0;
+        record->touch = 0;
+    }
+    entities->front.alive_count++;
+    return ecsi_entities_handle(entities, index);
+}
+
+/* Frees a slot. One whose generation would wrap is retired: never handed out again. */
+static inline void ecsi_entities_give(ecsi_entities *entities, uint32_t index)
+{
+    ecsi_record *record = ecsi_entities_record(entities, index);
+    ECSI_CHECK(entities->front.alive_count > 0);
+    ECSI_CHECK(record->generation != 0);
+    entities->front.alive_count--;
+    record->chunk = 0;
+    record->generation++;
+    if (ECSI_UNLIKELY(record->generation == 0)) {
+        record->row = 0;
+        return;
+    }
+    record->row = entities->free_head;
+    entities->free_head = index + 1;
+    entities->free_count++;
+}
+
+#endif /* ECS_ENTITY_H */
+
+/* >>component ============================================== src/component.h */
+
+/* component.h: types as a world knows them: identity, hooks, required components. */
+/* floor: 5 */
+#ifndef ECS_COMPONENT_H
+#define ECS_COMPONENT_H
+
+/* Required pairs: what one component brings along. */
+typedef struct ecsi_require {
+    uint32_t component;
+    uint32_t required;
+} ecsi_require;
+
+typedef struct ecsi_component {
+    ecs_type type; /* name points to `name`, hooks to `hooks` or NULL */
+    ecs_hooks hooks;
+    char name[ECS_NAME_BYTES_MAX];
+    uint64_t name_hash;
+    uint32_t getter;      /* slot plus one; 0: none */
+    uint32_t event;       /* index plus one */
+    void *resource;       /* its value, once it is one */
+    bool lifecycle;       /* copy, move or destroy */
+    bool notify;          /* on_add, on_set or on_remove */
+    bool references;      /* members of kind ENTITY */
+    bool requires_others;
+    bool hash_whole;      /* its bytes can be hashed in one go: no padding that we know of */
+} ecsi_component;
+
+typedef struct ecsi_components {
+    ecsi_memory *memory;
+    ecs_world *world;      /* for hooks */
+    ecsi_vec list;         /* of ecsi_component *; id minus one */
+    ecsi_vec requires_list;
+    ecsi_map by_address;
+    ecsi_map by_name;
+    uint32_t max;
+    uint32_t *locks;       /* the world's: counts while a hook runs */
+    size_t resource_bytes;
+    size_t resource_bytes_max;
+} ecsi_components;
+
+/* Bytes that ecsi_keep may need for one component, its copied members included. */
+#define ECSI_COMPONENT_KEEP_BYTES (sizeof(ecsi_component) + 8 * sizeof(ecs_member) + 64)
+
+static ecs_status ecsi_components_create(ecsi_components *components, uint32_t max)
+{
+    ecsi_memory *memory = components->memory;
+    ecs_status status;
+    ECSI_CHECK(max > 0);
+    ECSI_CHECK(components->list.data == NULL);
+    components->max = max;
+    status = ecsi_vec_create(memory, &components->list, max, sizeof(ecsi_component *));
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &components->requires_list, max, sizeof(ecsi_require));
+    }
+    /* Several units may describe one type: each has an address of its own. */
+    if (status == ECS_OK) status = ecsi_map_create(memory, &components->by_address, max * 4);
+    if (status == ECS_OK) status = ecsi_map_create(memory, &components->by_name, max);
+    return status;
+}
+
+static inline ecsi_component *ecsi_component_at(const ecsi_components *components, uint32_t id)
+{
+    ECSI_CHECK(id != 0 && id <= components->list.count);
+    return *ECSI_VEC_AT(ecsi_component *, &components->list, id - 1);
+}
+
+static inline bool ecsi_component_known(const ecsi_components *components, uint32_t id)
+{
+    return id != 0 && id <= components->list.count;
+}
+
+/* ---- Values ---------------------------------------------------------------------- */
+
+/* Builds `count` values in raw memory: init, or zero. */
+static void ecsi_values_init(const ecsi_component *component, void *values, uint32_t count)
+{
+    ECSI_CHECK(component->type.bytes > 0);
+    ECSI_CHECK(values != NULL);
+    if (component->hooks.init != NULL) {
+        component->hooks.init(values, count, component->hooks.user);
+    } else {
+        memset(values, 0, (size_t)count * component->type.bytes);
+    }
+}
+
+/* Builds copies in raw memory. */
+static void ecsi_values_copy(const ecsi_component *component, void *to, const void *from,
+                             uint32_t count)
+{
+    ECSI_CHECK(to != from);
+    ECSI_CHECK(from != NULL);
+    if (component->hooks.copy != NULL) {
+        component->hooks.copy(to, from, count, component->hooks.user);
+    } else {
+        memcpy(to, from, (size_t)count * component->type.bytes);
+    }
+}
+
+/* Builds in raw memory what `from` held; `from` is raw memory afterwards. */
+static void ecsi_values_move(const ecsi_component *component, void *to, void *from,
+                             uint32_t count)
+{
+    ECSI_CHECK(to != from);
+    ECSI_CHECK(to != NULL);
+    if (component->hooks.move != NULL) {
+        component->hooks.move(to, from, count, component->hooks.user);
+    } else {
+        memcpy(to, from, (size_t)count * component->type.bytes);
+    }
+}
+
+static void ecsi_values_destroy(const ecsi_component *component, void *values, uint32_t count)
+{
+    ECSI_CHECK(values != NULL);
+    ECSI_CHECK(count > 0);
+    if (component->hooks.destroy != NULL) {
+        component->hooks.destroy(values, count, component->hooks.user);
+    }
+}
+
+/* A notice to the user; the world is locked while it runs. */
+static void ecsi_notify(const ecsi_components *components,
+                        void (*hook)(ecs_world *, ecs_entity, void *, void *),
+                        const ecsi_component *component, ecs_entity entity, void *value)
+{
+    if (hook == NULL) return;
+    ECSI_CHECK(components->locks != NULL);
+    ECSI_CHECK(!ecs_is_null(entity));
+    *components->locks += 1;
+    hook(components->world, entity, value, component->hooks.user);
+    *components->locks -= 1;
+}
+
+/* ---- Registration ---------------------------------------------------------------- */
+
+/* Sizes, alignment and members within the limits, and consistent. */
+static ecs_status ecsi_type_check(const ecs_type *type)
+{
+    uint32_t i;
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type->name != NULL, ECS_INVALID);
+    if (!ecsi_is_power_of_two(type->align)) return ECS_INVALID;
+    if (type->align > ECS_ALIGN_MAX || type->member_count > ECS_MEMBERS_MAX) return ECS_TOO_LARGE;
+    if (type->bytes % type->align != 0) return ECS_INVALID;
+    if (type->member_count > 0 && type->members == NULL) return ECS_INVALID;
+    for (i = 0; i < type->member_count; i++) {
+        const ecs_member *m = &type->members[i];
+        if (m->offset > type->bytes || m->bytes > type->bytes - m->offset) return ECS_INVALID;
+        if (m->kind > ECS_KIND_ENTITY) return ECS_INVALID;
+        if (m->kind == ECS_KIND_ENTITY && m->bytes % sizeof(ecs_entity) != 0) return ECS_INVALID;
+    }
+    return ECS_OK;
+}
+
+/* One shape: equal size, alignment and members. */
+static bool ecsi_type_equal(const ecs_type *a, const ecs_type *b)
+{
+    uint32_t i;
+    ECSI_CHECK(a != NULL);
+    ECSI_CHECK(b != NULL);
+    if (a->bytes != b->bytes || a->align != b->align) return false;
+    if (a->member_count != b->member_count) return false;
+    for (i = 0; i < a->member_count; i++) {
+        const ecs_member *x = &a->members[i];
+        const ecs_member *y = &b->members[i];
+        if (x->offset != y->offset || x->bytes != y->bytes) return false;
+        /* C and C++ may see an enumeration differently; references must agree. */
+        if ((x->kind == ECS_KIND_ENTITY) != (y->kind == ECS_KIND_ENTITY)) return false;
+    }
+    return true;
+}
+
+/* Id of a registered name, or 0. */
+static uint32_t ecsi_component_by_name(const ecsi_components *components, const char *name)
+{
+    uint64_t hash = ecsi_hash_text(name);
+    uint32_t at = 0;
+    uint32_t id = ecsi_map_find(&components->by_name, hash, &at);
+    ECSI_CHECK(components->by_name.count == components->list.count);
+    while (id != ECSI_MAP_NONE) {
+        ECSI_CHECK(ecsi_component_known(components, id));
+        if (strcmp(ecsi_component_at(components, id)->name, name) == 0) return id;
+        id = ecsi_map_next(&components->by_name, hash, &at);
+    }
+    return 0;
+}
+
+/* Id of a description that was registered by its address, or 0. */
+static inline uint32_t ecsi_component_by_address(const ecsi_components *components,
+                                                 const ecs_type *type)
+{
+    uint32_t at;
+    uint32_t id = ecsi_map_find(&components->by_address, (uint64_t)(uintptr_t)type, &at);
+    return ECSI_LIKELY(id != ECSI_MAP_NONE) ? id : 0;
+}
+
+/* Follows from the hooks: which paths must call them. */
+static void ecsi_component_hooks_set(ecsi_component *component, const ecs_hooks *hooks)
+{
+    ECSI_CHECK(component != NULL);
+    ECSI_CHECK(hooks != NULL);
+    component->hooks = *hooks;
+    component->type.hooks = &component->hooks;
+    component->lifecycle = hooks->init != NULL || hooks->copy != NULL || hooks->move != NULL ||
+                           hooks->destroy != NULL;
+    component->notify =
+        hooks->on_add != NULL || hooks->on_set != NULL || hooks->on_remove != NULL;
+}
+
+/* Follows from the members: references, and whether they leave no gap. */
+static void ecsi_component_members_read(ecsi_component *component)
+{
+    const ecs_type *type = &component->type;
+    uint32_t covered = 0;
+    uint32_t i;
+    ECSI_CHECK(type->member_count <= ECS_MEMBERS_MAX);
+    ECSI_CHECK(!component->references);
+    for (i = 0; i < type->member_count; i++) {
+        if (type->members[i].offset == covered) covered += type->members[i].bytes;
+        if (type->members[i].kind == ECS_KIND_ENTITY) component->references = true;
+    }
+    component->hash_whole = type->member_count == 0 || covered == type->bytes;
+}
+
+/* Makes the new entry. Nothing is changed on failure. */
+static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_type *type,
+                                        bool copy_members, uint32_t *out)
+{
+    ecsi_memory *memory = components->memory;
+    ecsi_keep_mark mark = ecsi_keep_where(memory);
+    ecsi_component *c;
+    ecs_status status = ecsi_vec_reserve(memory, &components->list, components->list.count + 1,
+                                         components->max, sizeof(ecsi_component *));
+    ECSI_CHECK(out != NULL);
+    if (status == ECS_OK) status = ecsi_map_reserve(memory, &components->by_name);
+    if (status != ECS_OK) return status;
+    c = (ecsi_component *)ecsi_keep(memory, sizeof *c, 16);
+    if (c == NULL) return ECS_NO_MEMORY;
+    c->type = *type;
+    if (!ecsi_name_copy(c->name, type->name)) {
+        ecsi_keep_rewind(memory, mark);
+        return ECS_TOO_LARGE;
+    }
+    c->type.name = c->name;
+    c->type.hooks = NULL;
+    if (copy_members && type->member_count > 0) {
+        size_t bytes = type->member_count * sizeof(ecs_member);
+        ecs_member *members = (ecs_member *)ecsi_keep(memory, bytes, 16);
+        if (members == NULL) {
+            ecsi_keep_rewind(memory, mark);
+            return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+        }
+        memcpy(members, type->members, bytes);
+        c->type.members = members;
+    }
+    c->name_hash = ecsi_hash_text(c->name);
+    if (type->hooks != NULL) ecsi_component_hooks_set(c, type->hooks);
+    ecsi_component_members_read(c);
+    *ECSI_VEC_AT(ecsi_component *, &components->list, components->list.count++) = c;
+    ecsi_map_put(&components->by_name, c->name_hash, components->list.count);
+    *out = components->list.count;
+    return ECS_OK;
+}
+
+/* Finds or makes the entry of a description; `by_address` remembers where it stands. */
+static ecs_status ecsi_component_register(ecsi_components *components, const ecs_type *type,
+                                          bool by_address, uint32_t *out)
+{
+    ecsi_memory *memory = components->memory;
+    ecs_status status = ecsi_type_check(type);
+    uint32_t id;
+    ECSI_CHECK(out != NULL);
+    *out = 0;
+    if (status != ECS_OK) return status;
+    if (by_address) {
+        status = ecsi_map_reserve(memory, &components->by_address);
+        /* A full map of addresses only means that this unit is looked up by name. */
+        if (status == ECS_FULL) by_address = false;
+        if (status == ECS_NO_MEMORY) return status;
+    }
+    id = ecsi_component_by_name(components, type->name);
+    if (id == 0) {
+        status = ecsi_component_insert(components, type, !by_address, &id);
+        if (status != ECS_OK) return status;
+    } else if (!ecsi_type_equal(&ecsi_component_at(components, id)->type, type)) {
+        return ECS_MISMATCH;
+    }
+    if (by_address) ecsi_map_put(&components->by_address, (uint64_t)(uintptr_t)type, id);
+    *out = id;
+    ECSI_CHECK(ecsi_component_known(components, id));
+    return ECS_OK;
+}
+
+/* The id for a call that edits: registers a type at its first use. */
+static inline ecs_status ecsi_component_need(ecsi_components *components, const ecs_type *type,
+                                             uint32_t *out)
+{
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    *out = ecsi_component_by_address(components, type);
+    if (ECSI_LIKELY(*out != 0)) return ECS_OK;
+    return ecsi_component_register(components, type, true, out);
+}
+
+/* The id for a call that reads: 0 when the type is not registered. */
+static inline uint32_t ecsi_component_seek(const ecsi_components *components,
+                                           const ecs_type *type)
+{
+    uint32_t id = ecsi_component_by_address(components, type);
+    if (ECSI_LIKELY(id != 0)) return id;
+    id = ecsi_component_by_name(components, type->name);
+    if (id != 0 && !ecsi_type_equal(&ecsi_component_at(components, id)->type, type)) return 0;
+    return id;
+}
+
+/* ---- Required components --------------------------------------------------------- */
+
+/* Largest number of components that one component brings along, itself included. */
+#define ECSI_REQUIRE_MAX 64u
+
+/* What `component` brings along, itself first; answers how many, or ECSI_REQUIRE_MAX + 1
+ * when they do not fit `out`, which has room for ECSI_REQUIRE_MAX. */
+static uint32_t ecsi_require_closure(const ecsi_components *components, uint32_t component,
+                                     uint32_t *out)
+{
+    uint32_t count = 1;
+    uint32_t done;
+    out[0] = component;
+    ECSI_CHECK(ecsi_component_known(components, component));
+    if (!ecsi_component_at(components, component)->requires_others) return 1;
+    for (done = 0; done < count; done++) {
+        uint32_t i;
+        for (i = 0; i < components->requires_list.count; i++) {
+            const ecsi_require *r = ECSI_VEC_AT(ecsi_require, &components->requires_list, i);
+            uint32_t at = 0;
+            if (r->component != out[done]) continue;
+            while (at < count && out[at] != r->required) at++;
+            if (at < count) continue;
+            if (count == ECSI_REQUIRE_MAX) return ECSI_REQUIRE_MAX + 1;
+            out[count++] = r->required;
+        }
+    }
+    ECSI_CHECK(count <= ECSI_REQUIRE_MAX);
+    return count;
+}
+
+/* Puts `id` into a sorted set that has room for it; answers the new length. */
+static uint32_t ecsi_set_insert(uint32_t *ids, uint32_t count, uint32_t id)
+{
+    uint32_t at = count;
+    ECSI_CHECK(ids != NULL);
+    ECSI_CHECK(id != 0);
+    while (at > 0 && ids[at - 1] > id) at--;
+    if (at > 0 && ids[at - 1] == id) return count;
+    memmove(&ids[at + 1], &ids[at], (count - at) * sizeof *ids);
+    ids[at] = id;
+    return count + 1;
+}
+
+/* Takes `id` out of a sorted set; answers the new length. */
+static uint32_t ecsi_set_erase(uint32_t *ids, uint32_t count, uint32_t id)
+{
+    uint32_t at = 0;
+    ECSI_CHECK(ids != NULL);
+    ECSI_CHECK(id != 0);
+    while (at < count && ids[at] != id) at++;
+    if (at == count) return count;
+    memmove(&ids[at], &ids[at + 1], (count - at - 1) * sizeof *ids);
+    return count - 1;
+}
+
+static void ecsi_components_destroy(ecsi_components *components)
+{
+    ecsi_memory *memory = components->memory;
+    ECSI_CHECK(components->list.count <= components->max);
+    ecsi_vec_destroy(memory, &components->list, sizeof(ecsi_component *));
+    ecsi_vec_destroy(memory, &components->requires_list, sizeof(ecsi_require));
+    ecsi_map_destroy(memory, &components->by_address);
+    ecsi_map_destroy(memory, &components->by_name);
+}
+
+#endif /* ECS_COMPONENT_H */
+
+/* >>storage ================================================== src/storage.h */
+
+/* storage.h: tables, chunks and rows. The store that components live in by default.
+ *
+ * A table holds the entities of one set of components: one column a component, struct of
+ * arrays. Its rows lie in chunks. A chunk is one piece of memory: a header, the change
+ * ticks of its row blocks, the handles, the columns. The first chunk starts small and
+ * doubles until it has the table's full chunk size; then more chunks follow, and rows
+ * never move again for growth. In fixed mode all chunks have one size and come from a pool,
+ * so that what is refused follows from the number of rows alone.
+ *
+ * Everything above asks for rows and values through the functions at the end of this file
+ * and never computes an address from a layout; only the iterator of query.h reads columns
+ * directly. That is the interface another store has to offer. */
+/* floor: 6 */
+#ifndef ECS_STORAGE_H
+#define ECS_STORAGE_H
+
+/* Rows of the first chunk in grow mode. */
+#define ECSI_FIRST_ROWS 16u
+/* Columns of long chunks are moved apart by this much, so that equal rows of two columns
+ * do not fall on the same set of the first-level cache. */
+#define ECSI_SKEW_BYTES 192u
+#define ECSI_SKEW_ROWS_MIN 1024u
+/* Bytes of a chunk's header; the change ticks follow it. */
+#define ECSI_CHUNK_HEADER_BYTES 64u
+/* No column: a tag, or a term without one. */
+#define ECSI_NO_COLUMN 0xffffu
+/* Components of one table: a column's index must fit 16 bits. */
+#define ECSI_TABLE_COMPONENTS_MAX 0xfffeu
+
+struct ecsi_table;
+
+typedef struct ecsi_chunk {
+    struct ecsi_table *table;
+    struct ecsi_chunk *next;
+    struct ecsi_chunk *prev;
+    size_t bytes;
+    uint32_t id;
+    uint32_t count; /* rows in use */
+    uint32_t capacity;
+    uint32_t number; /* of the chunk in its table: 0, 1, ... */
+} ecsi_chunk;
+
+typedef struct ecsi_column {
+    uint32_t offset; /* from the chunk's start */
+    uint32_t bytes;  /* of one value */
+    uint32_t component;
+    bool lifecycle;
+} ecsi_column;
+
+typedef struct ecsi_table_slot {
+    uint32_t component; /* 0: free */
+    uint32_t column;    /* ECSI_NO_COLUMN: a tag */
+} ecsi_table_slot;
+
+typedef struct ecsi_table {
+    ecsi_chunk *first;
+    ecsi_chunk *last; /* the last with rows, or the first; one empty spare may follow */
+    uint32_t row_count;
+    uint32_t column_count;
+    uint32_t block_rows; /* rows of one row block */
+    uint32_t blocks;     /* row blocks of one chunk, at its capacity */
+    ecsi_column *columns;
+    uint32_t entities_offset;
+    uint32_t edge_key; /* the edge that was followed last: component * 2 + (1: remove) */
+    struct ecsi_table *edge_to;
+    uint32_t id;
+    bool lifecycle; /* some component has such hooks */
+    bool notify;
+    uint32_t capacity;   /* of its chunks now */
+    uint32_t chunk_rows; /* that it grows to */
+    uint32_t chunk_count;
+    uint32_t align;
+    uint32_t component_count;
+    uint32_t slot_count; /* power of two */
+    uint32_t slot_shift;
+    uint32_t *ids; /* sorted, tags included */
+    ecsi_table_slot *slots;
+    uint64_t hash;
+    uint64_t bloom; /* one bit a component, of 64 */
+} ecsi_table;
+
+typedef struct ecsi_storage {
+    ecsi_memory *memory;
+    ecsi_entities *entities;
+    ecsi_components *components;
+    const uint64_t *tick;
+    ecs_status (*on_table)(void *user, ecsi_table *table); /* query.h: match it */
+    void *on_table_user;
+    ecsi_vec tables;   /* of ecsi_table *, by id */
+    ecsi_map by_set;   /* hash of the set */
+    ecsi_map edges;    /* table id and edge key */
+    ecsi_vec chunks;   /* of ecsi_chunk *, by id; 0 is none */
+    ecsi_vec free_ids; /* of uint32_t, a stack */
+    ecsi_vec scratch;  /* of uint32_t: a set of components */
+    ecsi_getter_slot *getters;
+    uint32_t *getter_capacity; /* entries of each slot's bases */
+    uint32_t getter_count;
+    uint32_t getters_max;
+    uint32_t tables_max;
+    uint32_t slots_max; /* components of all tables */
+    uint32_t slot_total;
+    uint32_t chunk_bytes;
+    uint32_t chunks_max;
+    uint32_t row_block_rows;
+    uint32_t chunk_count;
+    size_t chunk_bytes_total;
+    unsigned char *pool; /* fixed: chunks_max pieces of chunk_bytes */
+} ecsi_storage;
+
+/* Bytes that ecsi_keep may need for one table, and for each of its components. */
+#define ECSI_TABLE_KEEP_BYTES (sizeof(ecsi_table) + 4 * sizeof(ecsi_table_slot) + 256)
+#define ECSI_SLOT_KEEP_BYTES                                                       \
+    (sizeof(uint32_t) + sizeof(ecsi_column) + 4 * sizeof(ecsi_table_slot))
+
+/* ---- Addresses -------------------------------------------------------------------- */
+
+static inline unsigned char *ecsi_chunk_bytes(ecsi_chunk *chunk)
+{
+    return (unsigned char *)chunk;
+}
+
+static inline ecs_entity *ecsi_chunk_entities(ecsi_chunk *chunk)
+{
+    return (ecs_entity *)(void *)(ecsi_chunk_bytes(chunk) + chunk->table->entities_offset);
+}
+
+static inline void *ecsi_chunk_value(ecsi_chunk *chunk, const ecsi_column *column, uint32_t row)
+{
+    ECSI_CHECK(row < chunk->capacity);
+    return ecsi_chunk_bytes(chunk) + column->offset + (size_t)row * column->bytes;
+}
+
+/* The tick at which something in this row block of this column was written last. */
+static inline uint64_t *ecsi_chunk_tick(ecsi_chunk *chunk, uint32_t column, uint32_t row)
+{
+    const ecsi_table *table = chunk->table;
+    uint64_t *ticks = (uint64_t *)(void *)(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES);
+    uint32_t block = ECSI_LIKELY(table->blocks == 1) ? 0 : row / table->block_rows;
+    ECSI_CHECK(column < table->column_count);
+    return &ticks[(size_t)column * table->blocks + block];
+}
+
+static inline ecsi_table *ecsi_table_at(const ecsi_storage *storage, uint32_t id)
+{
+    ECSI_CHECK(id < storage->tables.count);
+    return *ECSI_VEC_AT(ecsi_table *, &storage->tables, id);
+}
+
+static inline ecsi_chunk *ecsi_chunk_at(const ecsi_storage *storage, uint32_t id)
+{
+    ECSI_CHECK(id != 0 && id < storage->chunks.count);
+    return *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id);
+}
+
+/* Where a component is in a table, or NULL. */
+static inline const ecsi_table_slot *ecsi_table_find(const ecsi_table *table, uint32_t component)
+{
+    uint32_t mask = table->slot_count - 1;
+    uint32_t i = (component * 0x9e3779b1u) >> table->slot_shift;
+    ECSI_CHECK(component != 0);
+    for (;; i++) {
+        const ecsi_table_slot *slot = &table->slots[i & mask];
+        if (ECSI_LIKELY(slot->component == component)) return slot;
+        if (slot->component == 0) return NULL;
+    }
+}
+
+/* ---- Layout ----------------------------------------------------------------------- */
+
+static uint32_t ecsi_component_align(const ecsi_storage *storage, uint32_t component)
+{
+    uint32_t align = ecsi_component_at(storage->components, component)->type.align;
+    ECSI_CHECK(align <= ECS_ALIGN_MAX);
+    return ecsi_max_u32(align, 64);
+}
+
+/* Where column `index` starts, when what stands before it ends at `end`. */
+static size_t ecsi_layout_column(const ecsi_storage *storage, const ecsi_table *table,
+                                 uint32_t index, size_t end, uint32_t capacity)
+{
+    if (capacity >= ECSI_SKEW_ROWS_MIN) end += ECSI_SKEW_BYTES;
+    ECSI_CHECK(index < table->column_count);
+    return ecsi_align_up(end, ecsi_component_align(storage, table->columns[index].component));
+}
+
+static uint32_t ecsi_layout_blocks(const ecsi_table *table, uint32_t capacity)
+{
+    ECSI_CHECK(table->block_rows > 0);
+    return ecsi_max_u32(1, (capacity + table->block_rows - 1) / table->block_rows);
+}
+
+/* Where the handles start. */
+static size_t ecsi_layout_entities(const ecsi_table *table, uint32_t capacity)
+{
+    size_t ticks = (size_t)table->column_count * ecsi_layout_blocks(table, capacity) * 8;
+    ECSI_CHECK(sizeof(ecsi_chunk) <= ECSI_CHUNK_HEADER_BYTES);
+    return ecsi_align_up(ECSI_CHUNK_HEADER_BYTES + ticks, 64);
+}
+
+/* Bytes of a chunk of so many rows. */
+static size_t ecsi_layout_bytes(const ecsi_storage *storage, const ecsi_table *table,
+                                uint32_t capacity)
+{
+    size_t end = ecsi_layout_entities(table, capacity) + (size_t)capacity * sizeof(ecs_entity);
+    uint32_t i;
+    ECSI_CHECK(capacity > 0);
+    for (i = 0; i < table->column_count; i++) {
+        end = ecsi_layout_column(storage, table, i, end, capacity) +
+              (size_t)capacity * table->columns[i].bytes;
+    }
+    return ecsi_align_up(end, table->align);
+}
+
+/* Sets the offsets for chunks of so many rows. */
+static void ecsi_layout_set(const ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
+{
+    size_t end;
+    uint32_t i;
+    table->capacity = capacity;
+    table->blocks = ecsi_layout_blocks(table, capacity);
+    table->entities_offset = (uint32_t)ecsi_layout_entities(table, capacity);
+    end = table->entities_offset + (size_t)capacity * sizeof(ecs_entity);
+    for (i = 0; i < table->column_count; i++) {
+        end = ecsi_layout_column(storage, table, i, end, capacity);
+        table->columns[i].offset = (uint32_t)end;
+        end += (size_t)capacity * table->columns[i].bytes;
+    }
+    ECSI_CHECK(end <= 0xffffffffu);
+    ECSI_CHECK(capacity <= table->chunk_rows);
+}
+
+/* The largest number of rows whose chunk fits `chunk_bytes`: whole row blocks when there is
+ * room for one; 0 when not even one row fits. */
+static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
+{
+    size_t bytes = sizeof(ecs_entity);
+    uint32_t rows;
+    uint32_t i;
+    table->block_rows = storage->row_block_rows;
+    for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
+    rows = (uint32_t)(storage->chunk_bytes / bytes);
+    if (rows >= storage->row_block_rows) rows -= rows % storage->row_block_rows;
+    if (rows == 0) return 0;
+    /* Headers and alignment take their part; each round takes a step of it away. */
+    while (rows > 0 && ecsi_layout_bytes(storage, table, rows) > storage->chunk_bytes) {
+        uint32_t step = rows > storage->row_block_rows ? storage->row_block_rows : rows / 8 + 1;
+        rows -= ecsi_min_u32(step, rows);
+    }
+    if (rows < storage->row_block_rows && rows >= 64) rows -= rows % 64;
+    table->block_rows = ecsi_max_u32(1, ecsi_min_u32(storage->row_block_rows, rows));
+    ECSI_CHECK(rows == 0 || ecsi_layout_bytes(storage, table, rows) <= storage->chunk_bytes);
+    return rows;
+}
+
+/* ---- Getters: the columns of one component by chunk id ---------------------------- */
+
+/* Tells the getters where a chunk's columns are; `here` false: nowhere. */
+static void ecsi_getters_note(ecsi_storage *storage, ecsi_chunk *chunk, bool here)
+{
+    const ecsi_table *table = chunk->table;
+    uint32_t i;
+    ECSI_CHECK(chunk->id != 0);
+    ECSI_CHECK(chunk->id < storage->chunks.count);
+    if (storage->getter_count == 0) return;
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        uint32_t getter = ecsi_component_at(storage->components, column->component)->getter;
+        if (getter == 0) continue;
+        ECSI_CHECK(chunk->id < storage->getter_capacity[getter - 1]);
+        storage->getters[getter - 1].bases[chunk->id] =
+            here ? ecsi_chunk_bytes(chunk) + column->offset : NULL;
+    }
+}
+
+/* Gives a getter room for `capacity` chunk ids. */
+static ecs_status ecsi_getter_reserve(ecsi_storage *storage, uint32_t index, uint32_t capacity)
+{
+    ecsi_getter_slot *slot = &storage->getters[index];
+    uint32_t old = storage->getter_capacity[index];
+    unsigned char **bases;
+    ECSI_CHECK(index < storage->getters_max);
+    if (capacity <= old) return ECS_OK;
+    bases = (unsigned char **)ecsi_alloc(storage->memory, capacity * sizeof *bases, 16);
+    if (bases == NULL) return ECS_NO_MEMORY;
+    memset(bases, 0, capacity * sizeof *bases);
+    if (old > 0) memcpy(bases, slot->bases, old * sizeof *bases);
+    ecsi_release(storage->memory, slot->bases, old * sizeof *bases, 16);
+    slot->bases = bases;
+    storage->getter_capacity[index] = capacity;
+    return ECS_OK;
+}
+
+/* The slot of a component's getter; made at the first call. */
+static ecs_status ecsi_getter_need(ecsi_storage *storage, uint32_t component,
+                                   const ecsi_getter_slot **out)
+{
+    ecsi_component *c = ecsi_component_at(storage->components, component);
+    uint32_t index = storage->getter_count;
+    uint32_t t;
+    ECSI_CHECK(out != NULL);
+    if (c->type.bytes == 0) return ECS_UNSUPPORTED;
+    if (c->getter == 0) {
+        ecs_status status;
+        if (index == storage->getters_max) return ECS_FULL;
+        status = ecsi_getter_reserve(storage, index, ecsi_max_u32(storage->chunks.capacity, 1));
+        if (status != ECS_OK) return status;
+        storage->getters[index].component = component;
+        storage->getter_count++;
+        c->getter = storage->getter_count;
+        for (t = 0; t < storage->tables.count; t++) {
+            ecsi_chunk *chunk = ecsi_table_at(storage, t)->first;
+            for (; chunk != NULL; chunk = chunk->next) ecsi_getters_note(storage, chunk, true);
+        }
+    }
+    ECSI_CHECK(c->getter <= storage->getter_count);
+    *out = &storage->getters[c->getter - 1];
+    return ECS_OK;
+}
+
+/* ---- Chunks ----------------------------------------------------------------------- */
+
+/* Makes sure that a chunk id is free. */
+static ecs_status ecsi_chunk_id_reserve(ecsi_storage *storage)
+{
+    ecsi_memory *memory = storage->memory;
+    uint32_t need = ecsi_max_u32(storage->chunks.count, 1); /* id 0 is none */
+    uint32_t i;
+    ecs_status status;
+    if (storage->free_ids.count > 0) return ECS_OK;
+    if (need > storage->chunks_max) return ECS_FULL;
+    status = ecsi_vec_reserve(memory, &storage->chunks, need + 1, storage->chunks_max + 1,
+                              sizeof(ecsi_chunk *));
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &storage->free_ids, need + 1,
+                                  storage->chunks_max + 1, sizeof(uint32_t));
+    }
+    for (i = 0; i < storage->getter_count && status == ECS_OK; i++) {
+        status = ecsi_getter_reserve(storage, i, storage->chunks.capacity);
+    }
+    ECSI_CHECK(status == ECS_OK || storage->free_ids.count == 0);
+    return status;
+}
+
+static uint32_t ecsi_chunk_id_take(ecsi_storage *storage)
+{
+    ECSI_CHECK(storage->chunks.capacity > 0);
+    if (storage->free_ids.count > 0) {
+        storage->free_ids.count--;
+        return *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count);
+    }
+    if (storage->chunks.count == 0) storage->chunks.count = 1;
+    ECSI_CHECK(storage->chunks.count < storage->chunks.capacity);
+    return storage->chunks.count++;
+}
+
+/* Memory for the chunk of that id. */
+static ecsi_chunk *ecsi_chunk_memory(ecsi_storage *storage, uint32_t id, size_t bytes,
+                                     uint32_t align)
+{
+    ecsi_memory *memory = storage->memory;
+    ecsi_chunk *chunk;
+    ECSI_CHECK(id != 0);
+    ECSI_CHECK(!memory->fixed || bytes <= storage->chunk_bytes);
+    if (memory->fixed) {
+        chunk = (ecsi_chunk *)(void *)(storage->pool + (size_t)(id - 1) * storage->chunk_bytes);
+        bytes = storage->chunk_bytes;
+    } else {
+        chunk = (ecsi_chunk *)ecsi_alloc(memory, bytes, align);
+        if (chunk == NULL) return NULL;
+    }
+    memset(chunk, 0, sizeof *chunk);
+    chunk->bytes = bytes;
+    chunk->id = id;
+    storage->chunk_bytes_total += bytes;
+    return chunk;
+}
+
+static void ecsi_chunk_memory_free(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t align)
+{
+    ECSI_CHECK(storage->chunk_bytes_total >= chunk->bytes);
+    ECSI_CHECK(chunk->bytes > 0);
+    storage->chunk_bytes_total -= chunk->bytes;
+    ecsi_release(storage->memory, chunk, chunk->bytes, align);
+}
+
+/* Takes an empty chunk out of its table and gives it back. */
+static void ecsi_chunk_free(ecsi_storage *storage, ecsi_chunk *chunk)
+{
+    ecsi_table *table = chunk->table;
+    ECSI_CHECK(chunk->count == 0);
+    ECSI_CHECK(chunk->next == NULL);
+    ecsi_getters_note(storage, chunk, false);
+    if (chunk->prev != NULL) chunk->prev->next = NULL;
+    if (table->first == chunk) table->first = NULL;
+    if (table->last == chunk) table->last = chunk->prev;
+    table->chunk_count--;
+    storage->chunk_count--;
+    *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, chunk->id) = NULL;
+    *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count++) = chunk->id;
+    ecsi_chunk_memory_free(storage, chunk, table->align);
+}
+
+/* Frees the chunks of a table that hold no row: the spare, and the first of an empty one. */
+static void ecsi_table_trim(ecsi_storage *storage, ecsi_table *table)
+{
+    if (table->last != NULL && table->last->next != NULL) {
+        ecsi_chunk_free(storage, table->last->next);
+    }
+    if (table->row_count == 0 && table->first != NULL) ecsi_chunk_free(storage, table->first);
+    ECSI_CHECK(table->last == NULL || table->last->next == NULL);
+    ECSI_CHECK((table->first == NULL) == (table->last == NULL));
+}
+
+/* Fixed mode, no free chunk: takes back what empty tables and spares hold, so that only
+ * rows count and never who was first. */
+static void ecsi_storage_trim(ecsi_storage *storage, const ecsi_table *except)
+{
+    uint32_t t;
+    ECSI_CHECK(storage->memory->fixed);
+    for (t = 0; t < storage->tables.count; t++) {
+        ecsi_table *table = ecsi_table_at(storage, t);
+        if (table != except) ecsi_table_trim(storage, table);
+    }
+    ECSI_CHECK(storage->chunk_count <= storage->chunks_max);
+}
+
+/* A new chunk of the table's capacity at its end. */
+static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
+{
+    ecsi_chunk *chunk;
+    uint32_t id;
+    ecs_status status = ecsi_chunk_id_reserve(storage);
+    ECSI_CHECK(table->last == NULL || table->last->next == NULL);
+    if (status == ECS_FULL && storage->memory->fixed) {
+        ecsi_storage_trim(storage, table);
+        status = ecsi_chunk_id_reserve(storage);
+    }
+    if (status != ECS_OK) return status;
+    id = ecsi_chunk_id_take(storage);
+    chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
+                              table->align);
+    if (chunk == NULL) {
+        *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count++) = id;
+        return ECS_NO_MEMORY;
+    }
+    chunk->table = table;
+    chunk->capacity = table->capacity;
+    chunk->number = table->chunk_count;
+    memset(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES, 0,
+           (size_t)table->column_count * table->blocks * sizeof(uint64_t));
+    chunk->prev = table->last;
+    if (table->last != NULL) table->last->next = chunk;
+    if (table->first == NULL) table->first = chunk;
+    if (table->last == NULL) table->last = chunk;
+    table->chunk_count++;
+    storage->chunk_count++;
+    *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id) = chunk;
+    ecsi_getters_note(storage, chunk, true);
+    return ECS_OK;
+}
+
+/* Replaces the only chunk by one of another capacity, with all its rows. */
+static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
+{
+    ecsi_chunk *old = table->first;
+    uint32_t old_entities = table->entities_offset;
+    uint32_t old_blocks = table->blocks;
+    uint32_t blocks = ecsi_layout_blocks(table, capacity);
+    size_t end = ecsi_layout_entities(table, capacity);
+    ecsi_chunk *chunk = ecsi_chunk_memory(
+        storage, old->id, ecsi_layout_bytes(storage, table, capacity), table->align);
+    uint32_t i;
+    ECSI_CHECK(!storage->memory->fixed);
+    ECSI_CHECK(old == table->last && old->next == NULL && old->count <= capacity);
+    if (chunk == NULL) return ECS_NO_MEMORY;
+    chunk->table = table;
+    chunk->capacity = capacity;
+    chunk->count = old->count;
+    memset(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES, 0,
+           (size_t)table->column_count * blocks * sizeof(uint64_t));
+    memcpy(ecsi_chunk_bytes(chunk) + end, ecsi_chunk_bytes(old) + old_entities,
+           old->count * sizeof(ecs_entity));
+    end += (size_t)capacity * sizeof(ecs_entity);
+    for (i = 0; i < table->column_count; i++) {
+        ecsi_column *column = &table->columns[i];
+        void *from = ecsi_chunk_bytes(old) + column->offset;
+        end = ecsi_layout_column(storage, table, i, end, capacity);
+        if (old->count > 0) {
+            ecsi_values_move(ecsi_component_at(storage->components, column->component),
+                             ecsi_chunk_bytes(chunk) + end, from, old->count);
+        }
+        memcpy(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES + (size_t)i * blocks * 8,
+               ecsi_chunk_bytes(old) + ECSI_CHUNK_HEADER_BYTES + (size_t)i * old_blocks * 8,
+               ecsi_min_u32(blocks, old_blocks) * sizeof(uint64_t));
+        end += (size_t)capacity * column->bytes;
+    }
+    ecsi_layout_set(storage, table, capacity);
+    table->first = chunk;
+    table->last = chunk;
+    *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, chunk->id) = chunk;
+    ecsi_getters_note(storage, chunk, true);
+    ecsi_chunk_memory_free(storage, old, table->align);
+    return ECS_OK;
+}
+
+/* Makes room for at least one more row behind the last one, `want` if it is easy. */
+static ECSI_NOINLINE ecs_status ecsi_table_grow(ecsi_storage *storage, ecsi_table *table,
+                                                uint32_t want)
+{
+    ecsi_chunk *last = table->last;
+    uint32_t capacity = table->capacity;
+    ECSI_CHECK(want > 0);
+    if (last != NULL && last->count < last->capacity) return ECS_OK;
+    if (last != NULL && last->next != NULL) {
+        table->last = last->next;
+        return ECS_OK;
+    }
+    want = ecsi_min_u32(want, table->chunk_rows);
+    if (last == NULL) {
+        while (capacity < want) capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+        if (capacity != table->capacity) ecsi_layout_set(storage, table, capacity);
+        return ecsi_chunk_make(storage, table);
+    }
+    if (capacity < table->chunk_rows) {
+        want = ecsi_min_u32(last->count + want, table->chunk_rows);
+        while (capacity < want) capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+        return ecsi_chunk_resize(storage, table, capacity);
+    }
+    {
+        ecs_status status = ecsi_chunk_make(storage, table);
+        if (status == ECS_OK) table->last = last->next;
+        ECSI_CHECK(status != ECS_OK || table->last != NULL);
+        return status;
+    }
+}
+
+/* Makes room for `count` more rows, or for none: all the chunks that they need follow `last`
+ * afterwards. */
+static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, uint32_t count)
+{
+    ecsi_chunk *last;
+    uint64_t room;
+    ecs_status status = ecsi_table_grow(storage, table, count);
+    ECSI_CHECK(count > 0);
+    if (status != ECS_OK) return status;
+    last = table->last;
+    /* A chunk that can still grow does so first: this is its last chance. */
+    if (table->capacity < table->chunk_rows && table->capacity - last->count < count) {
+        uint32_t capacity = table->capacity;
+        uint64_t want = (uint64_t)last->count + count;
+        while (capacity < want && capacity < table->chunk_rows) {
+            capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+        }
+        status = ecsi_chunk_resize(storage, table, capacity);
+        if (status != ECS_OK) return status;
+        last = table->last;
+    }
+    room = last->capacity - last->count;
+    if (last->next != NULL) {
+        room += last->next->capacity;
+        table->last = last->next;
+    }
+    while (room < count && status == ECS_OK) {
+        status = ecsi_chunk_make(storage, table);
+        if (status == ECS_OK) {
+            if (table->last->next != NULL) table->last = table->last->next;
+            room += table->capacity;
+        }
+    }
+    while (status != ECS_OK && table->last != last) ecsi_chunk_free(storage, table->last);
+    table->last = last;
+    return status;
+}
+
+/* ---- Tables ----------------------------------------------------------------------- */
+
+static uint64_t ecsi_set_hash(const uint32_t *ids, uint32_t count)
+{
+    ECSI_CHECK(ids != NULL || count == 0);
+    return ecsi_hash_bytes(0x7461626c65u, ids, count * sizeof *ids);
+}
+
+/* Flags that follow from the components' hooks; again when hooks are set later. */
+static void ecsi_table_flags(const ecsi_storage *storage, ecsi_table *table)
+{
+    uint32_t i;
+    table->lifecycle = false;
+    table->notify = false;
+    ECSI_CHECK(table->component_count >= table->column_count);
+    for (i = 0; i < table->component_count; i++) {
+        const ecsi_component *c = ecsi_component_at(storage->components, table->ids[i]);
+        table->notify = table->notify || c->notify;
+    }
+    for (i = 0; i < table->column_count; i++) {
+        ecsi_column *column = &table->columns[i];
+        column->lifecycle = ecsi_component_at(storage->components, column->component)->lifecycle;
+        table->lifecycle = table->lifecycle || column->lifecycle;
+    }
+}
+
+/* Fills what follows from the sorted set. */
+static void ecsi_table_fill(const ecsi_storage *storage, ecsi_table *table, const uint32_t *ids)
+{
+    uint32_t mask = table->slot_count - 1;
+    uint32_t i;
+    ECSI_CHECK(table->slot_count > table->component_count);
+    table->align = 64;
+    for (i = 0; i < table->component_count; i++) {
+        const ecsi_component *c = ecsi_component_at(storage->components, ids[i]);
+        uint32_t at = (ids[i] * 0x9e3779b1u) >> table->slot_shift;
+        ECSI_CHECK(i == 0 || ids[i - 1] < ids[i]);
+        while (table->slots[at & mask].component != 0) at++;
+        table->slots[at & mask].component = ids[i];
+        table->slots[at & mask].column = ECSI_NO_COLUMN;
+        table->ids[i] = ids[i];
+        table->bloom |= (uint64_t)1 << (ids[i] & 63u);
+        if (c->type.bytes == 0) continue;
+        table->slots[at & mask].column = table->column_count;
+        table->columns[table->column_count].component = ids[i];
+        table->columns[table->column_count].bytes = c->type.bytes;
+        table->column_count++;
+        table->align = ecsi_max_u32(table->align, c->type.align);
+    }
+    ecsi_table_flags(storage, table);
+}
+
+/* Memory for a table of so many components, from ecsi_keep. */
+static ecsi_table *ecsi_table_alloc(ecsi_storage *storage, uint32_t count)
+{
+    ecsi_memory *memory = storage->memory;
+    ecsi_table *table = (ecsi_table *)ecsi_keep(memory, sizeof *table, 64);
+    ECSI_CHECK(count <= ECSI_TABLE_COMPONENTS_MAX);
+    if (table == NULL) return NULL;
+    table->component_count = count;
+    table->slot_count = ecsi_round_up_power(ecsi_max_u32(count * 2, 2));
+    table->slot_shift = 32 - ecsi_lowest_bit(table->slot_count);
+    table->columns = (ecsi_column *)ecsi_keep(memory, count * sizeof(ecsi_column), 16);
+    table->slots =
+        (ecsi_table_slot *)ecsi_keep(memory, table->slot_count * sizeof(ecsi_table_slot), 16);
+    table->ids = (uint32_t *)ecsi_keep(memory, count * sizeof(uint32_t), 4);
+    ECSI_CHECK(ecsi_is_power_of_two(table->slot_count));
+    return table->columns != NULL && table->slots != NULL && table->ids != NULL ? table : NULL;
+}
+
+/* Makes the table of a sorted set that has none. Nothing is changed on failure. */
+static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, uint32_t count,
+                                  uint64_t hash, ecsi_table **out)
+{
+    ecsi_memory *memory = storage->memory;
+    ecsi_keep_mark mark = ecsi_keep_where(memory);
+    ecsi_table *table;
+    ecs_status status;
+    ECSI_CHECK(out != NULL);
+    if (storage->slots_max - storage->slot_total < count) return ECS_FULL;
+    if (count > ECSI_TABLE_COMPONENTS_MAX) return ECS_TOO_LARGE;
+    status = ecsi_vec_reserve(memory, &storage->tables, storage->tables.count + 1,
+                              storage->tables_max, sizeof(ecsi_table *));
+    if (status == ECS_OK) status = ecsi_map_reserve(memory, &storage->by_set);
+    if (status != ECS_OK) return status;
+    table = ecsi_table_alloc(storage, count);
+    status = table != NULL ? ECS_OK : memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    if (status == ECS_OK) {
+        table->id = storage->tables.count;
+        table->hash = hash;
+        ecsi_table_fill(storage, table, ids);
+        table->chunk_rows = ecsi_layout_rows(storage, table);
+        if (table->chunk_rows == 0 && !memory->fixed) table->chunk_rows = table->block_rows = 1;
+        if (table->chunk_rows == 0 ||
+            ecsi_layout_bytes(storage, table, table->chunk_rows) > 0x7fffffffu) {
+            status = ECS_TOO_LARGE;
+        }
+    }
+    if (status == ECS_OK) {
+        uint32_t rows = memory->fixed ? table->chunk_rows : ECSI_FIRST_ROWS;
+        ecsi_layout_set(storage, table, ecsi_min_u32(rows, table->chunk_rows));
+        if (storage->on_table != NULL) status = storage->on_table(storage->on_table_user, table);
+    }
+    if (status != ECS_OK) {
+        ecsi_keep_rewind(memory, mark);
+        return status;
+    }
+    *ECSI_VEC_AT(ecsi_table *, &storage->tables, storage->tables.count++) = table;
+    ecsi_map_put(&storage->by_set, hash, table->id);
+    storage->slot_total += count;
+    *out = table;
+    return ECS_OK;
+}
+
+/* The table of a sorted set of components; made when there is none. */
+static ecs_status ecsi_table_of_set(ecsi_storage *storage, const uint32_t *ids, uint32_t count,
+                                    ecsi_table **out)
+{
+    uint64_t hash = ecsi_set_hash(ids, count);
+    uint32_t at = 0;
+    uint32_t id = ecsi_map_find(&storage->by_set, hash, &at);
+    ECSI_CHECK(out != NULL);
+    while (id != ECSI_MAP_NONE) {
+        ecsi_table *table = ecsi_table_at(storage, id);
+        ECSI_CHECK(table->hash == hash);
+        if (table->component_count == count &&
+            (count == 0 || memcmp(table->ids, ids, count * sizeof *ids) == 0)) {
+            *out = table;
+            return ECS_OK;
+        }
+        id = ecsi_map_next(&storage->by_set, hash, &at);
+    }
+    return ecsi_table_make(storage, ids, count, hash, out);
+}
+
+/* Room in the scratch set for the components of `table` and `more`; NULL when refused. */
+static uint32_t *ecsi_scratch_set(ecsi_storage *storage, const ecsi_table *table, uint32_t more)
+{
+    uint32_t need = (table == NULL ? 0 : table->component_count) + more;
+    ecs_status status;
+    ECSI_CHECK(need < 0x7fffffffu);
+    storage->scratch.count = 0;
+    status = ecsi_vec_reserve(storage->memory, &storage->scratch, ecsi_max_u32(need, 1),
+                              0x7fffffffu, sizeof(uint32_t));
+    if (status != ECS_OK) return NULL;
+    if (table != NULL && table->component_count > 0) {
+        memcpy(storage->scratch.data, table->ids, table->component_count * sizeof(uint32_t));
+    }
+    return (uint32_t *)storage->scratch.data;
+}
+
+/* The slow way over an edge: builds the set and looks for its table. */
+static ECSI_NOINLINE ecs_status ecsi_table_edge_slow(ecsi_storage *storage, ecsi_table *table,
+                                                     uint32_t component, bool remove,
+                                                     ecsi_table **out)
+{
+    uint64_t key = (uint64_t)table->id << 32 | component * 2u | (remove ? 1u : 0u);
+    uint32_t at;
+    uint32_t id = ecsi_map_find(&storage->edges, key, &at);
+    uint32_t *set;
+    uint32_t count = table->component_count;
+    ecs_status status;
+    ECSI_CHECK(component != 0);
+    if (id != ECSI_MAP_NONE) {
+        *out = ecsi_table_at(storage, id);
+        return ECS_OK;
+    }
+    set = ecsi_scratch_set(storage, table, ECSI_REQUIRE_MAX);
+    if (set == NULL) return ECS_NO_MEMORY;
+    if (remove) {
+        count = ecsi_set_erase(set, count, component);
+    } else {
+        uint32_t added[ECSI_REQUIRE_MAX];
+        uint32_t added_count = ecsi_require_closure(storage->components, component, added);
+        uint32_t i;
+        ECSI_CHECK(added_count <= ECSI_REQUIRE_MAX);
+        for (i = 0; i < added_count; i++) count = ecsi_set_insert(set, count, added[i]);
+    }
+    status = ecsi_table_of_set(storage, set, count, out);
+    /* An edge that cannot be remembered is found again the slow way. */
+    if (status == ECS_OK && ecsi_map_reserve(storage->memory, &storage->edges) == ECS_OK) {
+        ecsi_map_put(&storage->edges, key, (*out)->id);
+    }
+    return status;
+}
+
+/* The table that an entity of `table` gets to when a component is added or removed. */
+static inline ecs_status ecsi_table_edge(ecsi_storage *storage, ecsi_table *table,
+                                         uint32_t component, bool remove, ecsi_table **out)
+{
+    uint32_t key = component * 2u | (remove ? 1u : 0u);
+    ecs_status status;
+    if (ECSI_LIKELY(table->edge_key == key)) {
+        *out = table->edge_to;
+        return ECS_OK;
+    }
+    status = ecsi_table_edge_slow(storage, table, component, remove, out);
+    ECSI_CHECK(status != ECS_OK || *out != NULL);
+    if (status == ECS_OK) {
+        table->edge_key = key;
+        table->edge_to = *out;
+    }
+    return status;
+}
+
+/* A component requires more from now on: edges that add it are found anew. */
+static void ecsi_storage_edges_forget(ecsi_storage *storage)
+{
+    uint32_t t;
+    ECSI_CHECK(storage->edges.count <= storage->edges.slot_count);
+    if (storage->edges.slot_count > 0) {
+        memset(storage->edges.slots, 0xff, storage->edges.slot_count * sizeof(ecsi_map_slot));
+        storage->edges.count = 0;
+    }
+    for (t = 0; t < storage->tables.count; t++) {
+        ecsi_table_at(storage, t)->edge_key = 0;
+        ECSI_CHECK(ecsi_table_at(storage, t)->id == t);
+    }
+}
+
+/* ---- Rows: the store's interface --------------------------------------------------- */
+
+/* Makes sure that a row can be added. */
+static inline ecs_status ecsi_row_reserve(ecsi_storage *storage, ecsi_table *table)
+{
+    if (ECSI_LIKELY(table->last != NULL && table->last->count < table->last->capacity)) {
+        return ECS_OK;
+    }
+    return ecsi_table_grow(storage, table, 1);
+}
+
+/* Adds a row for an entity; ecsi_row_reserve was ECS_OK. Its values are raw memory; the
+ * columns count as changed. */
+static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table,
+                                        ecs_entity entity, ecsi_record *record)
+{
+    ecsi_chunk *chunk = table->last;
+    uint32_t row = chunk->count;
+    uint64_t tick = *storage->tick;
+    uint32_t i;
+    ECSI_CHECK(row < chunk->capacity);
+    chunk->count = row + 1;
+    table->row_count++;
+    ecsi_chunk_entities(chunk)[row] = entity;
+    record->chunk = chunk->id;
+    record->row = row;
+    for (i = 0; i < table->column_count; i++) *ecsi_chunk_tick(chunk, i, row) = tick;
+    return chunk;
+}
+
+/* Moves one plain value of the usual sizes without a call. */
+static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
+{
+    switch (bytes) {
+    case 4: memcpy(to, from, 4); break;
+    case 8: memcpy(to, from, 8); break;
+    case 12: memcpy(to, from, 12); break;
+    case 16: memcpy(to, from, 16); break;
+    case 32: memcpy(to, from, 32); break;
+    default: memcpy(to, from, bytes); break;
+    }
+}
+
+static inline void ecsi_column_move(const ecsi_storage *storage, const ecsi_column *column,
+                                    void *to, void *from)
+{
+    if (ECSI_UNLIKELY(column->lifecycle)) {
+        ecsi_values_move(ecsi_component_at(storage->components, column->component), to, from, 1);
+    } else {
+        ecsi_bytes_move(to, from, column->bytes);
+    }
+}
+
+/* The last chunk became empty: it stays as the one spare, an older spare goes. */
+static ECSI_NOINLINE void ecsi_table_retreat(ecsi_storage *storage, ecsi_table *table)
+{
+    ecsi_chunk *last = table->last;
+    ECSI_CHECK(last->count == 0);
+    ECSI_CHECK(table->first != NULL);
+    if (last->next != NULL) ecsi_chunk_free(storage, last->next);
+    if (last->prev != NULL) table->last = last->prev;
+}
+
+/* Takes a row out whose values are gone: the table's last row takes its place. */
+static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t row)
+{
+    ecsi_table *table = chunk->table;
+    ecsi_chunk *last = table->last;
+    uint32_t last_row = last->count - 1;
+    uint32_t i;
+    ECSI_CHECK(last->count > 0);
+    ECSI_CHECK(row < chunk->count);
+    if (chunk != last || row != last_row) {
+        ecs_entity moved = ecsi_chunk_entities(last)[last_row];
+        ecsi_record *record = ecsi_entities_record(storage->entities, ecs_index(moved));
+        ecsi_chunk_entities(chunk)[row] = moved;
+        for (i = 0; i < table->column_count; i++) {
+            const ecsi_column *column = &table->columns[i];
+            uint64_t *to = ecsi_chunk_tick(chunk, i, row);
+            uint64_t from = *ecsi_chunk_tick(last, i, last_row);
+            if (*to < from) *to = from;
+            ecsi_column_move(storage, column, ecsi_chunk_value(chunk, column, row),
+                             ecsi_chunk_value(last, column, last_row));
+        }
+        record->chunk = chunk->id;
+        record->row = row;
+    }
+    last->count = last_row;
+    table->row_count--;
+    if (ECSI_UNLIKELY(last_row == 0)) ecsi_table_retreat(storage, table);
+}
+
+/* Which new values stay raw for the caller to build: one, or those with a mark. */
+typedef struct ecsi_raw {
+    uint32_t one;
+    const unsigned char *marks; /* by component id, or NULL */
+} ecsi_raw;
+
+static inline void ecsi_column_init(ecsi_storage *storage, const ecsi_column *column,
+                                    void *value, ecsi_raw raw)
+{
+    if (column->component == raw.one) return;
+    if (raw.marks != NULL && raw.marks[column->component] != 0) return;
+    ecsi_values_init(ecsi_component_at(storage->components, column->component), value, 1);
+}
+
+/* Builds the values of a new row. */
+static void ecsi_row_init(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t row, ecsi_raw raw)
+{
+    const ecsi_table *table = chunk->table;
+    uint32_t i;
+    ECSI_CHECK(row < chunk->count);
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        ecsi_column_init(storage, column, ecsi_chunk_value(chunk, column, row), raw);
+    }
+}
+
+/* Moves an entity's row to another table: shared values go along, others end, new ones are
+ * built. `ecsi_row_reserve(to)` was ECS_OK. */
+static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_record *record,
+                                 ecsi_table *to, ecsi_raw raw)
+{
+    ecsi_chunk *old = ecsi_chunk_at(storage, record->chunk);
+    uint32_t old_row = record->row;
+    ecsi_table *from = old->table;
+    ecsi_chunk *chunk = ecsi_row_push(storage, to, entity, record);
+    uint32_t row = record->row;
+    const ecsi_column *a = from->columns;
+    const ecsi_column *a_end = a + from->column_count;
+    const ecsi_column *b = to->columns;
+    const ecsi_column *b_end = b + to->column_count;
+    ECSI_CHECK(from != to);
+    while (a < a_end || b < b_end) {
+        if (a < a_end && b < b_end && a->component == b->component) {
+            ecsi_column_move(storage, a, ecsi_chunk_value(chunk, b, row),
+                             ecsi_chunk_value(old, a, old_row));
+            a++;
+            b++;
+        } else if (b == b_end || (a < a_end && a->component < b->component)) {
+            if (ECSI_UNLIKELY(a->lifecycle)) {
+                ecsi_values_destroy(ecsi_component_at(storage->components, a->component),
+                                    ecsi_chunk_value(old, a, old_row), 1);
+            }
+            a++;
+        } else {
+            ecsi_column_init(storage, b, ecsi_chunk_value(chunk, b, row), raw);
+            b++;
+        }
+    }
+    ecsi_row_pop(storage, old, old_row);
+}
+
+/* Ends all values of rows first to first + count - 1. */
+static void ecsi_rows_destroy(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t first,
+                              uint32_t count)
+{
+    const ecsi_table *table = chunk->table;
+    uint32_t i;
+    ECSI_CHECK(first + count <= chunk->count);
+    if (!table->lifecycle || count == 0) return;
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        if (!column->lifecycle) continue;
+        ecsi_values_destroy(ecsi_component_at(storage->components, column->component),
+                            ecsi_chunk_value(chunk, column, first), count);
+    }
+}
+
+/* An entity's value of a component, or NULL. */
+static inline void *ecsi_row_value(const ecsi_storage *storage, const ecsi_record *record,
+                                   uint32_t component)
+{
+    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
+    if (slot == NULL || slot->column == ECSI_NO_COLUMN) return NULL;
+    ECSI_CHECK(record->row < chunk->count);
+    return ecsi_chunk_value(chunk, &chunk->table->columns[slot->column], record->row);
+}
+
+/* The row block of a value counts as changed. */
+static inline void ecsi_row_touch(const ecsi_storage *storage, const ecsi_record *record,
+                                  uint32_t component)
+{
+    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
+    if (slot == NULL || slot->column == ECSI_NO_COLUMN) return;
+    *ecsi_chunk_tick(chunk, slot->column, record->row) = *storage->tick;
+}
+
+/* ---- Life ------------------------------------------------------------------------- */
+
+/* Gives back what rows do not need; answers the bytes. */
+static size_t ecsi_storage_shrink(ecsi_storage *storage)
+{
+    size_t before = storage->chunk_bytes_total;
+    uint32_t t;
+    for (t = 0; t < storage->tables.count; t++) {
+        ecsi_table *table = ecsi_table_at(storage, t);
+        uint32_t capacity = ECSI_FIRST_ROWS;
+        ecsi_table_trim(storage, table);
+        if (storage->memory->fixed || table->chunk_count > 1) continue;
+        while (capacity < table->row_count) capacity *= 2;
+        capacity = ecsi_min_u32(capacity, table->chunk_rows);
+        if (table->first == NULL) {
+            ecsi_layout_set(storage, table, capacity);
+        } else if (capacity < table->capacity) {
+            /* When there is no memory to move to, the table stays as large as it is. */
+            (void)ecsi_chunk_resize(storage, table, capacity);
+        }
+        ECSI_CHECK(table->row_count <= table->capacity || table->chunk_count > 1);
+    }
+    ECSI_CHECK(storage->chunk_bytes_total <= before);
+    return before - storage->chunk_bytes_total;
+}
+
+static ecs_status ecsi_storage_create(ecsi_storage *storage)
+{
+    ecsi_memory *memory = storage->memory;
+    uint32_t bases = storage->chunks_max + 1;
+    uint32_t i;
+    ecs_status status = ecsi_vec_create(memory, &storage->tables, storage->tables_max,
+                                        sizeof(ecsi_table *));
+    ECSI_CHECK(ecsi_is_power_of_two(storage->row_block_rows));
+    if (status == ECS_OK) status = ecsi_map_create(memory, &storage->by_set, storage->tables_max);
+    if (status == ECS_OK) {
+        status = ecsi_map_create(memory, &storage->edges, storage->tables_max * 4);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &storage->chunks, bases, sizeof(ecsi_chunk *));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &storage->free_ids, bases, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &storage->scratch,
+                                 storage->components->max * 2 + ECSI_REQUIRE_MAX,
+                                 sizeof(uint32_t));
+    }
+    if (status != ECS_OK || !memory->fixed) return status;
+    for (i = 0; i < storage->getters_max; i++) {
+        unsigned char **p = (unsigned char **)ecsi_alloc(memory, bases * sizeof *p, 16);
+        if (memory->measuring) continue;
+        if (p == NULL) return ECS_NO_MEMORY;
+        memset(p, 0, bases * sizeof *p);
+        storage->getters[i].bases = p;
+        storage->getter_capacity[i] = bases;
+    }
+    storage->pool = (unsigned char *)ecsi_alloc(
+        memory, (size_t)storage->chunks_max * storage->chunk_bytes, ECS_ALIGN_MAX);
+    ECSI_CHECK(storage->free_ids.count == 0);
+    return storage->pool != NULL || memory->measuring ? ECS_OK : ECS_NO_MEMORY;
+}
+
+/* Gives all memory back; the values in it must have ended. */
+static void ecsi_storage_destroy(ecsi_storage *storage)
+{
+    ecsi_memory *memory = storage->memory;
+    uint32_t i;
+    for (i = 0; i < storage->tables.count; i++) {
+        ecsi_table *table = ecsi_table_at(storage, i);
+        ECSI_CHECK(table->row_count == 0);
+        ecsi_table_trim(storage, table);
+    }
+    ECSI_CHECK(storage->chunk_count == 0);
+    for (i = 0; i < storage->getter_count; i++) {
+        ecsi_release(memory, storage->getters[i].bases,
+                     storage->getter_capacity[i] * sizeof(unsigned char *), 16);
+    }
+    ecsi_vec_destroy(memory, &storage->tables, sizeof(ecsi_table *));
+    ecsi_map_destroy(memory, &storage->by_set);
+    ecsi_map_destroy(memory, &storage->edges);
+    ecsi_vec_destroy(memory, &storage->chunks, sizeof(ecsi_chunk *));
+    ecsi_vec_destroy(memory, &storage->free_ids, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &storage->scratch, sizeof(uint32_t));
+}
+
+#endif /* ECS_STORAGE_H */
+
+/* >>edit ======================================================== src/edit.h */
+
+/* edit.h: what happens to one entity, or to many of one shape: values, rows, hooks.
+ *
+ * Direct edits and the flush both come here, so an entity's life is written once. None of
+ * these look at locks; the public entry points in world.h do. */
+/* floor: 6 */
+#ifndef ECS_EDIT_H
+#define ECS_EDIT_H
+
+/* Shapes of spawns that are remembered, and the values that one of them may have. */
+#define ECSI_SHAPES 32u
+#define ECSI_SHAPE_VALUES_MAX 32u
+
+/* A list of types that was spawned before: found again by the addresses of the types. */
+typedef struct ecsi_shape {
+    const ecs_type *types[ECSI_SHAPE_VALUES_MAX];
+    uint32_t components[ECSI_SHAPE_VALUES_MAX];
+    uint16_t columns[ECSI_SHAPE_VALUES_MAX];
+    ecsi_table *table;
+    uint32_t count; /* 0: free */
+    bool plain;     /* no hook, and every column has its value */
+} ecsi_shape;
+
+typedef struct ecsi_editor {
+    ecsi_storage *storage;
+    ecsi_shape shapes[ECSI_SHAPES];
+} ecsi_editor;
+
+static const ecsi_raw ecsi_raw_none = {0, NULL};
+
+/* ---- Notices ---------------------------------------------------------------------- */
+
+/* on_add for what `to` has and `from` (or nothing) has not, by rising id. */
+static void ecsi_notify_added(const ecsi_storage *storage, ecs_entity entity,
+                              const ecsi_record *record, const ecsi_table *from,
+                              const ecsi_table *to)
+{
+    uint32_t i;
+    if (!to->notify) return;
+    ECSI_CHECK(!ecs_is_null(entity));
+    ECSI_CHECK(ecsi_chunk_at(storage, record->chunk)->table == to);
+    for (i = 0; i < to->component_count; i++) {
+        const ecsi_component *c = ecsi_component_at(storage->components, to->ids[i]);
+        if (c->hooks.on_add == NULL) continue;
+        if (from != NULL && ecsi_table_find(from, to->ids[i]) != NULL) continue;
+        ecsi_notify(storage->components, c->hooks.on_add, c, entity,
+                    ecsi_row_value(storage, record, to->ids[i]));
+    }
+}
+
+/* on_remove for what `from` has and `to` (or nothing) has not, by rising id. */
+static void ecsi_notify_removed(const ecsi_storage *storage, ecs_entity entity,
+                                const ecsi_record *record, const ecsi_table *from,
+                                const ecsi_table *to)
+{
+    uint32_t i;
+    if (!from->notify) return;
+    ECSI_CHECK(!ecs_is_null(entity));
+    ECSI_CHECK(ecsi_chunk_at(storage, record->chunk)->table == from);
+    for (i = 0; i < from->component_count; i++) {
+        const ecsi_component *c = ecsi_component_at(storage->components, from->ids[i]);
+        if (c->hooks.on_remove == NULL) continue;
+        if (to != NULL && ecsi_table_find(to, from->ids[i]) != NULL) continue;
+        ecsi_notify(storage->components, c->hooks.on_remove, c, entity,
+                    ecsi_row_value(storage, record, from->ids[i]));
+    }
+}
+
+static inline void ecsi_notify_set(const ecsi_storage *storage, ecs_entity entity,
+                                   const ecsi_component *c, void *value)
+{
+    if (ECSI_UNLIKELY(c->hooks.on_set != NULL)) {
+        ecsi_notify(storage->components, c->hooks.on_set, c, entity, value);
+    }
+}
+
+/* ---- One entity ------------------------------------------------------------------- */
+
+/* Builds a value in raw memory from one that a call brought: `take` moves it out of a
+ * command's payload; otherwise it is copied, or taken over by its bytes. */
+static inline void ecsi_value_build(const ecsi_component *c, void *to, void *from, bool take)
+{
+    if (ECSI_LIKELY(!c->lifecycle)) {
+        ecsi_bytes_move(to, from, c->type.bytes);
+    } else if (take) {
+        ecsi_values_move(c, to, from, 1);
+    } else {
+        ecsi_values_copy(c, to, from, 1);
+    }
+}
+
+static inline ecsi_table *ecsi_record_table(const ecsi_storage *storage,
+                                            const ecsi_record *record)
+{
+    return ecsi_chunk_at(storage, record->chunk)->table;
+}
+
+/* Adds a component whose value is built, or left raw when `raw` says so. Answers the table
+ * that it came from through `from`, NULL when it was there already. */
+static inline ecs_status ecsi_edit_enter(ecsi_storage *storage, ecs_entity entity,
+                                         ecsi_record *record, uint32_t component, ecsi_raw raw,
+                                         ecsi_table **from)
+{
+    ecsi_table *table = ecsi_record_table(storage, record);
+    ecsi_table *to;
+    ecs_status status = ecsi_table_edge(storage, table, component, false, &to);
+    *from = NULL;
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    if (to == table) return ECS_OK;
+    status = ecsi_row_reserve(storage, to);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    ecsi_row_move(storage, entity, record, to, raw);
+    *from = table;
+    return ECS_OK;
+}
+
+static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_record *record,
+                                uint32_t component)
+{
+    ecsi_table *from;
+    ecs_status status;
+    ECSI_CHECK(record->chunk != 0);
+    if (ecsi_table_find(ecsi_record_table(storage, record), component) != NULL) return ECS_OK;
+    status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
+    if (status == ECS_OK && from != NULL) {
+        ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
+    }
+    return status;
+}
+
+static ecs_status ecsi_edit_set(ecsi_storage *storage, ecs_entity entity, ecsi_record *record,
+                                uint32_t component, void *value, bool take)
+{
+    const ecsi_component *c = ecsi_component_at(storage->components, component);
+    void *to = ecsi_row_value(storage, record, component);
+    ECSI_CHECK(value != NULL);
+    if (to == NULL) {
+        ecsi_raw raw = {0, NULL};
+        ecsi_table *from;
+        ecs_status status;
+        raw.one = component;
+        status = ecsi_edit_enter(storage, entity, record, component, raw, &from);
+        if (status != ECS_OK) return status;
+        to = ecsi_row_value(storage, record, component);
+        ECSI_CHECK(to != NULL && from != NULL);
+        ecsi_value_build(c, to, value, take);
+        ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
+    } else if (to != value) {
+        if (c->lifecycle) ecsi_values_destroy(c, to, 1);
+        ecsi_value_build(c, to, value, take);
+        ecsi_row_touch(storage, record, component);
+    }
+    ecsi_notify_set(storage, entity, c, to);
+    return ECS_OK;
+}
+
+static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
+                                   ecsi_record *record, uint32_t component)
+{
+    ecsi_table *table = ecsi_record_table(storage, record);
+    ecsi_table *to;
+    ecs_status status;
+    if (ecsi_table_find(table, component) == NULL) return ECS_OK;
+    status = ecsi_table_edge(storage, table, component, true, &to);
+    if (status == ECS_OK) status = ecsi_row_reserve(storage, to);
+    if (status != ECS_OK) return status;
+    ECSI_CHECK(to != table);
+    ecsi_notify_removed(storage, entity, record, table, to);
+    ecsi_row_move(storage, entity, record, to, ecsi_raw_none);
+    return ECS_OK;
+}
+
+static void ecsi_edit_despawn(ecsi_storage *storage, ecs_entity entity, ecsi_record *record)
+{
+    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    ECSI_CHECK(record->generation == ecs_generation(entity));
+    if (ECSI_UNLIKELY(chunk->table->notify)) {
+        ecsi_notify_removed(storage, entity, record, chunk->table, NULL);
+    }
+    if (ECSI_UNLIKELY(chunk->table->lifecycle)) ecsi_rows_destroy(storage, chunk, record->row, 1);
+    ecsi_row_pop(storage, chunk, record->row);
+    ecsi_entities_give(storage->entities, ecs_index(entity));
+}
+
+/* A new entity with a row in `table`; its values are raw. */
+static inline ecs_status ecsi_edit_spawn(ecsi_storage *storage, ecsi_table *table,
+                                         ecs_entity *out)
+{
+    ecs_status status = ecsi_entities_reserve(storage->memory, storage->entities, 1);
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_row_reserve(storage, table);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    *out = ecsi_entities_take(storage->entities);
+    (void)ecsi_row_push(storage, table, *out,
+                        ecsi_entities_record(storage->entities, ecs_index(*out)));
+    return ECS_OK;
+}
+
+/* ---- Shapes ----------------------------------------------------------------------- */
+
+/* Finds the table of the listed types, and what each of them is there. */
+static ecs_status ecsi_shape_resolve(ecsi_storage *storage, const ecs_value *values,
+                                     uint32_t count, ecsi_shape *shape)
+{
+    uint32_t *set;
+    uint32_t set_count = 0;
+    uint32_t i;
+    bool plain = true;
+    ecs_status status;
+    ECSI_CHECK(count <= ECSI_SHAPE_VALUES_MAX);
+    for (i = 0; i < count; i++) {
+        status = ecsi_component_need(storage->components, values[i].type, &shape->components[i]);
+        if (status != ECS_OK) return status;
+    }
+    /* No set is larger than all components together. */
+    set = ecsi_scratch_set(storage, NULL, storage->components->list.count + 1);
+    if (set == NULL) return ECS_NO_MEMORY;
+    for (i = 0; i < count; i++) {
+        uint32_t before = set_count;
+        set_count = ecsi_set_insert(set, set_count, shape->components[i]);
+        if (set_count == before) return ECS_INVALID;
+    }
+    for (i = 0; i < count; i++) {
+        uint32_t added[ECSI_REQUIRE_MAX];
+        uint32_t n = ecsi_require_closure(storage->components, shape->components[i], added);
+        uint32_t k;
+        for (k = 0; k < n; k++) set_count = ecsi_set_insert(set, set_count, added[k]);
+    }
+    status = ecsi_table_of_set(storage, set, set_count, &shape->table);
+    if (status != ECS_OK) return status;
+    for (i = 0; i < count; i++) {
+        const ecsi_table_slot *slot = ecsi_table_find(shape->table, shape->components[i]);
+        ECSI_CHECK(slot != NULL);
+        shape->types[i] = values[i].type;
+        shape->columns[i] = (uint16_t)slot->column;
+        if (slot->column == ECSI_NO_COLUMN && values[i].data != NULL) plain = false;
+    }
+    shape->count = count;
+    shape->plain = plain && set_count == count && !shape->table->lifecycle &&
+                   !shape->table->notify;
+    return ECS_OK;
+}
+
+/* The remembered shape of a list, or the newly resolved one, which takes its place. */
+static inline ecs_status ecsi_shape_of(ecsi_editor *editor, const ecs_value *values,
+                                       uint32_t count, ecsi_shape **out)
+{
+    uintptr_t key = count;
+    ecsi_shape *shape;
+    uint32_t i;
+    ecs_status status;
+    if (count > ECSI_SHAPE_VALUES_MAX) return ECS_TOO_LARGE;
+    for (i = 0; i < count; i++) key = key * 31u + ((uintptr_t)values[i].type >> 4);
+    shape = &editor->shapes[(key ^ key >> 6 ^ key >> 12) & (ECSI_SHAPES - 1)];
+    *out = shape;
+    if (ECSI_LIKELY(shape->count == count)) {
+        for (i = 0; i < count && shape->types[i] == values[i].type; i++) {}
+        if (ECSI_LIKELY(i == count && count > 0)) return ECS_OK;
+    }
+    shape->count = 0;
+    status = ecsi_shape_resolve(editor->storage, values, count, shape);
+    if (status != ECS_OK) shape->count = 0;
+    return status;
+}
+
+/* Hooks or requirements changed: shapes are resolved anew. */
+static void ecsi_shapes_forget(ecsi_editor *editor)
+{
+    uint32_t i;
+    ECSI_CHECK(editor->storage != NULL);
+    for (i = 0; i < ECSI_SHAPES; i++) editor->shapes[i].count = 0;
+    ECSI_CHECK(ecsi_is_power_of_two(ECSI_SHAPES));
+}
+
+/* Builds the values of rows `row` to row + count - 1: the listed ones from `values` with
+ * `skip` of them left out, all others by init. */
+static void ecsi_shape_fill(ecsi_storage *storage, const ecsi_shape *shape,
+                            const ecs_value *values, ecsi_chunk *chunk, uint32_t row,
+                            uint32_t count, uint32_t skip)
+{
+    const ecsi_table *table = shape->table;
+    uint32_t c;
+    ECSI_CHECK(chunk->table == table);
+    ECSI_CHECK(row + count <= chunk->capacity);
+    for (c = 0; c < table->column_count; c++) {
+        const ecsi_column *column = &table->columns[c];
+        const ecsi_component *component = ecsi_component_at(storage->components,
+                                                            column->component);
+        void *to = ecsi_chunk_value(chunk, column, row);
+        const unsigned char *data = NULL;
+        uint32_t i;
+        for (i = 0; i < shape->count; i++) {
+            if (shape->columns[i] == c) data = (const unsigned char *)values[i].data;
+        }
+        if (data == NULL) {
+            ecsi_values_init(component, to, count);
+        } else {
+            ecsi_values_copy(component, to, data + (size_t)skip * column->bytes, count);
+        }
+    }
+}
+
+/* on_add, then on_set of the values that came with data. */
+static void ecsi_shape_notify(ecsi_storage *storage, const ecsi_shape *shape,
+                              const ecs_value *values, ecs_entity entity)
+{
+    const ecsi_record *record = ecsi_entities_find(storage->entities, entity);
+    uint32_t i;
+    ECSI_CHECK(record != NULL);
+    if (!shape->table->notify) return;
+    ecsi_notify_added(storage, entity, record, NULL, shape->table);
+    for (i = 0; i < shape->count; i++) {
+        const ecsi_component *c = ecsi_component_at(storage->components, shape->components[i]);
+        if (values[i].data == NULL || shape->columns[i] == ECSI_NO_COLUMN) continue;
+        ecsi_notify_set(storage, entity, c,
+                        ecsi_row_value(storage, record, shape->components[i]));
+    }
+}
+
+static ecs_status ecsi_edit_spawn_shape(ecsi_editor *editor, const ecs_value *values,
+                                        uint32_t count, ecs_entity *out)
+{
+    ecsi_storage *storage = editor->storage;
+    ecsi_shape *shape;
+    ecsi_chunk *chunk;
+    uint32_t row;
+    uint32_t i;
+    ecs_status status = ecsi_shape_of(editor, values, count, &shape);
+    if (status == ECS_OK) status = ecsi_edit_spawn(storage, shape->table, out);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    chunk = shape->table->last;
+    row = chunk->count - 1;
+    ECSI_CHECK(ecs_equal(ecsi_chunk_entities(chunk)[row], *out));
+    if (ECSI_LIKELY(shape->plain)) {
+        for (i = 0; i < count; i++) {
+            const ecsi_column *column;
+            void *to;
+            if (shape->columns[i] == ECSI_NO_COLUMN) continue;
+            column = &shape->table->columns[shape->columns[i]];
+            to = ecsi_chunk_value(chunk, column, row);
+            if (values[i].data != NULL) {
+                ecsi_bytes_move(to, values[i].data, column->bytes);
+            } else {
+                memset(to, 0, column->bytes);
+            }
+        }
+        return ECS_OK;
+    }
+    ecsi_shape_fill(storage, shape, values, chunk, row, 1, 0);
+    ecsi_shape_notify(storage, shape, values, *out);
+    return ECS_OK;
+}
+
+/* ---- Many of one shape ------------------------------------------------------------ */
+
+/* Adds `count` rows to the last chunk with new entities; their values are raw. */
+static void ecsi_rows_push(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t count,
+                           ecs_entity *out)
+{
+    ecsi_table *table = chunk->table;
+    ecs_entity *entities = ecsi_chunk_entities(chunk);
+    uint32_t first = chunk->count;
+    uint32_t i;
+    ECSI_CHECK(count <= chunk->capacity - first);
+    ECSI_CHECK(table->last == chunk);
+    for (i = 0; i < count; i++) {
+        ecs_entity e = ecsi_entities_take(storage->entities);
+        ecsi_record *record = ecsi_entities_record(storage->entities, ecs_index(e));
+        record->chunk = chunk->id;
+        record->row = first + i;
+        entities[first + i] = e;
+    }
+    if (out != NULL) memcpy(out, entities + first, count * sizeof *out);
+    chunk->count += count;
+    table->row_count += count;
+    for (i = 0; i < table->column_count; i++) {
+        uint64_t *tick = ecsi_chunk_tick(chunk, i, first);
+        uint64_t *end = ecsi_chunk_tick(chunk, i, first + count - 1);
+        for (; tick <= end; tick++) *tick = *storage->tick;
+    }
+}
+
+static ecs_status ecsi_edit_spawn_bulk(ecsi_editor *editor, uint32_t entity_count,
+                                       const ecs_value *values, uint32_t value_count,
+                                       ecs_entity *out)
+{
+    ecsi_storage *storage = editor->storage;
+    ecsi_shape *shape;
+    uint32_t done = 0;
+    ecs_status status = ecsi_shape_of(editor, values, value_count, &shape);
+    ECSI_CHECK(entity_count > 0);
+    if (status == ECS_OK) {
+        status = ecsi_entities_reserve(storage->memory, storage->entities, entity_count);
+    }
+    if (status == ECS_OK) status = ecsi_table_reserve(storage, shape->table, entity_count);
+    if (status != ECS_OK) return status;
+    while (done < entity_count) {
+        ecsi_chunk *chunk = shape->table->last;
+        uint32_t row = chunk->count;
+        uint32_t count = ecsi_min_u32(chunk->capacity - row, entity_count - done);
+        if (count > 0) {
+            ecsi_rows_push(storage, chunk, count, out == NULL ? NULL : out + done);
+            ecsi_shape_fill(storage, shape, values, chunk, row, count, done);
+            done += count;
+        }
+        ECSI_CHECK(done == entity_count || chunk->next != NULL);
+        if (done < entity_count) shape->table->last = chunk->next;
+    }
+    return ECS_OK;
+}
+
+/* The notices of a bulk spawn: rows from `first` of the table on, as they were made. */
+static void ecsi_edit_bulk_notify(ecsi_editor *editor, const ecs_value *values,
+                                  uint32_t value_count, uint32_t entity_count)
+{
+    ecsi_storage *storage = editor->storage;
+    ecsi_shape *shape;
+    ecsi_chunk *chunk;
+    uint32_t left = entity_count;
+    uint32_t skip;
+    if (ecsi_shape_of(editor, values, value_count, &shape) != ECS_OK) return;
+    if (!shape->table->notify) return;
+    ECSI_CHECK(shape->table->row_count >= entity_count);
+    skip = shape->table->row_count - left;
+    for (chunk = shape->table->first; chunk != NULL && left > 0; chunk = chunk->next) {
+        uint32_t row = ecsi_min_u32(skip, chunk->count);
+        skip -= row;
+        for (; row < chunk->count && left > 0; row++, left--) {
+            ecsi_shape_notify(storage, shape, values, ecsi_chunk_entities(chunk)[row]);
+        }
+    }
+    ECSI_CHECK(left == 0);
+}
+
+/* Despawns all rows of a table, in order. */
+static void ecsi_edit_clear(ecsi_storage *storage, ecsi_table *table)
+{
+    ecsi_chunk *chunk;
+    uint32_t row;
+    for (chunk = table->first; chunk != NULL && table->notify; chunk = chunk->next) {
+        for (row = 0; row < chunk->count; row++) {
+            ecs_entity e = ecsi_chunk_entities(chunk)[row];
+            ecsi_notify_removed(storage, e, ecsi_entities_find(storage->entities, e), table,
+                                NULL);
+        }
+    }
+    for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
+        ecsi_rows_destroy(storage, chunk, 0, chunk->count);
+        for (row = 0; row < chunk->count; row++) {
+            ecsi_entities_give(storage->entities, ecs_index(ecsi_chunk_entities(chunk)[row]));
+        }
+        ECSI_CHECK(table->row_count >= chunk->count);
+        table->row_count -= chunk->count;
+        chunk->count = 0;
+    }
+    ECSI_CHECK(table->row_count == 0);
+    if (table->first == NULL) return;
+    if (table->last->next != NULL) ecsi_chunk_free(storage, table->last->next);
+    while (table->last != table->first) ecsi_chunk_free(storage, table->last);
+}
+
+/* A copy of an entity. ECS_UNSUPPORTED: a value that can be ended but not copied. */
+static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_entity *out)
+{
+    const ecsi_record *record = ecsi_entities_find(storage->entities, entity);
+    ecsi_table *table;
+    ecsi_chunk *to;
+    ecsi_chunk *from;
+    uint32_t i;
+    ecs_status status;
+    if (record == NULL) return ECS_STALE;
+    table = ecsi_record_table(storage, record);
+    for (i = 0; i < table->column_count; i++) {
+        const ecs_hooks *hooks =
+            &ecsi_component_at(storage->components, table->columns[i].component)->hooks;
+        if (hooks->copy == NULL && (hooks->move != NULL || hooks->destroy != NULL)) {
+            return ECS_UNSUPPORTED;
+        }
+    }
+    status = ecsi_edit_spawn(storage, table, out);
+    if (status != ECS_OK) return status;
+    record = ecsi_entities_find(storage->entities, entity); /* records may have moved */
+    ECSI_CHECK(record != NULL);
+    from = ecsi_chunk_at(storage, record->chunk);
+    to = table->last;
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        ecsi_values_copy(ecsi_component_at(storage->components, column->component),
+                         ecsi_chunk_value(to, column, to->count - 1),
+                         ecsi_chunk_value(from, column, record->row), 1);
+    }
+    record = ecsi_entities_find(storage->entities, *out);
+    ecsi_notify_added(storage, *out, record, NULL, table);
+    for (i = 0; i < table->column_count && table->notify; i++) {
+        uint32_t id = table->columns[i].component;
+        ecsi_notify_set(storage, *out, ecsi_component_at(storage->components, id),
+                        ecsi_row_value(storage, record, id));
+    }
+    return ECS_OK;
+}
+
+#endif /* ECS_EDIT_H */
+
+/* >>resource ================================================ src/resource.h */
+
+/* resource.h: values of which a world has one. */
+/* floor: 6 */
+#ifndef ECS_RESOURCE_H
+#define ECS_RESOURCE_H
+
+/* A type's value; made by init, or zero, at the first call. */
+static ecs_status ecsi_resource_need(ecsi_components *components, uint32_t id, void **out)
+{
+    ecsi_component *c = ecsi_component_at(components, id);
+    uint32_t align = ecsi_max_u32(c->type.align, 16);
+    ECSI_CHECK(out != NULL);
+    if (c->resource == NULL) {
+        size_t bytes = ecsi_align_up(c->type.bytes + align, 16);
+        unsigned char *memory;
+        if (c->type.bytes == 0) return ECS_UNSUPPORTED;
+        if (bytes > components->resource_bytes_max - components->resource_bytes) return ECS_FULL;
+        memory = (unsigned char *)ecsi_keep(components->memory, bytes, 16);
+        if (memory == NULL) return components->memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+        components->resource_bytes += bytes;
+        c->resource = memory + (ecsi_align_up((size_t)(uintptr_t)memory, align) -
+                                (size_t)(uintptr_t)memory);
+        ecsi_values_init(c, c->resource, 1);
+    }
+    ECSI_CHECK((uintptr_t)c->resource % c->type.align == 0);
+    *out = c->resource;
+    return ECS_OK;
+}
+
+/* Ends all resources. */
+static void ecsi_resources_destroy(ecsi_components *components)
+{
+    uint32_t id;
+    ECSI_CHECK(components->list.count <= components->max);
+    for (id = 1; id <= components->list.count; id++) {
+        ecsi_component *c = ecsi_component_at(components, id);
+        if (c->resource != NULL) ecsi_values_destroy(c, c->resource, 1);
+        c->resource = NULL;
+    }
+}
+
+#endif /* ECS_RESOURCE_H */
+
+/* >>event ====================================================== src/event.h */
+
+/* event.h: bounded event buffers and their readers.
+ *
+ * A buffer has room for twice its capacity, so that the events that are kept are always one
+ * array: they move to the front when the end is reached, which costs each event at most one
+ * copy. Positions are 64-bit numbers that never repeat. */
+/* floor: 6 */
+#ifndef ECS_EVENT_H
+#define ECS_EVENT_H
+
+#ifndef ECS_NO_EVENTS
+
+#define ECSI_EVENT_CAPACITY 1024u
+#define ECSI_EVENT_CAPACITY_MAX 0x10000000u
+
+typedef struct ecsi_event {
+    unsigned char *data;
+    uint32_t component;
+    uint32_t bytes;    /* of one event */
+    uint32_t capacity;
+    uint32_t quota;
+    uint32_t policy;
+    uint32_t begin;    /* index of the oldest in data */
+    uint32_t count;
+    uint32_t reader_count;
+    uint64_t position; /* of the oldest */
+    uint64_t sent;
+    uint64_t refused;
+    uint64_t overwritten;
+    uint64_t unread;
+} ecsi_event;
+
+typedef struct ecsi_reader {
+    uint32_t event;    /* index plus one; 0: free */
+    uint64_t position; /* of the first that it has not seen */
+} ecsi_reader;
+
+typedef struct ecsi_events {
+    ecsi_components *components;
+    ecsi_vec list;    /* of ecsi_event */
+    ecsi_vec readers; /* of ecsi_reader */
+    uint32_t readers_max;
+    size_t bytes;
+    size_t bytes_max;
+} ecsi_events;
+
+static ecs_status ecsi_events_create(ecsi_events *events)
+{
+    ecsi_memory *memory = events->components->memory;
+    ecs_status status = ecsi_vec_create(memory, &events->list, events->components->max,
+                                        sizeof(ecsi_event));
+    ECSI_CHECK(events->readers_max > 0);
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &events->readers, events->readers_max,
+                                 sizeof(ecsi_reader));
+    }
+    ECSI_CHECK(status != ECS_FULL);
+    return status;
+}
+
+static void ecsi_events_destroy(ecsi_events *events)
+{
+    ecsi_memory *memory = events->components->memory;
+    ECSI_CHECK(events->list.count <= events->components->max);
+    ECSI_CHECK(events->readers.count <= events->readers_max);
+    ecsi_vec_destroy(memory, &events->list, sizeof(ecsi_event));
+    ecsi_vec_destroy(memory, &events->readers, sizeof(ecsi_reader));
+}
+
+static inline ecsi_event *ecsi_event_at(const ecsi_events *events, uint32_t index)
+{
+    ECSI_CHECK(index < events->list.count);
+    return ECSI_VEC_AT(ecsi_event, &events->list, index);
+}
+
+static inline ecsi_reader *ecsi_reader_at(const ecsi_events *events, uint32_t id)
+{
+    ECSI_CHECK(id != 0 && id <= events->readers.count);
+    return ECSI_VEC_AT(ecsi_reader, &events->readers, id - 1);
+}
+
+/* Makes the buffer of a type. */
+static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_event_desc *desc)
+{
+    ecsi_memory *memory = events->components->memory;
+    ecsi_component *c = ecsi_component_at(events->components, id);
+    uint32_t capacity = desc->capacity == 0 ? ECSI_EVENT_CAPACITY : desc->capacity;
+    size_t bytes = (size_t)capacity * 2 * c->type.bytes;
+    uint32_t align = ecsi_max_u32(c->type.align, 16);
+    unsigned char *data;
+    ecsi_event *event;
+    ecs_status status;
+    ECSI_CHECK(c->event == 0);
+    if (c->type.bytes == 0) return ECS_UNSUPPORTED;
+    if (capacity > ECSI_EVENT_CAPACITY_MAX) return ECS_TOO_LARGE;
+    bytes = ecsi_align_up(bytes + align, 16);
+    if (bytes > events->bytes_max - events->bytes) return ECS_FULL;
+    status = ecsi_vec_reserve(memory, &events->list, events->list.count + 1,
+                              events->components->max, sizeof(ecsi_event));
+    if (status != ECS_OK) return status;
+    data = (unsigned char *)ecsi_keep(memory, bytes, 16);
+    if (data == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    events->bytes += bytes;
+    event = ECSI_VEC_AT(ecsi_event, &events->list, events->list.count);
+    memset(event, 0, sizeof *event);
+    event->data = data + (ecsi_align_up((size_t)(uintptr_t)data, align) -
+                          (size_t)(uintptr_t)data);
+    event->component = id;
+    event->bytes = c->type.bytes;
+    event->capacity = capacity;
+    event->quota = desc->quota == 0 ? capacity : desc->quota;
+    event->policy = (uint32_t)desc->policy;
+    c->event = ++events->list.count;
+    return ECS_OK;
+}
+
+/* The buffer of a type; made with the defaults at the first call. */
+static ecs_status ecsi_event_need(ecsi_events *events, uint32_t id, ecsi_event **out)
+{
+    ecsi_component *c = ecsi_component_at(events->components, id);
+    ECSI_CHECK(out != NULL);
+    if (c->event == 0) {
+        ecs_event_desc desc;
+        ecs_status status;
+        memset(&desc, 0, sizeof desc);
+        status = ecsi_event_make(events, id, &desc);
+        if (status != ECS_OK) return status;
+    }
+    *out = ecsi_event_at(events, c->event - 1);
+    ECSI_CHECK((*out)->component == id);
+    return ECS_OK;
+}
+
+/* Forgets the oldest `count`. */
+static void ecsi_event_forget(ecsi_event *event, uint32_t count)
+{
+    ECSI_CHECK(count <= event->count);
+    event->begin += count;
+    event->count -= count;
+    event->position += count;
+    if (event->count == 0) event->begin = 0;
+    ECSI_CHECK(event->begin <= event->capacity * 2);
+}
+
+/* Forgets what every reader has seen; all of it when there is no reader. */
+static void ecsi_event_tidy(ecsi_events *events, ecsi_event *event)
+{
+    uint64_t oldest = event->position + event->count;
+    uint32_t i;
+    if (event->count == 0) return;
+    for (i = 1; i <= events->readers.count && event->reader_count > 0; i++) {
+        const ecsi_reader *reader = ecsi_reader_at(events, i);
+        if (reader->event == 0 || ecsi_event_at(events, reader->event - 1) != event) continue;
+        if (reader->position < oldest) oldest = reader->position;
+    }
+    if (event->reader_count == 0) event->unread += event->count;
+    if (oldest > event->position) ecsi_event_forget(event, (uint32_t)(oldest - event->position));
+    ECSI_CHECK(event->count <= event->capacity);
+}
+
+/* Appends one. ECS_FULL: lost, by the type's policy. */
+static ecs_status ecsi_event_append(ecsi_events *events, ecsi_event *event, const void *value)
+{
+    ECSI_CHECK(value != NULL);
+    if (event->count == event->capacity) ecsi_event_tidy(events, event);
+    if (event->count == event->capacity) {
+        if (event->policy == ECS_EVENT_REFUSE) {
+            event->refused++;
+            return ECS_FULL;
+        }
+        ecsi_event_forget(event, 1);
+        event->overwritten++;
+    }
+    if (event->begin + event->count == event->capacity * 2) {
+        memmove(event->data, event->data + (size_t)event->begin * event->bytes,
+                (size_t)event->count * event->bytes);
+        event->begin = 0;
+    }
+    memcpy(event->data + (size_t)(event->begin + event->count) * event->bytes, value,
+           event->bytes);
+    event->count++;
+    event->sent++;
+    if (event->reader_count == 0) ecsi_event_tidy(events, event);
+    return ECS_OK;
+}
+
+/* A new reader that sees what comes from now on. */
+static ecs_status ecsi_reader_open(ecsi_events *events, uint32_t component, uint32_t *out)
+{
+    ecsi_memory *memory = events->components->memory;
+    ecsi_event *event;
+    ecsi_reader *reader;
+    uint32_t id = 1;
+    ecs_status status = ecsi_event_need(events, component, &event);
+    if (status != ECS_OK) return status;
+    while (id <= events->readers.count && ecsi_reader_at(events, id)->event != 0) id++;
+    if (id > events->readers.count) {
+        status = ecsi_vec_reserve(memory, &events->readers, id, events->readers_max,
+                                  sizeof(ecsi_reader));
+        if (status != ECS_OK) return status;
+        events->readers.count = id;
+    }
+    reader = ecsi_reader_at(events, id);
+    reader->event = ecsi_component_at(events->components, component)->event;
+    reader->position = event->position + event->count;
+    event->reader_count++;
+    ECSI_CHECK(reader->event != 0);
+    *out = id;
+    return ECS_OK;
+}
+
+static void ecsi_reader_close(ecsi_events *events, uint32_t id)
+{
+    ecsi_reader *reader = ecsi_reader_at(events, id);
+    ecsi_event *event = ecsi_event_at(events, reader->event - 1);
+    ECSI_CHECK(event->reader_count > 0);
+    event->reader_count--;
+    reader->event = 0;
+    ecsi_event_tidy(events, event);
+}
+
+/* What a reader has not seen. */
+static ecs_events ecsi_reader_peek(const ecsi_events *events, uint32_t id)
+{
+    const ecsi_reader *reader = ecsi_reader_at(events, id);
+    const ecsi_event *event = ecsi_event_at(events, reader->event - 1);
+    uint64_t from = reader->position;
+    uint64_t end = event->position + event->count;
+    ecs_events answer;
+    ECSI_CHECK(reader->event != 0);
+    ECSI_CHECK(from <= end);
+    answer.missed = 0;
+    if (from < event->position) {
+        answer.missed = event->position - from;
+        from = event->position;
+    }
+    answer.count = (uint32_t)(end - from);
+    answer.data = event->data +
+                  (size_t)(event->begin + (uint32_t)(from - event->position)) * event->bytes;
+    return answer;
+}
+
+/* It has seen the first `count` of what ecsi_reader_peek answered. */
+static void ecsi_reader_advance(ecsi_events *events, uint32_t id, uint32_t count)
+{
+    ecsi_reader *reader = ecsi_reader_at(events, id);
+    const ecsi_event *event = ecsi_event_at(events, reader->event - 1);
+    ECSI_CHECK(reader->event != 0);
+    if (reader->position < event->position) reader->position = event->position;
+    reader->position += count;
+    ECSI_CHECK(reader->position <= event->position + event->count);
+}
+
+#endif /* ECS_NO_EVENTS */
+
+#endif /* ECS_EVENT_H */
+
+/* >>query ====================================================== src/query.h */
+
+/* query.h: which tables a set of terms matches, and walking over them.
+ *
+ * A query keeps the list of its tables. A new table is offered to every query once, when it
+ * is made; so walking never searches, and reading a world writes nothing. */
+/* floor: 7 */
+#ifndef ECS_QUERY_H
+#define ECS_QUERY_H
+
+typedef struct ecsi_query_term {
+    uint32_t component;
+    uint16_t access;  /* ecs_access */
+    uint16_t writes;  /* marks its row blocks as changed */
+} ecsi_query_term;
+
+/* One table of a query: the table, then a column index for each term. */
+typedef struct ecsi_match {
+    ecsi_table *table;
+    uint16_t columns[4]; /* really term_count, rounded up: see match_bytes */
+} ecsi_match;
+
+typedef struct ecsi_query {
+    char name[ECS_NAME_BYTES_MAX];
+    ecsi_query_term *terms;
+    uint32_t term_count;
+    uint32_t match_bytes;
+    uint64_t bloom;      /* of components that must be there */
+    bool writes;
+    bool system;         /* has no columns to walk: runs once */
+    ecsi_vec matches;    /* of bytes; count and capacity in matches */
+    uint32_t id;
+} ecsi_query;
+
+typedef struct ecsi_queries {
+    ecsi_storage *storage;
+    ecsi_vec list;       /* of ecsi_query *, by id minus one */
+    ecsi_map by_address; /* of typed descriptions */
+    uint32_t max;
+    size_t match_bytes_max; /* fixed: budget of all match lists */
+    size_t match_bytes;
+} ecsi_queries;
+
+/* Bytes that ecsi_keep may need for one query without its match list. */
+#define ECSI_QUERY_KEEP_BYTES (sizeof(ecsi_query) + 8 * sizeof(ecsi_query_term) + 64)
+
+static inline bool ecsi_access_is_column(uint32_t access)
+{
+    return access == ECS_ACCESS_READ || access == ECS_ACCESS_WRITE ||
+           access == ECS_ACCESS_OPTIONAL || access == ECS_ACCESS_OPTIONAL_WRITE ||
+           access == ECS_ACCESS_ANY || access == ECS_ACCESS_ANY_MORE;
+}
+
+/* Terms that decide about tables. */
+static inline bool ecsi_access_is_match(uint32_t access)
+{
+    return ecsi_access_is_column(access) || access == ECS_ACCESS_WITH || access == ECS_ACCESS_NOT;
+}
+
+static inline bool ecsi_access_is_required(uint32_t access)
+{
+    return access == ECS_ACCESS_READ || access == ECS_ACCESS_WRITE || access == ECS_ACCESS_WITH;
+}
+
+static inline ecsi_query *ecsi_query_at(const ecsi_queries *queries, uint32_t id)
+{
+    ECSI_CHECK(id != 0 && id <= queries->list.count);
+    return *ECSI_VEC_AT(ecsi_query *, &queries->list, id - 1);
+}
+
+static inline ecsi_match *ecsi_match_at(const ecsi_query *query, uint32_t index)
+{
+    ECSI_CHECK(index < query->matches.count);
+    return (ecsi_match *)(void *)((unsigned char *)query->matches.data +
+                                  (size_t)index * query->match_bytes);
+}
+
+/* ---- Matching ---------------------------------------------------------------------- */
+
+static bool ecsi_query_matches(const ecsi_query *query, const ecsi_table *table)
+{
+    bool group_open = false;
+    bool group_met = true;
+    uint32_t t;
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    if (query->system || (table->bloom & query->bloom) != query->bloom) return false;
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        bool has;
+        if (!ecsi_access_is_match(term->access)) continue;
+        has = ecsi_table_find(table, term->component) != NULL;
+        if (ecsi_access_is_required(term->access) && !has) return false;
+        if (term->access == ECS_ACCESS_NOT && has) return false;
+        if (term->access == ECS_ACCESS_ANY) {
+            if (group_open && !group_met) return false;
+            group_open = true;
+            group_met = has;
+        } else if (term->access == ECS_ACCESS_ANY_MORE) {
+            group_met = group_met || has;
+        }
+    }
+    ECSI_CHECK(group_open || group_met);
+    return group_met;
+}
+
+/* Appends a table; there is room for it. */
+static void ecsi_query_push(ecsi_query *query, ecsi_table *table)
+{
+    ecsi_match *match;
+    uint32_t t;
+    ECSI_CHECK(query->matches.count < query->matches.capacity);
+    query->matches.count++;
+    match = ecsi_match_at(query, query->matches.count - 1);
+    match->table = table;
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        const ecsi_table_slot *slot = NULL;
+        if (ecsi_access_is_column(term->access)) slot = ecsi_table_find(table, term->component);
+        match->columns[t] = (uint16_t)(slot == NULL ? ECSI_NO_COLUMN : slot->column);
+    }
+    ECSI_CHECK(match->table->component_count <= ECSI_TABLE_COMPONENTS_MAX);
+}
+
+/* A new table: first makes room in every list that wants it, then appends; so it is in all
+ * lists or in none. */
+static ecs_status ecsi_queries_on_table(void *user, ecsi_table *table)
+{
+    ecsi_queries *queries = (ecsi_queries *)user;
+    ecsi_storage *storage = queries->storage;
+    uint32_t i;
+    ECSI_CHECK(table != NULL);
+    for (i = 1; i <= queries->list.count; i++) {
+        ecsi_query *query = ecsi_query_at(queries, i);
+        ecs_status status;
+        if (!ecsi_query_matches(query, table)) continue;
+        status = ecsi_vec_reserve(storage->memory, &query->matches, query->matches.count + 1,
+                                  storage->tables_max, query->match_bytes);
+        if (status != ECS_OK) return status;
+    }
+    for (i = 1; i <= queries->list.count; i++) {
+        ecsi_query *query = ecsi_query_at(queries, i);
+        if (ecsi_query_matches(query, table)) ecsi_query_push(query, table);
+    }
+    return ECS_OK;
+}
+
+/* ---- Making ------------------------------------------------------------------------- */
+
+/* Resolves the terms' components. */
+static ecs_status ecsi_query_resolve(ecsi_queries *queries, const ecs_query_info *info,
+                                     ecsi_query_term *terms)
+{
+    ecsi_components *components = queries->storage->components;
+    uint32_t t;
+    ECSI_CHECK(info->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < info->term_count; t++) {
+        const ecs_term *from = &info->terms[t];
+        uint32_t id = from->component.id;
+        ECSI_REQUIRE((uint32_t)from->access > 0 && from->access < ECS_ACCESS_COUNT, ECS_INVALID);
+        if (id == 0) {
+            ecs_status status = ecsi_component_need(components, from->type, &id);
+            if (status != ECS_OK) return status;
+        }
+        ECSI_REQUIRE(ecsi_component_known(components, id), ECS_INVALID);
+        terms[t].component = id;
+        terms[t].access = (uint16_t)from->access;
+        terms[t].writes = from->access == ECS_ACCESS_WRITE ||
+                          from->access == ECS_ACCESS_OPTIONAL_WRITE;
+    }
+    return ECS_OK;
+}
+
+/* No type twice among the terms that match; groups begin with their first term. */
+static ecs_status ecsi_query_check(const ecsi_query_term *terms, uint32_t count, bool system)
+{
+    uint32_t a;
+    uint32_t b;
+    ECSI_CHECK(count <= ECS_TERMS_MAX);
+    ECSI_CHECK(terms != NULL || count == 0);
+    for (a = 0; a < count; a++) {
+        bool match = ecsi_access_is_match(terms[a].access);
+        if (!match && !system) return ECS_INVALID;
+        if (terms[a].access == ECS_ACCESS_ANY_MORE) {
+            if (a == 0) return ECS_INVALID;
+            if (terms[a - 1].access != ECS_ACCESS_ANY &&
+                terms[a - 1].access != ECS_ACCESS_ANY_MORE) {
+                return ECS_INVALID;
+            }
+        }
+        for (b = 0; b < a; b++) {
+            if (terms[a].component != terms[b].component) continue;
+            if (match && ecsi_access_is_match(terms[b].access)) return ECS_INVALID;
+            if (!match && terms[a].access == terms[b].access) return ECS_INVALID;
+        }
+    }
+    return ECS_OK;
+}
+
+/* Memory for a query and, in fixed mode, for as many matches as there can be tables. */
+static ecs_status ecsi_query_alloc(ecsi_queries *queries, const ecsi_query_term *terms,
+                                   uint32_t count, ecsi_query **out)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    ecsi_query *query = (ecsi_query *)ecsi_keep(memory, sizeof *query, 64);
+    ecs_status refused = memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    ECSI_CHECK(out != NULL);
+    if (query == NULL) return refused;
+    query->terms = (ecsi_query_term *)ecsi_keep(memory, count * sizeof *terms, 8);
+    if (query->terms == NULL) return refused;
+    if (count > 0) memcpy(query->terms, terms, count * sizeof *terms);
+    query->term_count = count;
+    query->match_bytes = (uint32_t)ecsi_align_up(sizeof(ecsi_table *) + count * 2u, 8);
+    if (memory->fixed) {
+        size_t bytes = (size_t)query->match_bytes * queries->storage->tables_max;
+        if (bytes > queries->match_bytes_max - queries->match_bytes) return ECS_FULL;
+        query->matches.data = ecsi_keep(memory, bytes, 16);
+        if (query->matches.data == NULL) return ECS_FULL;
+        query->matches.capacity = queries->storage->tables_max;
+    }
+    ECSI_CHECK(query->matches.count == 0);
+    *out = query;
+    return ECS_OK;
+}
+
+/* Fills a new query's match list with the tables that are there. */
+static ecs_status ecsi_query_fill(ecsi_queries *queries, ecsi_query *query)
+{
+    ecsi_storage *storage = queries->storage;
+    bool walks = false;
+    uint32_t t;
+    ECSI_CHECK(query->matches.count == 0);
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        walks = walks || ecsi_access_is_match(term->access);
+        query->writes = query->writes || term->writes != 0;
+        if (ecsi_access_is_required(term->access)) {
+            query->bloom |= (uint64_t)1 << (term->component & 63u);
+        }
+    }
+    query->system = !walks;
+    for (t = 0; t < storage->tables.count; t++) {
+        ecsi_table *table = ecsi_table_at(storage, t);
+        ecs_status status;
+        if (!ecsi_query_matches(query, table)) continue;
+        status = ecsi_vec_reserve(storage->memory, &query->matches, query->matches.count + 1,
+                                  storage->tables_max, query->match_bytes);
+        if (status != ECS_OK) return status;
+        ecsi_query_push(query, table);
+    }
+    ECSI_CHECK(query->matches.count <= storage->tables.count);
+    return ECS_OK;
+}
+
+/* Nothing is changed on failure, except that types may have been registered. */
+static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *info, bool system,
+                                  ecsi_query **out)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    ecsi_query_term terms[ECS_TERMS_MAX];
+    ecsi_keep_mark mark;
+    ecsi_query *query = NULL;
+    ecs_status status;
+    ECSI_REQUIRE(info->name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(info->terms != NULL || info->term_count == 0, ECS_INVALID);
+    if (info->term_count > ECS_TERMS_MAX) return ECS_INVALID;
+    status = ecsi_query_resolve(queries, info, terms);
+    if (status == ECS_OK) status = ecsi_query_check(terms, info->term_count, system);
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &queries->list, queries->list.count + 1, queries->max,
+                                  sizeof(ecsi_query *));
+    }
+    if (status != ECS_OK) return status;
+    mark = ecsi_keep_where(memory);
+    status = ecsi_query_alloc(queries, terms, info->term_count, &query);
+    if (status == ECS_OK && !ecsi_name_copy(query->name, info->name)) status = ECS_TOO_LARGE;
+    if (status == ECS_OK) status = ecsi_query_fill(queries, query);
+    if (status != ECS_OK) {
+        if (query != NULL && !memory->fixed) {
+            ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+        }
+        ecsi_keep_rewind(memory, mark);
+        return status;
+    }
+    if (memory->fixed) {
+        queries->match_bytes += (size_t)query->match_bytes * queries->storage->tables_max;
+    }
+    *ECSI_VEC_AT(ecsi_query *, &queries->list, queries->list.count++) = query;
+    query->id = queries->list.count;
+    *out = query;
+    return ECS_OK;
+}
+
+static ecs_status ecsi_queries_create(ecsi_queries *queries)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    ecs_status status =
+        ecsi_vec_create(memory, &queries->list, queries->max, sizeof(ecsi_query *));
+    ECSI_CHECK(queries->max > 0);
+    if (status == ECS_OK) status = ecsi_map_create(memory, &queries->by_address, queries->max);
+    queries->storage->on_table = ecsi_queries_on_table;
+    queries->storage->on_table_user = queries;
+    return status;
+}
+
+static void ecsi_queries_destroy(ecsi_queries *queries)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    uint32_t i;
+    ECSI_CHECK(queries->list.count <= queries->max);
+    for (i = 1; i <= queries->list.count && !memory->fixed; i++) {
+        ecsi_query *query = ecsi_query_at(queries, i);
+        ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+    }
+    ecsi_vec_destroy(memory, &queries->list, sizeof(ecsi_query *));
+    ecsi_map_destroy(memory, &queries->by_address);
+}
+
+/* ---- Walking ------------------------------------------------------------------------ */
+
+static uint32_t ecsi_query_row_count(const ecsi_query *query)
+{
+    uint32_t rows = 0;
+    uint32_t i;
+    ECSI_CHECK(query != NULL);
+    for (i = 0; i < query->matches.count; i++) {
+        rows += ecsi_match_at(query, i)->table->row_count;
+    }
+    return rows;
+}
+
+/* `query` NULL walks over nothing; `lock` NULL locks and marks nothing. */
+static inline void ecsi_iter_start(ecs_iter *iter, const ecsi_query *query, uint32_t *lock,
+                                   uint64_t tick)
+{
+    ECSI_CHECK(iter != NULL);
+    iter->count = 0;
+    iter->base = 0;
+    iter->row = 0;
+    iter->ecsi_query = query;
+    iter->ecsi_chunk = NULL;
+    iter->ecsi_chunk_row = 0;
+    iter->ecsi_lock = lock;
+    iter->ecsi_tick = tick;
+    iter->ecsi_match = NULL;
+    iter->ecsi_match_end = NULL;
+    if (lock != NULL) *lock += 1;
+    if (query == NULL || query->matches.count == 0) return;
+    /* One before the first: ecs_iter_next steps first. */
+    iter->ecsi_match = (const unsigned char *)query->matches.data;
+    iter->ecsi_match_end = iter->ecsi_match + (size_t)query->matches.count * query->match_bytes;
+}
+
+/* Fills the span's columns, and marks what is written. */
+static inline void ecsi_iter_columns(ecs_iter *iter, const ecsi_query *query,
+                                     const ecsi_match *match, ecsi_chunk *chunk, uint32_t row)
+{
+    const ecsi_table *table = match->table;
+    uint32_t t;
+    ECSI_CHECK(row < chunk->count);
+    for (t = 0; t < query->term_count; t++) {
+        uint32_t c = match->columns[t];
+        if (c == ECSI_NO_COLUMN) {
+            iter->columns[t] = NULL;
+            continue;
+        }
+        iter->columns[t] = ecsi_chunk_value(chunk, &table->columns[c], row);
+        if (query->terms[t].writes && iter->ecsi_tick != UINT64_MAX) {
+            *ecsi_chunk_tick(chunk, c, row) = iter->ecsi_tick;
+        }
+    }
+}
+
+/* Steps to the next span; `ecsi_match` is the match after the current chunk's. */
+static inline bool ecsi_iter_step(ecs_iter *iter)
+{
+    const ecsi_query *query = (const ecsi_query *)iter->ecsi_query;
+    ecsi_chunk *chunk = (ecsi_chunk *)(void *)(uintptr_t)iter->ecsi_chunk;
+    uint32_t row = iter->ecsi_chunk_row + iter->count;
+    const ecsi_match *match;
+    iter->base += iter->count;
+    iter->row = 0;
+    if (chunk != NULL && row >= chunk->count) {
+        chunk = chunk->next;
+        row = 0;
+    }
+    while (chunk == NULL || chunk->count == 0) {
+        if (iter->ecsi_match == iter->ecsi_match_end) {
+            ecs_iter_end(iter);
+            return false;
+        }
+        match = (const ecsi_match *)(const void *)iter->ecsi_match;
+        iter->ecsi_match += query->match_bytes;
+        chunk = match->table->first;
+        row = 0;
+    }
+    match = (const ecsi_match *)(const void *)(iter->ecsi_match - query->match_bytes);
+    ECSI_CHECK(chunk->table == match->table);
+    iter->ecsi_chunk = chunk;
+    iter->ecsi_chunk_row = row;
+    iter->count = ecsi_min_u32(match->table->block_rows, chunk->count - row);
+    iter->entities = ecsi_chunk_entities(chunk) + row;
+    ecsi_iter_columns(iter, query, match, chunk, row);
+    return true;
+}
+
+#endif /* ECS_QUERY_H */
+
+/* >>command ================================================== src/command.h */
+
+/* command.h: recorded edits, and the flush that applies them.
+ *
+ * A queue is a list of blocks that never move, so a recorded value may know its address.
+ * Streams (one a system and row block) record into it one after the other; a marker says
+ * where each begins. The flush goes over a queue in passes:
+ *
+ *   1  every spawn gets its real handle; provisional handles in columns and resources are
+ *      patched
+ *   2  each command joins the chain of its entity, in order of first touch; dead targets
+ *      are dropped; events go to their buffers
+ *   3  each chain becomes one net change of one entity, and one move
+ *
+ * A custom command ends a segment: 2 and 3 are done for what came before it. */
+/* floor: 8 */
+#ifndef ECS_COMMAND_H
+#define ECS_COMMAND_H
+
+/* Bytes of the first block in grow mode; the next ones are larger. */
+#define ECSI_BLOCK_BYTES_MIN 16384u
+#define ECSI_BLOCK_BYTES_MAX ((size_t)4 << 20)
+/* A provisional handle is 45 bits of stream and 18 bits of ordinal. */
+#define ECSI_ORDINAL_BITS 18u
+#define ECSI_ORDINALS_MAX (1u << ECSI_ORDINAL_BITS)
+#define ECSI_SERIAL_MAX ((uint64_t)1 << 45)
+/* Drops that ecs_explain_drops remembers. */
+#define ECSI_DROPS_MAX 32u
+/* Rounds of one flush: commands that hooks and custom commands record go into the next. */
+#define ECSI_FLUSH_ROUNDS_MAX 64u
+/* Event types that one stream may emit. */
+#define ECSI_EMIT_TYPES_MAX 16u
+/* No system: the world's own stream. */
+#define ECSI_NO_SYSTEM 0xffffffffu
+
+typedef enum ecsi_command_kind {
+    ECSI_COMMAND_STREAM,  /* entity: serial; component: system */
+    ECSI_COMMAND_SPAWN,   /* entity: provisional */
+    ECSI_COMMAND_DESPAWN,
+    ECSI_COMMAND_ADD,
+    ECSI_COMMAND_REMOVE,
+    ECSI_COMMAND_SET,
+    ECSI_COMMAND_CUSTOM,
+    ECSI_COMMAND_EVENT
+} ecsi_command_kind;
+
+typedef struct ecsi_command {
+    uint32_t bytes;      /* to the next command of the block */
+    uint32_t kind;
+    uint64_t entity;
+    const ecs_type *type;      /* of a component that was not registered yet, or NULL */
+    struct ecsi_command *next; /* of the same entity */
+    void *payload;
+    uint32_t component;
+    uint32_t payload_bytes;
+} ecsi_command;
+
+typedef struct ecsi_custom {
+    void (*run)(ecs_world *world, void *payload, uint32_t bytes);
+} ecsi_custom;
+
+typedef struct ecsi_block {
+    struct ecsi_block *next;
+    size_t bytes;
+    size_t used;
+} ecsi_block;
+
+typedef struct ecsi_queue {
+    ecsi_block *first;
+    ecsi_block *last; /* that is written to; later ones are empty */
+    size_t bytes;     /* recorded */
+    size_t bytes_max;
+    uint32_t command_count;
+    uint32_t spawn_count;
+    uint32_t stream_count;
+} ecsi_queue;
+
+/* Where a queue stands, to take back a failed system's commands. */
+typedef struct ecsi_queue_mark {
+    ecsi_block *block;
+    size_t used;
+    size_t bytes;
+    uint32_t command_count;
+    uint32_t spawn_count;
+    uint32_t stream_count;
+} ecsi_queue_mark;
+
+/* A stream whose spawns are known: provisional to real. */
+typedef struct ecsi_spawn_range {
+    uint64_t serial;
+    uint32_t first; /* in spawn_map */
+    uint32_t count;
+} ecsi_spawn_range;
+
+/* An entity that the flush touches, in order of first touch. */
+typedef struct ecsi_touch {
+    ecsi_command *first;
+    ecsi_command *last;
+    uint32_t index;
+    uint32_t system;
+} ecsi_touch;
+
+/* Several commands on one component of one entity, folded. */
+typedef struct ecsi_fold {
+    uint32_t component;
+    bool present;
+    void *payload; /* the last value, or NULL */
+} ecsi_fold;
+
+typedef struct ecsi_drop {
+    uint64_t entity;
+    uint64_t tick;
+    uint32_t kind;
+    uint32_t component;
+    uint32_t system;
+    uint32_t killer; /* system that despawned it, when that is known: with ECS_DEBUG */
+    ecs_status why;
+} ecsi_drop;
+
+typedef struct ecsi_flush {
+    ecsi_editor *editor;
+    ecsi_storage *storage;
+    ecsi_components *components;
+#ifndef ECS_NO_EVENTS
+    ecsi_events *events;
+#endif
+    ecsi_memory *memory;
+    ecs_world *world;
+    uint32_t *locks;
+    ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
+    ecsi_vec spawn_map; /* of ecs_entity */
+    ecsi_vec touches;   /* of ecsi_touch */
+    ecsi_vec folds;     /* of ecsi_fold */
+    ecsi_vec fold_of;   /* of uint32_t by component: index plus one */
+    ecsi_vec marks;     /* of unsigned char by component: has a payload */
+    uint64_t serial_next;
+    uint32_t commands_max; /* of one queue, in fixed mode */
+    bool running;
+    uint32_t system;       /* of the command that is looked at */
+    uint64_t recorded;
+    uint64_t applied;
+    uint64_t dropped;
+    uint64_t refused;
+    uint64_t events_dropped;
+    uint32_t drop_count;   /* ever; the last ones are kept */
+    ecsi_drop drops[ECSI_DROPS_MAX];
+#ifdef ECS_DEBUG
+    uint32_t kill_count;
+    uint64_t kills[ECSI_DROPS_MAX];
+    uint32_t killers[ECSI_DROPS_MAX];
+#endif
+} ecsi_flush;
+
+/* A stream: what records. */
+struct ecs_commands {
+    ecsi_flush *flush;
+    ecsi_queue *queue;
+    uint64_t serial;
+    size_t bytes_left;
+    uint32_t spawn_count;
+    uint32_t spawns_max;
+    uint32_t system;
+    bool begun; /* its marker is recorded */
+    uint32_t emit_type_count;
+    uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
+    uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
+};
+
+/* ---- Queues ----------------------------------------------------------------------- */
+
+static ecsi_block *ecsi_block_make(ecsi_memory *memory, size_t bytes)
+{
+    ecsi_block *block = (ecsi_block *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
+    ECSI_CHECK(bytes > sizeof *block);
+    if (block == NULL) return NULL;
+    block->next = NULL;
+    block->bytes = bytes;
+    block->used = sizeof *block;
+    return block;
+}
+
+/* At creation: the whole queue is one block in fixed mode. */
+static ecs_status ecsi_queue_create(ecsi_memory *memory, ecsi_queue *queue, size_t bytes_max)
+{
+    ECSI_CHECK(queue->first == NULL);
+    ECSI_CHECK(bytes_max > 0);
+    queue->bytes_max = bytes_max;
+    if (!memory->fixed) return ECS_OK;
+    if (memory->measuring) {
+        (void)ecsi_alloc(memory, bytes_max + sizeof(ecsi_block) + 4096, ECSI_MALLOC_ALIGN);
+        return ECS_OK;
+    }
+    queue->first = ecsi_block_make(memory, bytes_max + sizeof(ecsi_block) + 4096);
+    queue->last = queue->first;
+    return queue->first != NULL ? ECS_OK : ECS_NO_MEMORY;
+}
+
+static void ecsi_queue_destroy(ecsi_memory *memory, ecsi_queue *queue)
+{
+    ecsi_block *block = queue->first;
+    ECSI_CHECK(queue->command_count == 0);
+    ECSI_CHECK(queue->bytes == 0);
+    while (block != NULL) {
+        ecsi_block *next = block->next;
+        ecsi_release(memory, block, block->bytes, ECSI_MALLOC_ALIGN);
+        block = next;
+    }
+    queue->first = NULL;
+    queue->last = NULL;
+}
+
+/* Room for `bytes` in the block that is written to, going on to the next or a new one. */
+static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_queue *queue,
+                                                   size_t bytes)
+{
+    size_t want = queue->last == NULL ? ECSI_BLOCK_BYTES_MIN : queue->last->bytes * 2;
+    ecsi_block *block;
+    ECSI_CHECK(bytes > 0);
+    if (memory->fixed) return ECS_FULL;
+    if (queue->last != NULL && queue->last->next != NULL &&
+        queue->last->next->bytes - sizeof *block >= bytes) {
+        queue->last = queue->last->next;
+        queue->last->used = sizeof *block;
+        return ECS_OK;
+    }
+    if (want > ECSI_BLOCK_BYTES_MAX) want = ECSI_BLOCK_BYTES_MAX;
+    if (want < bytes + sizeof *block) want = bytes + sizeof *block;
+    block = ecsi_block_make(memory, want);
+    if (block == NULL) return ECS_NO_MEMORY;
+    if (queue->last == NULL) {
+        queue->first = block;
+    } else {
+        block->next = queue->last->next;
+        queue->last->next = block;
+    }
+    queue->last = block;
+    return ECS_OK;
+}
+
+static ecsi_queue_mark ecsi_queue_where(const ecsi_queue *queue)
+{
+    ecsi_queue_mark mark;
+    mark.block = queue->last;
+    mark.used = queue->last == NULL ? 0 : queue->last->used;
+    mark.bytes = queue->bytes;
+    mark.command_count = queue->command_count;
+    mark.spawn_count = queue->spawn_count;
+    mark.stream_count = queue->stream_count;
+    return mark;
+}
+
+/* Walks over commands: from a mark, or from the start. */
+typedef struct ecsi_cursor {
+    ecsi_block *block;
+    size_t at;
+    ecsi_block *last;
+} ecsi_cursor;
+
+static ecsi_cursor ecsi_queue_begin(const ecsi_queue *queue)
+{
+    ecsi_cursor cursor;
+    cursor.block = queue->first;
+    cursor.at = sizeof(ecsi_block);
+    cursor.last = queue->last;
+    return cursor;
+}
+
+/* The next command, or NULL at the end. */
+static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
+{
+    ecsi_command *command;
+    if (cursor->block == NULL) return NULL;
+    while (cursor->at >= cursor->block->used) {
+        if (cursor->block == cursor->last) return NULL;
+        cursor->block = cursor->block->next;
+        cursor->at = sizeof(ecsi_block);
+    }
+    command = (ecsi_command *)(void *)((unsigned char *)cursor->block + cursor->at);
+    ECSI_CHECK(command->bytes >= sizeof *command);
+    cursor->at += command->bytes;
+    return command;
+}
+
+/* Everything in it has been applied or dropped. */
+static void ecsi_queue_reset(ecsi_queue *queue)
+{
+    ecsi_block *block;
+    for (block = queue->first; block != NULL; block = block->next) {
+        block->used = sizeof *block;
+        ECSI_CHECK(block->bytes >= block->used);
+    }
+    queue->last = queue->first;
+    queue->bytes = 0;
+    queue->command_count = 0;
+    queue->spawn_count = 0;
+    queue->stream_count = 0;
+}
+
+/* ---- Recording -------------------------------------------------------------------- */
+
+/* Makes sure that the flush cannot fail for want of its own lists: they have room for every
+ * command before it is recorded. */
+static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue *queue,
+                                            bool spawn)
+{
+    ecs_status status = ecsi_vec_reserve(flush->memory, &flush->touches,
+                                         queue->command_count + 1, flush->commands_max,
+                                         sizeof(ecsi_touch));
+    if (ECSI_LIKELY(!spawn) || status != ECS_OK) return status;
+    status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, queue->spawn_count + 1,
+                              flush->commands_max, sizeof(ecs_entity));
+    if (status != ECS_OK) return status;
+    return ecsi_vec_reserve(flush->memory, &flush->ranges, queue->stream_count + 1,
+                            flush->commands_max, sizeof(ecsi_spawn_range));
+}
+
+/* A command of `payload_bytes` in the stream, or a status: nothing is recorded then. */
+static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint64_t entity,
+                                          uint32_t payload_bytes, uint32_t align,
+                                          ecsi_command **out)
+{
+    ecsi_queue *queue = cmd->queue;
+    size_t need = sizeof(ecsi_command) + payload_bytes + (align > 8 ? align : 0);
+    ecsi_command *command;
+    uintptr_t at;
+    ecs_status status;
+    need = (need + 7) & ~(size_t)7;
+    if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
+        return ECS_FULL;
+    }
+    status = ecsi_flush_reserve(cmd->flush, queue, kind == ECSI_COMMAND_SPAWN);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    if (ECSI_UNLIKELY(queue->last == NULL || queue->last->bytes - queue->last->used < need)) {
+        status = ecsi_queue_advance(cmd->flush->memory, queue, need);
+        if (status != ECS_OK) return status;
+    }
+    command = (ecsi_command *)(void *)((unsigned char *)queue->last + queue->last->used);
+    command->bytes = (uint32_t)need;
+    command->kind = kind;
+    command->entity = entity;
+    command->type = NULL;
+    command->next = NULL;
+    command->component = 0;
+    command->payload_bytes = payload_bytes;
+    at = ((uintptr_t)(command + 1) + (align - 1)) & ~(uintptr_t)(align - 1);
+    command->payload = payload_bytes == 0 ? NULL : (void *)at;
+    queue->last->used += need;
+    queue->bytes += need;
+    queue->command_count++;
+    cmd->bytes_left -= need;
+    *out = command;
+    return ECS_OK;
+}
+
+/* The stream's marker, before its first command. */
+static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
+{
+    ecsi_command *command;
+    ecs_status status = ecsi_vec_reserve(cmd->flush->memory, &cmd->flush->ranges,
+                                         cmd->queue->stream_count + 1,
+                                         cmd->flush->commands_max, sizeof(ecsi_spawn_range));
+    ECSI_CHECK(!cmd->begun);
+    if (status == ECS_OK) {
+        status = ecsi_command_put(cmd, ECSI_COMMAND_STREAM, cmd->serial, 0, 1, &command);
+    }
+    if (status != ECS_OK) return status;
+    command->component = cmd->system;
+    cmd->queue->stream_count++;
+    cmd->begun = true;
+    ECSI_CHECK(command->payload == NULL);
+    return ECS_OK;
+}
+
+/* Counts what a call answers. */
+static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
+{
+    if (ECSI_LIKELY(status == ECS_OK)) {
+        cmd->flush->recorded++;
+    } else {
+        cmd->flush->refused++;
+    }
+    return status;
+}
+
+static inline ecs_status ecsi_command_record(ecs_commands *cmd, uint32_t kind,
+                                             uint64_t entity, uint32_t payload_bytes,
+                                             uint32_t align, ecsi_command **out)
+{
+    ecs_status status = ECS_OK;
+    if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
+    if (ECSI_LIKELY(status == ECS_OK)) {
+        status = ecsi_command_put(cmd, kind, entity, payload_bytes, align, out);
+    }
+    return ecsi_recorded(cmd, status);
+}
+
+/* A command about a component: by id, or by a type that may not be registered yet (systems
+ * cannot register: the flush does). */
+static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
+                                               ecs_entity entity, uint32_t id,
+                                               const ecs_type *type, const void *value)
+{
+    const ecsi_component *c = NULL;
+    ecsi_command *command;
+    ecs_status status;
+    if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
+    if (ECSI_LIKELY(id != 0)) {
+        c = ecsi_component_at(cmd->flush->components, id);
+        type = &c->type;
+    }
+    if (value != NULL && ECSI_UNLIKELY(type->bytes == 0)) return ECS_UNSUPPORTED;
+    if (ecs_is_null(entity)) return ECS_STALE;
+    status = ecsi_command_record(cmd, kind, entity.bits, value == NULL ? 0 : type->bytes, type->align,
+                         &command);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    command->component = id;
+    command->type = id == 0 ? type : NULL;
+    if (value == NULL) return ECS_OK;
+    if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
+        ecsi_values_copy(c, command->payload, value, 1);
+    } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
+        type->hooks->copy(command->payload, value, 1, type->hooks->user);
+    } else {
+        ecsi_bytes_move(command->payload, value, type->bytes);
+    }
+    return ECS_OK;
+}
+
+static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
+{
+    ecs_entity e = {0};
+    ecsi_command *command;
+    uint64_t number = cmd->serial << ECSI_ORDINAL_BITS | cmd->spawn_count;
+    if (cmd->spawn_count == cmd->spawns_max || cmd->serial >= ECSI_SERIAL_MAX) {
+        *status = ecsi_recorded(cmd, ECS_FULL);
+        return e;
+    }
+    ECSI_CHECK(cmd->spawns_max <= ECSI_ORDINALS_MAX);
+    e.bits = (number >> 31) << 32 | 0x80000000u | (number & 0x7fffffffu);
+    *status = ecsi_command_record(cmd, ECSI_COMMAND_SPAWN, e.bits, 0, 1, &command);
+    if (*status != ECS_OK) return ecs_null();
+    cmd->spawn_count++;
+    cmd->queue->spawn_count++;
+    ECSI_CHECK(ecs_is_provisional(e));
+    return e;
+}
+
+/* Starts a stream: quotas are whole, and its spawns get handles of their own. */
+static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *queue,
+                             uint32_t system, size_t bytes_max, uint32_t spawns_max)
+{
+    ECSI_CHECK(flush != NULL);
+    ECSI_CHECK(queue != NULL);
+    cmd->flush = flush;
+    cmd->queue = queue;
+    cmd->serial = ++flush->serial_next;
+    cmd->bytes_left = bytes_max;
+    cmd->spawn_count = 0;
+    cmd->spawns_max = spawns_max;
+    cmd->system = system;
+    cmd->begun = false;
+    cmd->emit_type_count = 0;
+}
+
+/* ---- Dropping --------------------------------------------------------------------- */
+
+/* Ends a payload that nobody takes over. */
+static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
+{
+    if (command->kind != ECSI_COMMAND_SET || command->payload == NULL) return;
+    ECSI_CHECK(command->component != 0 || command->type != NULL);
+    if (command->component != 0) {
+        ecsi_values_destroy(ecsi_component_at(flush->components, command->component),
+                            command->payload, 1);
+    } else if (command->type->hooks != NULL && command->type->hooks->destroy != NULL) {
+        command->type->hooks->destroy(command->payload, 1, command->type->hooks->user);
+    }
+    command->payload = NULL;
+}
+
+static uint32_t ecsi_flush_killer(const ecsi_flush *flush, uint64_t entity)
+{
+    (void)flush;
+    (void)entity;
+#ifdef ECS_DEBUG
+    for (uint32_t i = 0; i < ECSI_DROPS_MAX; i++) {
+        if (flush->kills[i] == entity && entity != 0) return flush->killers[i];
+    }
+#endif
+    return ECSI_NO_SYSTEM;
+}
+
+/* Notes who despawned it, for the report about a later command on it. */
+static void ecsi_flush_kill(ecsi_flush *flush, ecs_entity entity, uint32_t system)
+{
+    (void)flush;
+    (void)entity;
+    (void)system;
+#ifdef ECS_DEBUG
+    flush->kills[flush->kill_count % ECSI_DROPS_MAX] = entity.bits;
+    flush->killers[flush->kill_count % ECSI_DROPS_MAX] = system;
+    flush->kill_count++;
+#endif
+}
+
+static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t system,
+                              ecs_status why)
+{
+    ecsi_drop *drop = &flush->drops[flush->drop_count % ECSI_DROPS_MAX];
+    ECSI_CHECK(why != ECS_OK);
+    drop->entity = command->entity;
+    drop->tick = *flush->storage->tick;
+    drop->kind = command->kind;
+    drop->component = command->component;
+    drop->system = system;
+    drop->killer = ecsi_flush_killer(flush, command->entity);
+    drop->why = why;
+    flush->drop_count++;
+    flush->dropped++;
+    ecsi_payload_end(flush, command);
+    ECSI_CHECK(flush->drop_count > 0);
+}
+
+/* Takes back what was recorded since the mark: a failed system's commands and events. */
+static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
+{
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    uint32_t system = ECSI_NO_SYSTEM;
+    ECSI_CHECK(queue->command_count >= mark.command_count);
+    if (mark.block != NULL) {
+        cursor.block = mark.block;
+        cursor.at = mark.used;
+    }
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        if (command->kind == ECSI_COMMAND_STREAM) {
+            system = command->component;
+        } else if (command->kind == ECSI_COMMAND_EVENT) {
+            flush->events_dropped++;
+        } else {
+            ecsi_command_drop(flush, command, system, ECS_FAILED);
+        }
+    }
+    if (mark.block == NULL) {
+        ecsi_queue_reset(queue);
+        return;
+    }
+    queue->last = mark.block;
+    queue->last->used = mark.used;
+    queue->bytes = mark.bytes;
+    queue->command_count = mark.command_count;
+    queue->spawn_count = mark.spawn_count;
+    queue->stream_count = mark.stream_count;
+}
+
+/* ---- Pass 1: handles --------------------------------------------------------------- */
+
+/* What a provisional handle became: itself when it is not of this flush, null when its
+ * spawn was dropped. */
+static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
+{
+    const ecsi_spawn_range *ranges = (const ecsi_spawn_range *)flush->ranges.data;
+    uint64_t number;
+    uint64_t serial;
+    uint32_t low = 0;
+    uint32_t high = flush->ranges.count;
+    if (!ecs_is_provisional(entity)) return entity;
+    number = (entity.bits >> 32) << 31 | (entity.bits & 0x7fffffffu);
+    serial = number >> ECSI_ORDINAL_BITS;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (ranges[middle].serial < serial) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    ECSI_CHECK(low <= flush->ranges.count);
+    if (low == flush->ranges.count || ranges[low].serial != serial) return entity;
+    number &= ECSI_ORDINALS_MAX - 1;
+    if (number >= ranges[low].count) return ecs_null();
+    return *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, ranges[low].first + number);
+}
+
+/* Gives every recorded spawn its real handle, in order. One for which there is no slot
+ * becomes null. */
+static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
+{
+    ecsi_entities *entities = flush->storage->entities;
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ecsi_spawn_range *range = NULL;
+    flush->ranges.count = 0;
+    flush->spawn_map.count = 0;
+    if (queue->spawn_count == 0) return;
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        ecs_entity real = {0};
+        if (command->kind == ECSI_COMMAND_STREAM) {
+            ECSI_CHECK(flush->ranges.count < flush->ranges.capacity);
+            range = ECSI_VEC_AT(ecsi_spawn_range, &flush->ranges, flush->ranges.count++);
+            range->serial = command->entity;
+            range->first = flush->spawn_map.count;
+            range->count = 0;
+        }
+        if (command->kind != ECSI_COMMAND_SPAWN) continue;
+        if (ecsi_entities_reserve(flush->memory, entities, 1) == ECS_OK) {
+            real = ecsi_entities_take(entities);
+        }
+        ECSI_CHECK(range != NULL);
+        ECSI_CHECK(flush->spawn_map.count < flush->spawn_map.capacity);
+        *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, flush->spawn_map.count++) = real;
+        range->count++;
+    }
+}
+
+/* Patches the references in `count` values. */
+static void ecsi_patch_values(const ecsi_flush *flush, const ecsi_component *component,
+                              void *values, uint32_t count)
+{
+    uint32_t m;
+    uint32_t i;
+    ECSI_CHECK(component->references);
+    ECSI_CHECK(values != NULL);
+    for (m = 0; m < component->type.member_count; m++) {
+        const ecs_member *member = &component->type.members[m];
+        if (member->kind != ECS_KIND_ENTITY) continue;
+        for (i = 0; i < count; i++) {
+            unsigned char *at = (unsigned char *)values +
+                                (size_t)i * component->type.bytes + member->offset;
+            uint32_t left;
+            for (left = member->bytes; left > 0; left -= (uint32_t)sizeof(ecs_entity)) {
+                ecs_entity e;
+                memcpy(&e, at, sizeof e);
+                if (ecs_is_provisional(e)) {
+                    e = ecsi_flush_resolve(flush, e);
+                    memcpy(at, &e, sizeof e);
+                }
+                at += sizeof(ecs_entity);
+            }
+        }
+    }
+}
+
+/* Patches one column of a chunk, in the row blocks that were written since `since`. */
+static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *component,
+                              ecsi_chunk *chunk, uint32_t column, uint64_t since)
+{
+    const ecsi_table *table = chunk->table;
+    uint32_t row;
+    ECSI_CHECK(column < table->column_count);
+    ECSI_CHECK(table->block_rows > 0);
+    for (row = 0; row < chunk->count; row += table->block_rows) {
+        uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
+        if (*ecsi_chunk_tick(chunk, column, row) < since) continue;
+        ecsi_patch_values(flush, component,
+                          ecsi_chunk_value(chunk, &table->columns[column], row), count);
+    }
+}
+
+/* Patches provisional handles that were written into columns and resources. */
+static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
+{
+    uint32_t t;
+    uint32_t id;
+    bool any = false;
+    if (flush->spawn_map.count == 0) return;
+    for (id = 1; id <= flush->components->list.count; id++) {
+        const ecsi_component *c = ecsi_component_at(flush->components, id);
+        any = any || c->references;
+        if (c->references && c->resource != NULL) ecsi_patch_values(flush, c, c->resource, 1);
+    }
+    ECSI_CHECK(flush->ranges.count > 0);
+    for (t = 0; t < flush->storage->tables.count && any; t++) {
+        ecsi_table *table = ecsi_table_at(flush->storage, t);
+        uint32_t i;
+        for (i = 0; i < table->column_count; i++) {
+            const ecsi_component *c = ecsi_component_at(flush->components,
+                                                        table->columns[i].component);
+            ecsi_chunk *chunk = c->references ? table->first : NULL;
+            for (; chunk != NULL; chunk = chunk->next) {
+                ecsi_patch_column(flush, c, chunk, i, since);
+            }
+        }
+    }
+}
+
+/* ---- Pass 3: one entity ------------------------------------------------------------- */
+
+/* Room in the lists by component, for all that are registered. */
+static ecs_status ecsi_flush_components(ecsi_flush *flush)
+{
+    uint32_t count = flush->components->list.count + 1;
+    uint32_t max = flush->components->max + 1;
+    uint32_t old = flush->fold_of.count;
+    ecs_status status =
+        ecsi_vec_reserve(flush->memory, &flush->fold_of, count, max, sizeof(uint32_t));
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(flush->memory, &flush->marks, count, max, 1);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(flush->memory, &flush->folds, count, max, sizeof(ecsi_fold));
+    }
+    if (status != ECS_OK) return status;
+    ECSI_CHECK(old <= count);
+    if (count > old) {
+        memset(ECSI_VEC_AT(uint32_t, &flush->fold_of, old), 0, (count - old) * sizeof(uint32_t));
+        memset(ECSI_VEC_AT(unsigned char, &flush->marks, old), 0, count - old);
+    }
+    flush->fold_of.count = count;
+    flush->marks.count = count;
+    return ECS_OK;
+}
+
+/* Joins one command to the folds. */
+static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
+{
+    uint32_t *index = ECSI_VEC_AT(uint32_t, &flush->fold_of, command->component);
+    unsigned char *mark = ECSI_VEC_AT(unsigned char, &flush->marks, command->component);
+    ecsi_fold *fold;
+    ECSI_CHECK(command->component != 0);
+    if (*index == 0) {
+        fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, flush->folds.count++);
+        *index = flush->folds.count;
+        fold->component = command->component;
+        fold->payload = NULL;
+    }
+    fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, *index - 1);
+    if (fold->payload != NULL && command->kind != ECSI_COMMAND_ADD) {
+        ecsi_values_destroy(ecsi_component_at(flush->components, fold->component), fold->payload,
+                            1);
+        fold->payload = NULL;
+    }
+    fold->present = command->kind != ECSI_COMMAND_REMOVE;
+    if (command->kind == ECSI_COMMAND_SET) fold->payload = command->payload;
+    *mark = fold->payload != NULL;
+    flush->applied++;
+}
+
+/* Forgets the folds; payloads that are left end. */
+static void ecsi_folds_end(ecsi_flush *flush)
+{
+    uint32_t i;
+    ECSI_CHECK(flush->folds.count <= flush->components->list.count);
+    for (i = 0; i < flush->folds.count; i++) {
+        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        if (fold->payload != NULL) {
+            ecsi_values_destroy(ecsi_component_at(flush->components, fold->component),
+                                fold->payload, 1);
+        }
+        ECSI_CHECK(fold->component != 0);
+        *ECSI_VEC_AT(uint32_t, &flush->fold_of, fold->component) = 0;
+        *ECSI_VEC_AT(unsigned char, &flush->marks, fold->component) = 0;
+    }
+    flush->folds.count = 0;
+}
+
+/* Joins a chain to the folds; what follows a despawn is dropped. Answers whether the entity
+ * is despawned. */
+static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch)
+{
+    ecsi_command *command;
+    bool dead = false;
+    ECSI_CHECK(flush->folds.count == 0);
+    ECSI_CHECK(touch->first != NULL);
+    for (command = touch->first; command != NULL; command = command->next) {
+        if (dead) {
+            ecsi_command_drop(flush, command, touch->system, ECS_STALE);
+        } else if (command->kind == ECSI_COMMAND_DESPAWN) {
+            dead = true;
+            flush->applied++;
+        } else if (command->kind == ECSI_COMMAND_SPAWN) {
+            flush->applied++;
+        } else {
+            ecsi_fold_add(flush, command);
+        }
+    }
+    if (dead) ecsi_folds_end(flush);
+    return dead;
+}
+
+/* The table that the folds lead to from `from` (NULL: a new entity). */
+static ecs_status ecsi_fold_table(ecsi_flush *flush, ecsi_table *from, ecsi_table **out)
+{
+    ecsi_storage *storage = flush->storage;
+    uint32_t count = from == NULL ? 0 : from->component_count;
+    uint32_t *set = ecsi_scratch_set(storage, from, flush->components->list.count + 1);
+    uint32_t i;
+    if (set == NULL) return ECS_NO_MEMORY;
+    ECSI_CHECK(out != NULL);
+    for (i = 0; i < flush->folds.count; i++) {
+        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        if (!fold->present) {
+            count = ecsi_set_erase(set, count, fold->component);
+        } else if (from == NULL || ecsi_table_find(from, fold->component) == NULL) {
+            uint32_t added[ECSI_REQUIRE_MAX];
+            uint32_t n = ecsi_require_closure(flush->components, fold->component, added);
+            uint32_t k;
+            for (k = 0; k < n; k++) count = ecsi_set_insert(set, count, added[k]);
+        }
+    }
+    ECSI_CHECK(count <= flush->components->list.count);
+    return ecsi_table_of_set(storage, set, count, out);
+}
+
+/* Puts the payloads into the entity's row, which is in its final table. */
+static void ecsi_fold_build(ecsi_flush *flush, const ecsi_record *record,
+                            const ecsi_table *from)
+{
+    uint32_t i;
+    for (i = 0; i < flush->folds.count; i++) {
+        ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        const ecsi_component *c = ecsi_component_at(flush->components, fold->component);
+        void *value;
+        if (fold->payload == NULL) continue;
+        value = ecsi_row_value(flush->storage, record, fold->component);
+        ECSI_CHECK(value != NULL);
+        ECSI_CHECK(fold->present);
+        if (c->references) ecsi_patch_values(flush, c, fold->payload, 1);
+        if (from != NULL && ecsi_table_find(from, fold->component) != NULL) {
+            ecsi_values_destroy(c, value, 1);
+            ecsi_row_touch(flush->storage, record, fold->component);
+        }
+        ecsi_value_build(c, value, fold->payload, true);
+        fold->payload = NULL;
+    }
+}
+
+/* on_set for all that got a value, by rising id. */
+static void ecsi_fold_notify_set(ecsi_flush *flush, ecs_entity entity,
+                                 const ecsi_record *record)
+{
+    const ecsi_table *table = ecsi_record_table(flush->storage, record);
+    uint32_t i;
+    if (!table->notify) return;
+    ECSI_CHECK(!ecs_is_null(entity));
+    for (i = 0; i < table->component_count; i++) {
+        uint32_t id = table->ids[i];
+        if (*ECSI_VEC_AT(unsigned char, &flush->marks, id) == 0) continue;
+        ECSI_CHECK(*ECSI_VEC_AT(uint32_t, &flush->fold_of, id) != 0);
+        ecsi_notify_set(flush->storage, entity, ecsi_component_at(flush->components, id),
+                        ecsi_row_value(flush->storage, record, id));
+    }
+}
+
+/* All of a chain was lost: the last command stands for it in the report. */
+static void ecsi_chain_lost(ecsi_flush *flush, const ecsi_touch *touch, ecs_status why)
+{
+    ecsi_command *command;
+    ECSI_CHECK(why != ECS_OK);
+    ecsi_folds_end(flush);
+    for (command = touch->first; command != NULL; command = command->next) {
+        command->payload = NULL; /* ended with its fold */
+        ECSI_CHECK(flush->applied > 0);
+        flush->applied--;
+        ecsi_command_drop(flush, command, touch->system, why);
+    }
+}
+
+/* Applies one entity's chain as one change. */
+static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
+{
+    ecsi_storage *storage = flush->storage;
+    ecsi_record *record = ecsi_entities_record(storage->entities, touch->index);
+    ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
+    ecsi_table *from = record->chunk == 0 ? NULL : ecsi_record_table(storage, record);
+    ecsi_table *to = from;
+    ecsi_raw raw;
+    ecs_status status = ECS_OK;
+    if (ecsi_fold_chain(flush, touch)) {
+        ecsi_flush_kill(flush, entity, touch->system);
+        if (from == NULL) {
+            ecsi_entities_give(storage->entities, touch->index);
+        } else {
+            ecsi_edit_despawn(storage, entity, record);
+        }
+        return;
+    }
+    status = ecsi_fold_table(flush, from, &to);
+    if (status == ECS_OK && to != from) status = ecsi_row_reserve(storage, to);
+    if (status != ECS_OK) {
+        ecsi_chain_lost(flush, touch, status);
+        if (from == NULL) ecsi_entities_give(storage->entities, touch->index);
+        return;
+    }
+    raw.one = 0;
+    raw.marks = (const unsigned char *)flush->marks.data;
+    if (from == NULL) {
+        ecsi_chunk *chunk = ecsi_row_push(storage, to, entity, record);
+        ecsi_row_init(storage, chunk, record->row, raw);
+    } else if (to != from) {
+        ecsi_notify_removed(storage, entity, record, from, to);
+        ecsi_row_move(storage, entity, record, to, raw);
+    }
+    ecsi_fold_build(flush, record, from);
+    if (to != from) ecsi_notify_added(storage, entity, record, from, to);
+    ecsi_fold_notify_set(flush, entity, record);
+    ecsi_folds_end(flush);
+    ECSI_CHECK(flush->folds.count == 0);
+}
+
+/* A chain of one command on a living entity: no folding. */
+static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
+{
+    ecsi_storage *storage = flush->storage;
+    ecsi_command *command = touch->first;
+    ecsi_record *record = ecsi_entities_record(storage->entities, touch->index);
+    ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
+    ecs_status status = ECS_OK;
+    ECSI_CHECK(command->next == NULL);
+    switch (command->kind) {
+    case ECSI_COMMAND_ADD:
+        status = ecsi_edit_add(storage, entity, record, command->component);
+        break;
+    case ECSI_COMMAND_REMOVE:
+        status = ecsi_edit_remove(storage, entity, record, command->component);
+        break;
+    case ECSI_COMMAND_SET: {
+        const ecsi_component *c = ecsi_component_at(flush->components, command->component);
+        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
+        status = ecsi_edit_set(storage, entity, record, command->component, command->payload,
+                               true);
+        break;
+    }
+    default:
+        ECSI_CHECK(command->kind == ECSI_COMMAND_DESPAWN);
+        ecsi_flush_kill(flush, entity, touch->system);
+        ecsi_edit_despawn(storage, entity, record);
+        break;
+    }
+    if (ECSI_LIKELY(status == ECS_OK)) {
+        flush->applied++;
+    } else {
+        ecsi_command_drop(flush, command, touch->system, status);
+    }
+}
+
+/* Applies all chains that were collected. */
+static void ecsi_flush_apply(ecsi_flush *flush)
+{
+    const ecsi_touch *touches = (const ecsi_touch *)flush->touches.data;
+    ecsi_entities *entities = flush->storage->entities;
+    uint32_t count = flush->touches.count;
+    uint32_t i;
+    flush->touches.count = 0;
+    ECSI_CHECK(count <= flush->touches.capacity);
+    for (i = 0; i < count; i++) {
+        const ecsi_touch *touch = &touches[i];
+        ecsi_record *record = ecsi_entities_record(entities, touch->index);
+        record->touch = 0;
+        if (touch->first->next == NULL && record->chunk != 0) {
+            ecsi_flush_single(flush, touch);
+        } else {
+            ecsi_flush_chain(flush, touch);
+        }
+    }
+}
+
+/* ---- Pass 2: chains ----------------------------------------------------------------- */
+
+/* Registers the type of a command that was recorded before it was known. */
+static ecs_status ecsi_command_type(ecsi_flush *flush, ecsi_command *command)
+{
+    uint32_t id;
+    ecs_status status;
+    if (command->component != 0 || command->type == NULL) return ECS_OK;
+    status = ecsi_component_need(flush->components, command->type, &id);
+    if (status != ECS_OK) return status;
+    ECSI_CHECK(id != 0);
+    status = ecsi_flush_components(flush);
+    if (status == ECS_OK) command->component = id;
+    return status;
+}
+
+/* Joins a command to the chain of its entity. */
+static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
+{
+    ecsi_entities *entities = flush->storage->entities;
+    ecs_entity entity;
+    ecsi_record *record;
+    ecsi_touch *touch;
+    ecs_status status = ecsi_command_type(flush, command);
+    entity.bits = command->entity;
+    if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
+    if (ECSI_UNLIKELY(status != ECS_OK)) {
+        ecsi_command_drop(flush, command, flush->system, status);
+        return;
+    }
+    if (ecs_index(entity) >= entities->front.record_count ||
+        ecsi_entities_record(entities, ecs_index(entity))->generation !=
+            ecs_generation(entity) || ecs_is_null(entity)) {
+        ecsi_command_drop(flush, command, flush->system,
+                          command->kind == ECSI_COMMAND_SPAWN ? ECS_FULL : ECS_STALE);
+        return;
+    }
+    record = ecsi_entities_record(entities, ecs_index(entity));
+    if (record->touch != 0) {
+        touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, record->touch - 1);
+        ECSI_CHECK(touch->index == ecs_index(entity));
+        touch->last->next = command;
+        touch->last = command;
+        return;
+    }
+    /* A slot without a row is a spawn of this flush, whose command comes first; anything
+     * else there is a dead or forged handle. */
+    if (record->chunk == 0 && command->kind != ECSI_COMMAND_SPAWN) {
+        ecsi_command_drop(flush, command, flush->system, ECS_STALE);
+        return;
+    }
+    ECSI_CHECK(flush->touches.count < flush->touches.capacity);
+    touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, flush->touches.count++);
+    touch->first = command;
+    touch->last = command;
+    touch->index = ecs_index(entity);
+    touch->system = flush->system;
+    record->touch = flush->touches.count;
+}
+
+#ifndef ECS_NO_EVENTS
+static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
+{
+    const ecsi_component *c;
+    ecsi_event *event;
+    ecs_status status = ecsi_command_type(flush, command);
+    ECSI_CHECK(command->payload != NULL);
+    if (status == ECS_OK) status = ecsi_event_need(flush->events, command->component, &event);
+    if (status == ECS_OK) {
+        c = ecsi_component_at(flush->components, command->component);
+        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
+        status = ecsi_event_append(flush->events, event, command->payload);
+    }
+    /* A full buffer counts for itself. */
+    if (status != ECS_OK && status != ECS_FULL) flush->events_dropped++;
+    ECSI_CHECK(status != ECS_INVALID);
+}
+#endif
+
+/* Runs a custom command: the world is open for edits. */
+static void ecsi_flush_custom(ecsi_flush *flush, const ecsi_command *command)
+{
+    ecsi_custom custom;
+    uint32_t locks = *flush->locks;
+    ECSI_CHECK(command->payload_bytes >= 16);
+    memcpy(&custom, command->payload, sizeof custom);
+    *flush->locks = 0;
+    custom.run(flush->world, (unsigned char *)command->payload + 16,
+               command->payload_bytes - 16);
+    ECSI_CHECK(*flush->locks == 0);
+    *flush->locks = locks;
+    flush->applied++;
+}
+
+/* Applies a whole queue. `since`: columns written at or after this tick may hold
+ * provisional handles. */
+static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_t since)
+{
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ecs_status status;
+    if (queue->command_count == 0) return ECS_OK;
+    ECSI_CHECK(!flush->running);
+    status = ecsi_flush_components(flush);
+    if (status != ECS_OK) return status; /* nothing is lost: it can be tried again */
+    flush->running = true;
+    *flush->locks += 1;
+    flush->system = ECSI_NO_SYSTEM;
+    ecsi_flush_spawns(flush, queue);
+    ecsi_flush_patch(flush, since);
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        switch (command->kind) {
+        case ECSI_COMMAND_STREAM: flush->system = command->component; break;
+        case ECSI_COMMAND_CUSTOM:
+            ecsi_flush_apply(flush);
+            ecsi_flush_custom(flush, command);
+            break;
+#ifndef ECS_NO_EVENTS
+        case ECSI_COMMAND_EVENT: ecsi_flush_event(flush, command); break;
+#endif
+        default: ecsi_flush_touch(flush, command); break;
+        }
+    }
+    ecsi_flush_apply(flush);
+    ecsi_queue_reset(queue);
+    *flush->locks -= 1;
+    flush->running = false;
+    ECSI_CHECK(flush->touches.count == 0);
+    return ECS_OK;
+}
+
+/* ---- Life --------------------------------------------------------------------------- */
+
+static ecs_status ecsi_flush_create(ecsi_flush *flush, size_t queue_bytes)
+{
+    ecsi_memory *memory = flush->memory;
+    uint32_t components = flush->components->max + 1;
+    uint32_t commands = memory->fixed ? (uint32_t)(queue_bytes / sizeof(ecsi_command)) + 1
+                                      : 0xfffffffeu;
+    ecs_status status;
+    ECSI_CHECK(queue_bytes > 0);
+    flush->commands_max = commands;
+    status = ecsi_vec_create(memory, &flush->ranges, commands, sizeof(ecsi_spawn_range));
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->spawn_map, commands, sizeof(ecs_entity));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->touches, commands, sizeof(ecsi_touch));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->folds, components, sizeof(ecsi_fold));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->fold_of, components, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) status = ecsi_vec_create(memory, &flush->marks, components, 1);
+    ECSI_CHECK(status != ECS_FULL);
+    return status;
+}
+
+static void ecsi_flush_destroy(ecsi_flush *flush)
+{
+    ecsi_memory *memory = flush->memory;
+    ECSI_CHECK(!flush->running);
+    ECSI_CHECK(flush->folds.count == 0);
+    ecsi_vec_destroy(memory, &flush->ranges, sizeof(ecsi_spawn_range));
+    ecsi_vec_destroy(memory, &flush->spawn_map, sizeof(ecs_entity));
+    ecsi_vec_destroy(memory, &flush->touches, sizeof(ecsi_touch));
+    ecsi_vec_destroy(memory, &flush->folds, sizeof(ecsi_fold));
+    ecsi_vec_destroy(memory, &flush->fold_of, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &flush->marks, 1);
+}
+
+#endif /* ECS_COMMAND_H */
+
+/* >>schedule ================================================ src/schedule.h */
+
+/* schedule.h: phases, systems, their order, and the tick that runs them one by one.
+ *
+ * The order of a phase is a graph. Explicit edges come first. Then every two systems that
+ * conflict get an edge, in the order of registration, unless the edges before already say
+ * otherwise; so it can never become a cycle, and what is not explicit follows the order of
+ * registration. Reachability is kept as a bit matrix: an edge that follows from others is
+ * not added again. */
+/* floor: 11 */
+#ifndef ECS_SCHEDULE_H
+#define ECS_SCHEDULE_H
+
+/* Catch-up cap of fixed steps when none is given. */
+#define ECSI_STEPS_MAX 4u
+/* Bytes of the text about what is wrong with a schedule. */
+#define ECSI_SCHEDULE_TEXT_BYTES 2048u
+/* Rows that a system without columns counts for, when a phase's commands are shared out. */
+#define ECSI_TASK_ROWS 4096u
+#define ECSI_STREAM_BYTES ((size_t)64 << 20)
+
+/* A fixed step: time is saved up and spent in equal pieces. */
+typedef struct ecsi_fixed {
+    float step_s; /* 0: none */
+    uint32_t steps_max;
+    double saved_s;
+} ecsi_fixed;
+
+typedef struct ecsi_phase {
+    char name[ECS_NAME_BYTES_MAX];
+    ecsi_fixed fixed;
+    uint32_t first; /* in the schedule's order */
+    uint32_t count;
+    uint32_t reach; /* its bit matrix in the schedule's, in words */
+} ecsi_phase;
+
+/* What a term that is no column hands to the view. */
+typedef struct ecsi_term_slot {
+    ecs_getter getter;
+    uint32_t reader;
+#ifndef ECS_NO_EVENTS
+    ecs_events events;
+#endif
+} ecsi_term_slot;
+
+typedef struct ecsi_system {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_system_desc desc; /* names inside are copied into order_names */
+    char (*order_names)[ECS_NAME_BYTES_MAX]; /* before, then after */
+    ecs_status (*run)(const ecs_view *view);
+    ecs_status (*run_exclusive)(ecs_world *world, const ecs_view *view);
+    ecsi_query *query;
+    ecsi_term_slot *slots;
+    void **columns;
+    uint32_t before_count;
+    uint32_t after_count;
+    uint32_t phase;
+    bool unsplit;
+    bool enabled;
+    bool has_events;
+    bool failed;     /* in this phase, fast */
+    uint32_t ticks;  /* since its last run */
+    double since_s;  /* time since its last run */
+    ecsi_fixed fixed;
+} ecsi_system;
+
+typedef struct ecsi_schedule {
+    ecsi_flush *flush;
+    ecsi_queries *queries;
+    ecsi_memory *memory;
+    ecs_world *world;
+    const ecsi_log *log;
+    ecsi_vec phases;      /* of ecsi_phase, by number minus one */
+    ecsi_vec phase_order; /* of uint32_t: numbers */
+    ecsi_vec systems;     /* of ecsi_system *, in order of registration */
+    ecsi_vec order;       /* of uint32_t: systems, phase by phase */
+    ecsi_vec reach;       /* of uint64_t */
+    ecsi_vec before;      /* of uint32_t: how many are still to come before each */
+    uint32_t phases_max;
+    uint32_t systems_max;
+    size_t stream_bytes_max;
+    uint32_t spawns_max;
+    size_t share_bytes;   /* fixed: what the running segment's streams share... */
+    uint64_t share_rows;  /* ...by their rows */
+    bool strict;
+    bool built;
+    bool ticking;
+    bool stop;            /* a system failed fast */
+    uint64_t tick;
+    ecsi_queue queue;
+    ecs_commands cmd;
+    ecs_status (*settle)(ecs_world *world); /* world.h: what hooks recorded meanwhile */
+    ecs_tick_report report;
+    char error[ECSI_SCHEDULE_TEXT_BYTES];
+} ecsi_schedule;
+
+/* Bytes that ecsi_keep may need for one system. */
+#define ECSI_SYSTEM_KEEP_BYTES                                                     \
+    (sizeof(ecsi_system) + 8 * (sizeof(ecsi_term_slot) + sizeof(void *)) +         \
+     4 * ECS_NAME_BYTES_MAX + 256)
+
+static inline ecsi_system *ecsi_system_at(const ecsi_schedule *schedule, uint32_t index)
+{
+    ECSI_CHECK(index < schedule->systems.count);
+    return *ECSI_VEC_AT(ecsi_system *, &schedule->systems, index);
+}
+
+static inline ecsi_phase *ecsi_phase_at(const ecsi_schedule *schedule, uint32_t number)
+{
+    ECSI_CHECK(number != 0 && number <= schedule->phases.count);
+    return ECSI_VEC_AT(ecsi_phase, &schedule->phases, number - 1);
+}
+
+static uint32_t ecsi_system_find(const ecsi_schedule *schedule, const char *name)
+{
+    uint32_t i;
+    ECSI_CHECK(name != NULL);
+    for (i = 0; i < schedule->systems.count; i++) {
+        if (strcmp(ecsi_system_at(schedule, i)->name, name) == 0) return i;
+    }
+    return ECSI_NO_SYSTEM;
+}
+
+/* ---- Phases ------------------------------------------------------------------------- */
+
+static uint32_t ecsi_phase_by_name(const ecsi_schedule *schedule, const char *name)
+{
+    uint32_t i;
+    ECSI_CHECK(name != NULL);
+    for (i = 1; i <= schedule->phases.count; i++) {
+        if (strcmp(ecsi_phase_at(schedule, i)->name, name) == 0) return i;
+    }
+    return 0;
+}
+
+/* Place of a phase in the order. */
+static uint32_t ecsi_phase_place(const ecsi_schedule *schedule, uint32_t number)
+{
+    uint32_t at = 0;
+    ECSI_CHECK(number != 0 && number <= schedule->phases.count);
+    while (*ECSI_VEC_AT(uint32_t, &schedule->phase_order, at) != number) at++;
+    ECSI_CHECK(at < schedule->phase_order.count);
+    return at;
+}
+
+static ecs_status ecsi_fixed_set(ecsi_fixed *fixed, float step_s, uint32_t steps_max)
+{
+    ECSI_CHECK(fixed != NULL);
+    ECSI_REQUIRE(step_s >= 0.0f && step_s < 1e9f, ECS_INVALID);
+    fixed->step_s = step_s;
+    fixed->steps_max = steps_max == 0 ? ECSI_STEPS_MAX : steps_max;
+    fixed->saved_s = 0;
+    return ECS_OK;
+}
+
+static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_desc *desc,
+                                    uint32_t *out)
+{
+    uint32_t count = schedule->phases.count;
+    uint32_t at = count;
+    uint32_t *order;
+    ecsi_phase phase;
+    ecs_status status;
+    ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->after <= count && desc->before <= count, ECS_INVALID);
+    if (ecsi_phase_by_name(schedule, desc->name) != 0) return ECS_EXISTS;
+    memset(&phase, 0, sizeof phase);
+    if (!ecsi_name_copy(phase.name, desc->name)) return ECS_TOO_LARGE;
+    status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
+                                  schedule->phases_max, sizeof phase);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(schedule->memory, &schedule->phase_order, count + 1,
+                                  schedule->phases_max, sizeof(uint32_t));
+    }
+    if (status != ECS_OK) return status;
+    if (desc->after != 0) at = ecsi_phase_place(schedule, desc->after) + 1;
+    if (desc->after == 0 && desc->before != 0) at = ecsi_phase_place(schedule, desc->before);
+    order = (uint32_t *)schedule->phase_order.data;
+    memmove(&order[at + 1], &order[at], (count - at) * sizeof *order);
+    *ECSI_VEC_AT(ecsi_phase, &schedule->phases, count) = phase;
+    order[at] = count + 1;
+    schedule->phases.count = count + 1;
+    schedule->phase_order.count = count + 1;
+    schedule->built = false;
+    *out = count + 1;
+    return ECS_OK;
+}
+
+/* ---- Systems ------------------------------------------------------------------------ */
+
+/* Copies the names of one order list behind those that are there. */
+static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
+                                  uint32_t *count, uint32_t base)
+{
+    uint32_t i;
+    ECSI_CHECK(system->order_names != NULL);
+    ECSI_CHECK(*count == 0);
+    for (i = 0; i < ECS_ORDER_MAX && names[i] != NULL; i++) {
+        if (!ecsi_name_copy(system->order_names[base + i], names[i])) return ECS_TOO_LARGE;
+        *count = i + 1;
+    }
+    return ECS_OK;
+}
+
+/* Memory for a system with so many terms and names. */
+static ecsi_system *ecsi_system_alloc(ecsi_memory *memory, const ecs_system_desc *desc)
+{
+    ecsi_system *system = (ecsi_system *)ecsi_keep(memory, sizeof *system, 16);
+    uint32_t terms = desc->system->term_count;
+    uint32_t names = 0;
+    uint32_t i;
+    ECSI_CHECK(terms <= ECS_TERMS_MAX);
+    if (system == NULL) return NULL;
+    for (i = 0; i < ECS_ORDER_MAX && desc->before[i] != NULL; i++) names++;
+    for (i = 0; i < ECS_ORDER_MAX && desc->after[i] != NULL; i++) names++;
+    system->order_names =
+        (char(*)[ECS_NAME_BYTES_MAX])ecsi_keep(memory, names * ECS_NAME_BYTES_MAX, 1);
+    system->slots = (ecsi_term_slot *)ecsi_keep(memory, terms * sizeof(ecsi_term_slot), 16);
+    system->columns = (void **)ecsi_keep(memory, terms * sizeof(void *), 16);
+    ECSI_CHECK(names <= 2 * ECS_ORDER_MAX);
+    if (system->order_names == NULL || system->slots == NULL || system->columns == NULL) {
+        return NULL;
+    }
+    return system;
+}
+
+/* Binds the terms that are no columns: resources, readers, getters; and finds out whether the
+ * row blocks must stay together. */
+static ecs_status ecsi_system_bind(ecsi_schedule *schedule, ecsi_system *system)
+{
+    ecsi_storage *storage = schedule->queries->storage;
+    uint32_t t;
+    uint32_t o;
+    ECSI_CHECK(system->query != NULL);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        ecsi_term_slot *slot = &system->slots[t];
+        ecs_status status = ECS_OK;
+        if (term->access == ECS_ACCESS_RES_READ || term->access == ECS_ACCESS_RES_WRITE) {
+            status = ecsi_resource_need(storage->components, term->component,
+                                        &system->columns[t]);
+            if (term->access == ECS_ACCESS_RES_WRITE) system->unsplit = true;
+        } else if (term->access == ECS_ACCESS_LOOKUP) {
+            status = ecsi_getter_need(storage, term->component, &slot->getter.slot);
+            slot->getter.front = &storage->entities->front;
+            system->columns[t] = &slot->getter;
+            for (o = 0; o < system->query->term_count; o++) {
+                const ecsi_query_term *other = &system->query->terms[o];
+                if (other->component == term->component && other->writes) system->unsplit = true;
+            }
+        } else if (term->access == ECS_ACCESS_ON || term->access == ECS_ACCESS_EMIT) {
+#ifndef ECS_NO_EVENTS
+            ecsi_event *event;
+            status = ecsi_event_need(schedule->flush->events, term->component, &event);
+            if (status == ECS_OK && term->access == ECS_ACCESS_ON) {
+                status = ecsi_reader_open(schedule->flush->events, term->component,
+                                          &slot->reader);
+                system->columns[t] = &slot->events;
+                system->has_events = true;
+            }
+#else
+            status = ECS_UNSUPPORTED;
+#endif
+        }
+        if (status != ECS_OK) return status;
+    }
+    return ECS_OK;
+}
+
+/* Takes back what ecsi_system_bind opened. */
+static void ecsi_system_unbind(ecsi_schedule *schedule, ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(schedule->flush != NULL);
+    ECSI_CHECK(system->slots != NULL);
+    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
+#ifndef ECS_NO_EVENTS
+        if (system->slots[t].reader != 0) {
+            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
+        }
+#endif
+    }
+}
+
+/* What a description says about time and order. */
+static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
+                                   const ecs_system_desc *desc)
+{
+    const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ecs_status status;
+    ECSI_REQUIRE(desc->interval_s >= 0.0f && desc->interval_s < 1e9f, ECS_INVALID);
+    ECSI_CHECK(schedule->phases.count > 0);
+    if (!ecsi_name_copy(system->name, name)) return ECS_TOO_LARGE;
+    system->desc = *desc;
+    system->desc.system = NULL;
+    system->desc.name = system->name;
+    system->phase = desc->phase == ECS_PHASE_DEFAULT ? (uint32_t)ECS_UPDATE : desc->phase;
+    if (system->phase > schedule->phases.count) return ECS_INVALID;
+    system->run = desc->system->run;
+    system->run_exclusive = desc->system->run_exclusive;
+    system->enabled = !desc->disabled;
+    system->unsplit = desc->unsplit;
+    status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
+    if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
+    if (status == ECS_OK) {
+        status = ecsi_order_copy(system, desc->after, &system->after_count,
+                                 system->before_count);
+    }
+    return status;
+}
+
+static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_desc *desc)
+{
+    ecsi_memory *memory = schedule->memory;
+    const ecs_system *from = desc->system;
+    const char *name = desc->name != NULL ? desc->name : from->name;
+    ecsi_keep_mark mark = ecsi_keep_where(memory);
+    ecsi_system *system;
+    ecs_query_info info;
+    ecs_status status;
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    ECSI_REQUIRE((from->run != NULL) != (from->run_exclusive != NULL), ECS_INVALID);
+    if (from->term_count > ECS_TERMS_MAX) return ECS_INVALID;
+    if (from->run_exclusive != NULL && from->term_count > 0) return ECS_INVALID;
+    if (ecsi_system_find(schedule, name) != ECSI_NO_SYSTEM) return ECS_EXISTS;
+    status = ecsi_vec_reserve(memory, &schedule->systems, schedule->systems.count + 1,
+                              schedule->systems_max, sizeof(ecsi_system *));
+    if (status != ECS_OK) return status;
+    system = ecsi_system_alloc(memory, desc);
+    if (system == NULL) {
+        ecsi_keep_rewind(memory, mark);
+        return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    }
+    status = ecsi_system_fill(schedule, system, desc);
+    if (status != ECS_OK) {
+        ecsi_keep_rewind(memory, mark);
+        return status;
+    }
+    /* From here on memory that was kept stays: queries and resources outlive a refusal. */
+    info.name = system->name;
+    info.terms = from->terms;
+    info.term_count = from->term_count;
+    status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
+    if (status == ECS_OK && desc->init != NULL) status = desc->init(schedule->world, desc->user);
+    if (status != ECS_OK) {
+        ecsi_system_unbind(schedule, system);
+        return status;
+    }
+    *ECSI_VEC_AT(ecsi_system *, &schedule->systems, schedule->systems.count++) = system;
+    schedule->built = false;
+    return ECS_OK;
+}
+
+/* ---- Conflicts ------------------------------------------------------------------------ */
+
+/* 0: touches no shared value; 1: reads it; 2: writes it. */
+static uint32_t ecsi_access_strength(uint32_t access)
+{
+    switch (access) {
+    case ECS_ACCESS_WRITE:
+    case ECS_ACCESS_OPTIONAL_WRITE:
+    case ECS_ACCESS_RES_WRITE: return 2;
+    case ECS_ACCESS_READ:
+    case ECS_ACCESS_OPTIONAL:
+    case ECS_ACCESS_ANY:
+    case ECS_ACCESS_ANY_MORE:
+    case ECS_ACCESS_RES_READ:
+    case ECS_ACCESS_LOOKUP: return 1;
+    default: return 0;
+    }
+}
+
+static bool ecsi_access_is_resource(uint32_t access)
+{
+    return access == ECS_ACCESS_RES_READ || access == ECS_ACCESS_RES_WRITE;
+}
+
+/* Whether two systems may not run at the same time; `component` says because of what, 0 for
+ * an exclusive one. */
+static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
+                                  uint32_t *component)
+{
+    uint32_t i;
+    uint32_t k;
+    *component = 0;
+    ECSI_CHECK(a != b);
+    if (a->run_exclusive != NULL || b->run_exclusive != NULL) return true;
+    for (i = 0; i < a->query->term_count; i++) {
+        const ecsi_query_term *x = &a->query->terms[i];
+        uint32_t strength = ecsi_access_strength(x->access);
+        for (k = 0; k < b->query->term_count && strength > 0; k++) {
+            const ecsi_query_term *y = &b->query->terms[k];
+            uint32_t other = ecsi_access_strength(y->access);
+            if (x->component != y->component || other == 0 || strength + other < 3) continue;
+            if (ecsi_access_is_resource(x->access) != ecsi_access_is_resource(y->access)) continue;
+            *component = x->component;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- The graph ------------------------------------------------------------------------ */
+
+/* One phase while it is ordered: `members` are its systems in order of registration. */
+typedef struct ecsi_graph {
+    ecsi_schedule *schedule;
+    const uint32_t *members;
+    uint64_t *reach; /* row i: what comes after member i */
+    uint32_t count;
+    uint32_t words; /* of one row */
+    ecsi_text error;
+    ecs_status status;
+} ecsi_graph;
+
+static inline bool ecsi_graph_has(const ecsi_graph *graph, uint32_t from, uint32_t to)
+{
+    ECSI_CHECK(from < graph->count && to < graph->count);
+    return (graph->reach[(size_t)from * graph->words + to / 64] >> (to % 64) & 1u) != 0;
+}
+
+/* Everything that reaches `from`, and itself, reaches `to` and what that reaches. */
+static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
+{
+    uint32_t i;
+    uint32_t w;
+    ECSI_CHECK(from != to);
+    ECSI_CHECK(!ecsi_graph_has(graph, to, from));
+    if (ecsi_graph_has(graph, from, to)) return;
+    for (i = 0; i < graph->count; i++) {
+        uint64_t *row = &graph->reach[(size_t)i * graph->words];
+        const uint64_t *more = &graph->reach[(size_t)to * graph->words];
+        if (i != from && !ecsi_graph_has(graph, i, from)) continue;
+        for (w = 0; w < graph->words; w++) row[w] |= more[w];
+        row[to / 64] |= (uint64_t)1 << (to % 64);
+    }
+}
+
+static const char *ecsi_graph_name(const ecsi_graph *graph, uint32_t member)
+{
+    ECSI_CHECK(member < graph->count);
+    return ecsi_system_at(graph->schedule, graph->members[member])->name;
+}
+
+/* The member of that name, or count. */
+static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
+{
+    uint32_t i = 0;
+    ECSI_CHECK(name != NULL);
+    while (i < graph->count && strcmp(ecsi_graph_name(graph, i), name) != 0) i++;
+    return i;
+}
+
+/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
+static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
+{
+    uint32_t i;
+    ECSI_CHECK(a != NULL);
+    ECSI_CHECK(b != NULL);
+    for (i = 0; i < a->before_count; i++) {
+        if (strcmp(a->order_names[i], b->name) == 0) return true;
+    }
+    for (i = 0; i < b->after_count; i++) {
+        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
+    }
+    return false;
+}
+
+/* The edge from -> to closes a cycle: prints it, following explicit edges from `to` back to
+ * `from`. Each step comes nearer, so there are at most `count`. */
+static void ecsi_graph_cycle(ecsi_graph *graph, uint32_t from, uint32_t to)
+{
+    uint32_t at = to;
+    uint32_t step;
+    graph->status = ECS_CYCLE;
+    ECSI_CHECK(from < graph->count);
+    ecsi_print(&graph->error, "cycle: %s -> %s", ecsi_graph_name(graph, from),
+               ecsi_graph_name(graph, to));
+    for (step = 0; at != from && step < graph->count; step++) {
+        const ecsi_system *here = ecsi_system_at(graph->schedule, graph->members[at]);
+        uint32_t next;
+        for (next = 0; next < graph->count; next++) {
+            const ecsi_system *there = ecsi_system_at(graph->schedule, graph->members[next]);
+            if (next == at || !ecsi_system_precedes(here, there)) continue;
+            if (next == from || ecsi_graph_has(graph, next, from)) break;
+        }
+        if (next == graph->count) break;
+        at = next;
+        ecsi_print(&graph->error, " -> %s", ecsi_graph_name(graph, at));
+    }
+    ECSI_CHECK(step <= graph->count);
+    ecsi_print(&graph->error, "\n");
+}
+
+/* One name of an order list. */
+static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
+                                bool before)
+{
+    uint32_t other = ecsi_graph_find(graph, name);
+    uint32_t from = before ? member : other;
+    uint32_t to = before ? other : member;
+    ECSI_CHECK(member < graph->count);
+    if (other == graph->count) {
+        ecsi_print(&graph->error, "system %s: '%s' names %s, which is not in its phase\n",
+                   ecsi_graph_name(graph, member), before ? "before" : "after", name);
+        if (graph->status == ECS_OK) graph->status = ECS_NOT_FOUND;
+    } else if (from == to || ecsi_graph_has(graph, to, from)) {
+        ecsi_graph_cycle(graph, from, to);
+    } else {
+        ecsi_graph_add(graph, from, to);
+    }
+}
+
+/* Every two that conflict get an order; strict: they must have one. */
+static void ecsi_graph_conflicts(ecsi_graph *graph, bool strict)
+{
+    uint32_t a;
+    uint32_t b;
+    ECSI_CHECK(graph->status == ECS_OK || strict);
+    for (a = 0; a < graph->count; a++) {
+        const ecsi_system *first = ecsi_system_at(graph->schedule, graph->members[a]);
+        for (b = a + 1; b < graph->count; b++) {
+            const ecsi_system *second = ecsi_system_at(graph->schedule, graph->members[b]);
+            uint32_t component;
+            if (ecsi_graph_has(graph, a, b) || ecsi_graph_has(graph, b, a)) continue;
+            if (!ecsi_systems_conflict(first, second, &component)) continue;
+            if (!strict) {
+                ecsi_graph_add(graph, a, b);
+                continue;
+            }
+            ecsi_print(&graph->error, "conflict: %s and %s both touch %s and have no order\n",
+                       first->name, second->name,
+                       component == 0
+                           ? "the whole world"
+                           : ecsi_component_at(graph->schedule->queries->storage->components,
+                                               component)->name);
+            if (graph->status == ECS_OK) graph->status = ECS_CONFLICT;
+        }
+    }
+    ECSI_CHECK(a == graph->count);
+}
+
+/* Topological order, always the one that was registered first of those that may come. */
+static void ecsi_graph_sort(const ecsi_graph *graph, uint32_t *out)
+{
+    uint32_t *before = (uint32_t *)graph->schedule->before.data;
+    uint32_t done;
+    uint32_t i;
+    uint32_t k;
+    ECSI_CHECK(graph->count <= graph->schedule->before.capacity);
+    for (i = 0; i < graph->count; i++) {
+        before[i] = 0;
+        for (k = 0; k < graph->count; k++) before[i] += ecsi_graph_has(graph, k, i) ? 1u : 0u;
+    }
+    for (done = 0; done < graph->count; done++) {
+        i = 0;
+        while (before[i] != 0) i++;
+        ECSI_CHECK(i < graph->count);
+        before[i] = 0xffffffffu;
+        out[done] = i;
+        for (k = 0; k < graph->count; k++) {
+            if (ecsi_graph_has(graph, i, k)) before[k]--;
+        }
+    }
+}
+
+/* Orders one phase: its systems are in `order` from phase->first on. */
+static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
+                                   uint32_t *sorted, ecsi_text *error)
+{
+    uint32_t *members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
+    ecsi_graph graph;
+    uint32_t i;
+    uint32_t n;
+    graph.schedule = schedule;
+    graph.members = members;
+    graph.count = phase->count;
+    graph.words = (phase->count + 63) / 64;
+    graph.reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
+    graph.error = *error;
+    graph.status = ECS_OK;
+    memset(graph.reach, 0, (size_t)graph.count * graph.words * sizeof(uint64_t));
+    for (i = 0; i < graph.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, members[i]);
+        for (n = 0; n < system->before_count + system->after_count; n++) {
+            ecsi_graph_explicit(&graph, i, system->order_names[n], n < system->before_count);
+        }
+    }
+    if (schedule->strict) ecsi_graph_conflicts(&graph, true);
+    if (graph.status == ECS_OK) {
+        ecsi_graph_conflicts(&graph, false);
+        ecsi_graph_sort(&graph, sorted);
+        /* The rows of the matrix stay in order of registration: see ecsi_phase_after. */
+    }
+    *error = graph.error;
+    ECSI_CHECK(graph.status != ECS_INVALID);
+    return graph.status;
+}
+
+/* Room for the lists of a schedule of all systems. */
+static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    uint32_t n = schedule->systems.count;
+    uint32_t words = n * ((n + 63) / 64);
+    ecs_status status;
+    ECSI_CHECK(n <= schedule->systems_max);
+    if (n == 0) return ECS_OK;
+    status = ecsi_vec_reserve(memory, &schedule->order, n * 2, schedule->systems_max * 2,
+                              sizeof(uint32_t));
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->before, n, schedule->systems_max,
+                                  sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->reach, words, 0x7fffffffu,
+                                  sizeof(uint64_t));
+    }
+    ECSI_CHECK(status != ECS_FULL || memory->fixed);
+    return status;
+}
+
+/* Checks and orders all phases. Every error that is found is in schedule->error. */
+static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
+{
+    ecsi_text error = ecsi_text_begin(schedule->error, sizeof schedule->error);
+    uint32_t first = 0;
+    uint32_t reach = 0;
+    uint32_t p;
+    uint32_t s;
+    ecs_status status;
+    if (schedule->built) return ECS_OK;
+    status = ecsi_schedule_reserve(schedule);
+    if (status != ECS_OK) return status;
+    for (p = 1; p <= schedule->phases.count; p++) {
+        ecsi_phase *phase = ecsi_phase_at(schedule, p);
+        phase->first = first;
+        phase->count = 0;
+        phase->reach = reach;
+        for (s = 0; s < schedule->systems.count; s++) {
+            if (ecsi_system_at(schedule, s)->phase != p) continue;
+            *ECSI_VEC_AT(uint32_t, &schedule->order, first++) = s;
+            phase->count++;
+        }
+        reach += phase->count * ((phase->count + 63) / 64);
+        if (phase->count > 0) {
+            /* The second half of `order` says in which order the first half runs. */
+            uint32_t *sorted = ECSI_VEC_AT(uint32_t, &schedule->order,
+                                           schedule->systems.count + phase->first);
+            ecs_status one = ecsi_phase_build(schedule, phase, sorted, &error);
+            if (status == ECS_OK) status = one;
+        }
+    }
+    ECSI_CHECK(first == schedule->systems.count);
+    if (status != ECS_OK) {
+        ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %s", schedule->error);
+        return status;
+    }
+    schedule->built = true;
+    return ECS_OK;
+}
+
+/* The system that runs at `place` of a phase, and its number among the phase's members. */
+static inline uint32_t ecsi_phase_member(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t place)
+{
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(place < phase->count);
+    return *ECSI_VEC_AT(uint32_t, &schedule->order,
+                        schedule->systems.count + phase->first + place);
+}
+
+static inline uint32_t ecsi_phase_system(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t member)
+{
+    ECSI_CHECK(member < phase->count);
+    return *ECSI_VEC_AT(uint32_t, &schedule->order, phase->first + member);
+}
+
+/* Whether member `b` must come after member `a`. */
+static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t a,
+                             uint32_t b)
+{
+    uint32_t words = (phase->count + 63) / 64;
+    const uint64_t *row = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach + a * words);
+    ECSI_CHECK(a < phase->count && b < phase->count);
+    return (row[b / 64] >> (b % 64) & 1u) != 0;
+}
+
+/* ---- Running -------------------------------------------------------------------------- */
+
+/* Saves up time; answers how many steps are due. What is beyond the cap is dropped. */
+static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
+{
+    double step = (double)fixed->step_s;
+    uint32_t steps = 0;
+    ECSI_CHECK(step > 0);
+    ECSI_CHECK(dt >= 0);
+    fixed->saved_s += (double)dt;
+    while (fixed->saved_s >= step && steps < fixed->steps_max) {
+        fixed->saved_s -= step;
+        steps++;
+    }
+    if (fixed->saved_s >= step) {
+        double left = fixed->saved_s / step;
+        fixed->saved_s = left < 1e15 ? (left - (double)(uint64_t)left) * step : 0;
+    }
+    return steps;
+}
+
+static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
+                                ecs_status status, uint32_t block)
+{
+    ecs_tick_report *report = &schedule->report;
+    ecs_failure *failure;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    if (report->failure_count == ECS_FAILURES_MAX) {
+        report->failures_lost++;
+        return;
+    }
+    failure = &report->failures[report->failure_count++];
+    failure->system = system->name;
+    failure->phase = ecsi_phase_at(schedule, system->phase)->name;
+    failure->tick = schedule->tick;
+    failure->status = status;
+    failure->row_block = block;
+}
+
+/* Quota of a stream: what the system or the world says, and in fixed mode no more than the
+ * share that its rows give it, so that all together always fit. */
+static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system *system,
+                                uint32_t rows)
+{
+    size_t bytes = system->desc.stream_bytes_max;
+    ECSI_CHECK(rows > 0);
+    if (bytes != 0) return bytes;
+    bytes = schedule->stream_bytes_max;
+    if (schedule->memory->fixed) {
+        size_t share = (size_t)((double)schedule->share_bytes * rows /
+                                (double)(schedule->share_rows + 1));
+        if (bytes == 0 || share < bytes) bytes = share;
+    }
+    return bytes != 0 ? bytes : ECSI_STREAM_BYTES;
+}
+
+/* Starts the stream of a system for so many rows. */
+static inline void ecsi_system_stream(ecsi_schedule *schedule, const ecsi_system *system,
+                                      uint32_t index, uint32_t rows)
+{
+    ECSI_CHECK(index < schedule->systems.count);
+    ecsi_stream_open(&schedule->cmd, schedule->flush, &schedule->queue, index,
+                     ecsi_stream_bytes(schedule, system, rows), schedule->spawns_max);
+}
+
+/* In fixed mode: shares the phase's bytes out over the systems from `place` on, up to the next
+ * exclusive one, where the queue is flushed. */
+static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place)
+{
+    uint64_t rows = 0;
+    size_t taken = 0;
+    if (!schedule->memory->fixed) return;
+    for (; place < phase->count; place++) {
+        uint32_t member = ecsi_phase_member(schedule, phase, place);
+        const ecsi_system *system =
+            ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
+        uint32_t own = system->query->system ? ECSI_TASK_ROWS
+                                             : ecsi_query_row_count(system->query);
+        if (system->run_exclusive != NULL) break;
+        if (system->desc.stream_bytes_max != 0) {
+            uint64_t blocks = own / schedule->queries->storage->row_block_rows +
+                              system->query->matches.count + 1;
+            taken += (size_t)(blocks * system->desc.stream_bytes_max);
+        } else {
+            rows += own;
+        }
+    }
+    schedule->share_rows = rows;
+    schedule->share_bytes = taken < schedule->queue.bytes_max
+                                ? schedule->queue.bytes_max - taken
+                                : 0;
+    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
+}
+
+/* Runs the body over all spans. All row blocks run; the first failure is the lowest. */
+static ecs_status ecsi_system_spans(ecsi_schedule *schedule, ecsi_system *system,
+                                    uint32_t index, ecs_view *view, uint32_t *block)
+{
+    const ecsi_query *query = system->query;
+    ecs_status first = ECS_OK;
+    uint32_t number = 0;
+    uint32_t m;
+    ECSI_CHECK(!query->system);
+    if (system->unsplit) {
+        ecsi_system_stream(schedule, system, index,
+                           ecsi_max_u32(ecsi_query_row_count(query), 1));
+    }
+    view->base = 0;
+    for (m = 0; m < query->matches.count; m++) {
+        const ecsi_match *match = ecsi_match_at(query, m);
+        const ecsi_table *table = match->table;
+        ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            uint32_t row;
+            for (row = 0; row < chunk->count; row += table->block_rows, number++) {
+                uint32_t t;
+                ecs_status status;
+                view->count = ecsi_min_u32(table->block_rows, chunk->count - row);
+                view->entities = ecsi_chunk_entities(chunk) + row;
+                for (t = 0; t < query->term_count; t++) {
+                    uint32_t c = match->columns[t];
+                    if (c == ECSI_NO_COLUMN) {
+                        if (ecsi_access_is_column(query->terms[t].access)) {
+                            system->columns[t] = NULL;
+                        }
+                        continue;
+                    }
+                    system->columns[t] = ecsi_chunk_value(chunk, &table->columns[c], row);
+                    if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = schedule->tick;
+                }
+                if (!system->unsplit) ecsi_system_stream(schedule, system, index, view->count);
+                status = system->run(view);
+                if (ECSI_UNLIKELY(status != ECS_OK) && first == ECS_OK) {
+                    first = status;
+                    *block = number;
+                }
+                view->base += view->count;
+            }
+        }
+    }
+    return first;
+}
+
+#ifndef ECS_NO_EVENTS
+/* Hands the unseen events to the system's slots, or notes that they were seen. */
+static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, bool seen)
+{
+    ecsi_events *events = schedule->flush->events;
+    uint32_t t;
+    ECSI_CHECK(system->has_events);
+    for (t = 0; t < system->query->term_count; t++) {
+        ecsi_term_slot *slot = &system->slots[t];
+        if (slot->reader == 0) continue;
+        if (seen) {
+            ecsi_reader_advance(events, slot->reader, slot->events.count);
+        } else {
+            slot->events = ecsi_reader_peek(events, slot->reader);
+        }
+        ECSI_CHECK(system->columns[t] == &slot->events);
+    }
+}
+#endif
+
+/* Applies what the phase recorded so far, and what hooks recorded meanwhile. */
+static void ecsi_schedule_flush(ecsi_schedule *schedule)
+{
+    ecs_status status = ecsi_flush_queue(schedule->flush, &schedule->queue, schedule->tick);
+    if (status == ECS_OK) status = schedule->settle(schedule->world);
+    if (status != ECS_OK) {
+        ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
+                       ecs_status_text(status));
+    }
+    ECSI_CHECK(status != ECS_INVALID);
+}
+
+static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *system,
+                                        ecs_view *view, uint32_t *locks)
+{
+    uint32_t held = *locks;
+    ecs_status status;
+    ECSI_CHECK(system->run_exclusive != NULL);
+    ecsi_schedule_flush(schedule);
+    *locks = 0;
+    status = system->run_exclusive(schedule->world, view);
+    ECSI_CHECK(*locks == 0);
+    *locks = held;
+    return status;
+}
+
+/* Runs a system once. */
+static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
+{
+    ecsi_system *system = ecsi_system_at(schedule, index);
+    ecsi_queue_mark mark = ecsi_queue_where(&schedule->queue);
+    ecs_status status;
+    uint32_t block = 0;
+    bool ran = true;
+    ecs_view view;
+    ECSI_CHECK(schedule->ticking);
+    view.world = schedule->world;
+    view.cmd = &schedule->cmd;
+    view.entities = NULL;
+    view.user = system->desc.user;
+    view.tick = schedule->tick;
+    view.count = 0;
+    view.base = 0;
+    view.dt = dt;
+    view.columns = system->columns;
+    schedule->report.systems_run++;
+#ifndef ECS_NO_EVENTS
+    if (ECSI_UNLIKELY(system->has_events)) ecsi_system_events(schedule, system, false);
+#endif
+    if (system->run_exclusive != NULL) {
+        view.cmd = ecs_world_commands(schedule->world);
+        status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
+    } else if (system->query->system) {
+        ecsi_system_stream(schedule, system, index, ECSI_TASK_ROWS);
+        status = system->run(&view);
+    } else {
+        status = ecsi_system_spans(schedule, system, index, &view, &block);
+        ran = view.base > 0;
+    }
+    (void)ran;
+#ifndef ECS_NO_EVENTS
+    if (ECSI_UNLIKELY(system->has_events) && ran) ecsi_system_events(schedule, system, true);
+#endif
+    if (ECSI_LIKELY(status == ECS_OK)) return;
+    if (system->run_exclusive == NULL) ecsi_queue_rewind(schedule->flush, &schedule->queue, mark);
+    ecsi_report_failure(schedule, system, status, block);
+    if (system->desc.on_error != ECS_FAIL_FAST) return;
+    system->failed = true;
+    schedule->stop = true;
+    if (schedule->report.status == ECS_OK) schedule->report.status = status;
+}
+
+/* Runs a system as often as its time says. */
+static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
+{
+    ecsi_system *system = ecsi_system_at(schedule, index);
+    const ecs_system_desc *desc = &system->desc;
+    uint32_t steps;
+    ECSI_CHECK(dt >= 0);
+    if (!system->enabled) return;
+    if (system->fixed.step_s > 0) {
+        steps = ecsi_fixed_steps(&system->fixed, dt);
+        if (steps > 0 && desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
+        for (; steps > 0; steps--) ecsi_system_run(schedule, index, system->fixed.step_s);
+        return;
+    }
+    system->ticks++;
+    system->since_s += (double)dt;
+    if (system->ticks < desc->every_ticks) return;
+    if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return;
+    if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
+    dt = (float)system->since_s;
+    system->ticks = 0;
+    system->since_s = 0;
+    ecsi_system_run(schedule, index, dt);
+}
+
+/* Whether a system that failed fast must come before `member`. */
+static bool ecsi_phase_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                               uint32_t member)
+{
+    uint32_t i;
+    ECSI_CHECK(schedule->stop);
+    ECSI_CHECK(member < phase->count);
+    for (i = 0; i < phase->count; i++) {
+        if (i == member || !ecsi_phase_after(schedule, phase, i, member)) continue;
+        if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
+    }
+    return false;
+}
+
+/* Runs all systems of a phase once, and applies what they recorded. */
+static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, float dt)
+{
+    uint32_t place;
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(!schedule->stop);
+    if (phase->count == 0) return;
+    ecsi_segment_shares(schedule, phase, 0);
+    for (place = 0; place < phase->count; place++) {
+        uint32_t member = ecsi_phase_member(schedule, phase, place);
+        uint32_t index = ecsi_phase_system(schedule, phase, member);
+        if (ECSI_UNLIKELY(schedule->stop) && ecsi_phase_blocked(schedule, phase, member)) {
+            if (ecsi_system_at(schedule, index)->enabled) schedule->report.systems_skipped++;
+            continue;
+        }
+        ecsi_system_tick(schedule, index, dt);
+        if (ecsi_system_at(schedule, index)->run_exclusive != NULL) {
+            ecsi_segment_shares(schedule, phase, place + 1);
+        }
+    }
+    ecsi_schedule_flush(schedule);
+    for (place = 0; place < phase->count && schedule->stop; place++) {
+        ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
+    }
+}
+
+/* All phases in order, until a system fails fast. The schedule is built. */
+static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
+{
+    const ecsi_flush *flush = schedule->flush;
+    uint64_t applied = flush->applied;
+    uint64_t dropped = flush->dropped;
+    uint64_t refused = flush->refused;
+    ecs_tick_report *report = &schedule->report;
+    uint32_t p;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(schedule->built);
+    report->status = ECS_OK;
+    report->tick = schedule->tick;
+    report->systems_run = 0;
+    report->systems_skipped = 0;
+    report->failure_count = 0;
+    report->failures_lost = 0;
+    schedule->ticking = true;
+    schedule->stop = false;
+    for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
+        ecsi_phase *phase =
+            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
+        uint32_t steps = 1;
+        if (phase->fixed.step_s > 0) {
+            steps = ecsi_fixed_steps(&phase->fixed, dt);
+        }
+        for (; steps > 0 && !schedule->stop; steps--) {
+            ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
+        }
+    }
+    schedule->ticking = false;
+    report->commands_applied = flush->applied - applied;
+    report->commands_dropped = flush->dropped - dropped;
+    report->commands_refused = flush->refused - refused;
+    return report->status;
+}
+
+/* ---- Life ------------------------------------------------------------------------------- */
+
+static ecs_status ecsi_schedule_create(ecsi_schedule *schedule, size_t queue_bytes)
+{
+    static const char *const names[] = {"first", "pre_update", "update", "post_update", "last"};
+    ecsi_memory *memory = schedule->memory;
+    uint32_t n = schedule->systems_max;
+    uint32_t i;
+    ecs_status status =
+        ecsi_vec_create(memory, &schedule->phases, schedule->phases_max, sizeof(ecsi_phase));
+    ECSI_CHECK(schedule->phases_max >= 5);
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->phase_order, schedule->phases_max,
+                                 sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->systems, n, sizeof(ecsi_system *));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->order, n * 2, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->before, n, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->reach, n * ((n + 63) / 64), sizeof(uint64_t));
+    }
+    if (status == ECS_OK) status = ecsi_queue_create(memory, &schedule->queue, queue_bytes);
+    for (i = 0; i < 5 && status == ECS_OK && !memory->measuring; i++) {
+        ecs_phase_desc desc;
+        uint32_t number;
+        memset(&desc, 0, sizeof desc);
+        desc.name = names[i];
+        status = ecsi_phase_insert(schedule, &desc, &number);
+        ECSI_CHECK(status != ECS_OK || number == i + 1);
+    }
+    return status;
+}
+
+static void ecsi_schedule_destroy(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
+    ecsi_queue_destroy(memory, &schedule->queue);
+    ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
+    ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->systems, sizeof(ecsi_system *));
+    ecsi_vec_destroy(memory, &schedule->order, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->before, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->reach, sizeof(uint64_t));
+}
+
+#endif /* ECS_SCHEDULE_H */
+
+/* >>hash ======================================================== src/hash.h */
+
+/* hash.h: the world hash, the oracle of determinism.
+ *
+ * It sees what programs can see and nothing else: no address, no capacity, no padding of
+ * listed types. Components count by the hash of their name, so the hash does not depend on
+ * ids; tables count in order of creation, because that is the order of iteration. */
+/* floor: 12 */
+#ifndef ECS_HASH_H
+#define ECS_HASH_H
+
+#ifndef ECS_NO_HASH
+
+/* `count` values of a component: by hook, as a whole, or by field. */
+static uint64_t ecsi_hash_values(uint64_t h, const ecsi_component *c, const void *values,
+                                 uint32_t count)
+{
+    const unsigned char *p = (const unsigned char *)values;
+    uint32_t i;
+    uint32_t m;
+    ECSI_CHECK(c->type.bytes > 0);
+    ECSI_CHECK(values != NULL || count == 0);
+    if (c->hooks.hash != NULL) {
+        for (i = 0; i < count; i++) {
+            h = ecsi_mix(h, c->hooks.hash(p + (size_t)i * c->type.bytes, h, c->hooks.user));
+        }
+        return h;
+    }
+    if (c->hash_whole) return ecsi_hash_bytes(h, values, (size_t)count * c->type.bytes);
+    for (i = 0; i < count; i++, p += c->type.bytes) {
+        for (m = 0; m < c->type.member_count; m++) {
+            const ecs_member *member = &c->type.members[m];
+            if (member->bytes <= 8) {
+                h = ecsi_mix(h, ecsi_load_le(p + member->offset, member->bytes));
+            } else {
+                h = ecsi_hash_bytes(h, p + member->offset, member->bytes);
+            }
+        }
+    }
+    return h;
+}
+
+static uint64_t ecsi_hash_entities(uint64_t h, const ecsi_entities *entities)
+{
+    uint32_t slot = entities->free_head;
+    uint32_t i;
+    h = ecsi_mix(h, (uint64_t)entities->front.alive_count << 32 | entities->front.record_count);
+    for (i = 0; i < entities->front.record_count; i++) {
+        const ecsi_record *record = ecsi_entities_record(entities, i);
+        h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->chunk != 0 ? 1u : 0u);
+    }
+    h = ecsi_mix(h, entities->free_count);
+    for (i = 0; i < entities->free_count; i++) {
+        ECSI_CHECK(slot != 0);
+        h = ecsi_mix(h, slot);
+        slot = ecsi_entities_record(entities, slot - 1)->row;
+    }
+    ECSI_CHECK(slot == 0);
+    return h;
+}
+
+static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const ecsi_table *table)
+{
+    ecsi_chunk *chunk;
+    uint32_t i;
+    uint32_t row;
+    h = ecsi_mix(h, (uint64_t)table->component_count << 32 | table->row_count);
+    for (i = 0; i < table->component_count; i++) {
+        h = ecsi_mix(h, ecsi_component_at(storage->components, table->ids[i])->name_hash);
+    }
+    for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
+        for (row = 0; row < chunk->count; row += table->block_rows) {
+            uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
+            ECSI_CHECK(chunk->table == table);
+            h = ecsi_hash_bytes(h, ecsi_chunk_entities(chunk) + row, count * sizeof(ecs_entity));
+            for (i = 0; i < table->column_count; i++) {
+                const ecsi_column *column = &table->columns[i];
+                h = ecsi_mix(h, *ecsi_chunk_tick(chunk, i, row));
+                h = ecsi_hash_values(h, ecsi_component_at(storage->components,
+                                                          column->component),
+                                     ecsi_chunk_value(chunk, column, row), count);
+            }
+        }
+    }
+    ECSI_CHECK(table->row_count == 0 || table->first != NULL);
+    return h;
+}
+
+static uint64_t ecsi_hash_resources(uint64_t h, const ecsi_components *components)
+{
+    uint32_t id;
+    ECSI_CHECK(components->list.count <= components->max);
+    for (id = 1; id <= components->list.count; id++) {
+        const ecsi_component *c = ecsi_component_at(components, id);
+        if (c->resource == NULL) continue;
+        ECSI_CHECK(c->type.bytes > 0);
+        h = ecsi_hash_values(ecsi_mix(h, c->name_hash), c, c->resource, 1);
+    }
+    return h;
+}
+
+#ifndef ECS_NO_EVENTS
+static uint64_t ecsi_hash_events(uint64_t h, const ecsi_events *events)
+{
+    uint32_t i;
+    ECSI_CHECK(events->list.count <= events->components->max);
+    for (i = 0; i < events->list.count; i++) {
+        const ecsi_event *event = ecsi_event_at(events, i);
+        const ecsi_component *c = ecsi_component_at(events->components, event->component);
+        h = ecsi_mix(ecsi_mix(h, c->name_hash), event->position);
+        h = ecsi_mix(ecsi_mix(h, event->count), event->reader_count);
+        h = ecsi_hash_values(h, c, event->data + (size_t)event->begin * event->bytes,
+                             event->count);
+    }
+    for (i = 1; i <= events->readers.count; i++) {
+        const ecsi_reader *reader = ecsi_reader_at(events, i);
+        ECSI_CHECK(reader->event <= events->list.count);
+        h = ecsi_mix(ecsi_mix(h, reader->event), reader->event == 0 ? 0 : reader->position);
+    }
+    return h;
+}
+#endif
+
+/* Bits of a time. */
+static uint64_t ecsi_hash_time(uint64_t h, double seconds)
+{
+    uint64_t bits;
+    ECSI_CHECK(sizeof bits == sizeof seconds);
+    memcpy(&bits, &seconds, sizeof bits);
+    ECSI_CHECK(seconds >= 0);
+    return ecsi_mix(h, bits);
+}
+
+static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
+{
+    uint32_t i;
+    ECSI_CHECK(schedule->phases.count == schedule->phase_order.count);
+    for (i = 1; i <= schedule->phases.count; i++) {
+        h = ecsi_hash_time(h, ecsi_phase_at(schedule, i)->fixed.saved_s);
+    }
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        h = ecsi_mix(h, ecsi_hash_text(system->name));
+        h = ecsi_hash_time(ecsi_hash_time(h, system->since_s), system->fixed.saved_s);
+        h = ecsi_mix(h, (uint64_t)system->ticks << 1 | (system->enabled ? 1u : 0u));
+        ECSI_CHECK(system->phase <= schedule->phases.count);
+    }
+    return h;
+}
+
+#endif /* ECS_NO_HASH */
+
+#endif /* ECS_HASH_H */
+
+/* >>explain ================================================== src/explain.h */
+
+/* explain.h: says in words why a query matches, a schedule has its order, an entity is
+ * where it is, and commands were dropped. */
+/* floor: 12 */
+#ifndef ECS_EXPLAIN_H
+#define ECS_EXPLAIN_H
+
+#ifndef ECS_NO_EXPLAIN
+
+/* Tables of a query that are listed one by one. */
+#define ECSI_EXPLAIN_TABLES_MAX 256u
+
+static const char *ecsi_access_name(uint32_t access)
+{
+    static const char *const names[] = {"?",         "READ",     "WRITE",          "WITH",
+                                        "NOT",       "OPTIONAL", "OPTIONAL_WRITE", "ANY",
+                                        "ANY",       "RES_READ", "RES_WRITE",      "ON",
+                                        "EMIT",      "LOOKUP"};
+    ECSI_CHECK(access < ECS_ACCESS_COUNT);
+    return names[access];
+}
+
+static const char *ecsi_component_name(const ecsi_components *components, uint32_t id)
+{
+    ECSI_CHECK(components != NULL);
+    return ecsi_component_known(components, id) ? ecsi_component_at(components, id)->name : "?";
+}
+
+static void ecsi_explain_set(ecsi_text *text, const ecsi_components *components,
+                             const ecsi_table *table)
+{
+    uint32_t i;
+    ECSI_CHECK(table != NULL);
+    ecsi_print(text, "{");
+    for (i = 0; i < table->component_count; i++) {
+        ecsi_print(text, "%s%s", i == 0 ? "" : ", ",
+                   ecsi_component_name(components, table->ids[i]));
+    }
+    ecsi_print(text, "}");
+}
+
+static void ecsi_explain_terms(ecsi_text *text, const ecsi_components *components,
+                               const ecsi_query *query)
+{
+    uint32_t t;
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    if (query->term_count == 0) ecsi_print(text, " no terms");
+    for (t = 0; t < query->term_count; t++) {
+        ecsi_print(text, " %s(%s)", ecsi_access_name(query->terms[t].access),
+                   ecsi_component_name(components, query->terms[t].component));
+    }
+}
+
+/* The first term that a table fails. */
+static void ecsi_explain_mismatch(ecsi_text *text, const ecsi_components *components,
+                                  const ecsi_query *query, const ecsi_table *table)
+{
+    uint32_t t;
+    ECSI_CHECK(!ecsi_query_matches(query, table));
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        bool has = ecsi_table_find(table, term->component) != NULL;
+        const char *name = ecsi_component_name(components, term->component);
+        if (ecsi_access_is_required(term->access) && !has) {
+            ecsi_print(text, "no: %s(%s) is missing", ecsi_access_name(term->access), name);
+            return;
+        }
+        if (term->access == ECS_ACCESS_NOT && has) {
+            ecsi_print(text, "no: it has NOT(%s)", name);
+            return;
+        }
+    }
+    ecsi_print(text, "no: none of an ANY group");
+    ECSI_CHECK(t == query->term_count);
+}
+
+static void ecsi_explain_query_text(ecsi_text *text, const ecsi_queries *queries,
+                                    const ecsi_query *query)
+{
+    const ecsi_storage *storage = queries->storage;
+    uint32_t t;
+    ECSI_CHECK(query != NULL);
+    ecsi_print(text, "query %s:", query->name);
+    ecsi_explain_terms(text, storage->components, query);
+    ecsi_print(text, "\n%u of %u tables match, %u rows\n", query->matches.count,
+               storage->tables.count, ecsi_query_row_count(query));
+    for (t = 0; t < storage->tables.count && t < ECSI_EXPLAIN_TABLES_MAX; t++) {
+        const ecsi_table *table = ecsi_table_at(storage, t);
+        ecsi_print(text, "  table %u ", t);
+        ecsi_explain_set(text, storage->components, table);
+        ecsi_print(text, " %u rows: ", table->row_count);
+        if (ecsi_query_matches(query, table)) {
+            ecsi_print(text, "yes");
+        } else {
+            ecsi_explain_mismatch(text, storage->components, query, table);
+        }
+        ecsi_print(text, "\n");
+    }
+    ECSI_CHECK(t <= storage->tables.count);
+}
+
+static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storage,
+                                     ecs_entity entity)
+{
+    const ecsi_entities *entities = storage->entities;
+    const ecsi_record *record = ecsi_entities_find(entities, entity);
+    uint32_t index = ecs_index(entity);
+    ECSI_CHECK(entities->front.record_count <= entities->max);
+    if (record != NULL) {
+        const ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+        ecsi_print(text, "entity %u generation %u: alive, table %u, row %u of chunk %u\n", index,
+                   ecs_generation(entity), chunk->table->id, record->row, chunk->number);
+        ecsi_explain_set(text, storage->components, chunk->table);
+        ecsi_print(text, "\n");
+    } else if (ecs_is_null(entity)) {
+        ecsi_print(text, "the null entity\n");
+    } else if (ecs_is_provisional(entity)) {
+        ecsi_print(text, "a provisional handle: its spawn is recorded, or its flush is over\n");
+    } else if (index >= entities->front.record_count) {
+        ecsi_print(text, "entity %u: this world never had such a slot\n", index);
+    } else {
+        ecsi_print(text, "entity %u generation %u: stale; the slot is at generation %u, %s\n",
+                   index, ecs_generation(entity),
+                   ecsi_entities_record(entities, index)->generation,
+                   ecsi_entities_record(entities, index)->chunk != 0 ? "alive" : "free");
+    }
+    ECSI_CHECK(text->total > 0);
+}
+
+/* Why one system comes where it comes: what it must wait for, directly. */
+static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
+                                const ecsi_phase *phase, uint32_t member)
+{
+    const ecsi_components *components = schedule->queries->storage->components;
+    const ecsi_system *system =
+        ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
+    uint32_t i;
+    ecsi_print(text, "  %s%s%s:", system->name, system->run_exclusive != NULL ? " exclusive" : "",
+               system->enabled ? "" : " disabled");
+    ecsi_explain_terms(text, components, system->query);
+    ecsi_print(text, "\n");
+    for (i = 0; i < phase->count; i++) {
+        const ecsi_system *other =
+            ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i));
+        uint32_t component;
+        if (i == member || !ecsi_phase_after(schedule, phase, i, member)) continue;
+        if (ecsi_system_precedes(other, system)) {
+            ecsi_print(text, "    after %s: explicit order\n", other->name);
+        } else if (ecsi_systems_conflict(other, system, &component)) {
+            ecsi_print(text, "    after %s: both touch %s\n", other->name,
+                       component == 0 ? "the whole world"
+                                      : ecsi_component_name(components, component));
+        }
+    }
+    ECSI_CHECK(i == phase->count);
+}
+
+static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *schedule)
+{
+    uint32_t p;
+    ECSI_CHECK(schedule->phases.count == schedule->phase_order.count);
+    if (!schedule->built) {
+        ecsi_print(text, "not built%s%s", schedule->error[0] == 0 ? " yet\n" : ":\n",
+                   schedule->error);
+        return;
+    }
+    for (p = 0; p < schedule->phase_order.count; p++) {
+        const ecsi_phase *phase =
+            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
+        uint32_t place;
+        ecsi_print(text, "phase %s: %u systems", phase->name, phase->count);
+        if (phase->fixed.step_s > 0) {
+            ecsi_print(text, ", fixed step %g s, at most %u a tick",
+                       (double)phase->fixed.step_s, phase->fixed.steps_max);
+        }
+        ecsi_print(text, "\n");
+        for (place = 0; place < phase->count; place++) {
+            ecsi_explain_system(text, schedule, phase,
+                                ecsi_phase_member(schedule, phase, place));
+        }
+    }
+    ECSI_CHECK(p == schedule->phase_order.count);
+}
+
+static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t system)
+{
+    ECSI_CHECK(schedule != NULL);
+    if (system >= schedule->systems.count) return "the world's stream";
+    return ecsi_system_at(schedule, system)->name;
+}
+
+static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedule)
+{
+    static const char *const kinds[] = {"stream", "spawn", "despawn", "add",
+                                        "remove", "set",   "custom",  "event"};
+    const ecsi_flush *flush = schedule->flush;
+    uint32_t kept = ecsi_min_u32(flush->drop_count, ECSI_DROPS_MAX);
+    uint32_t i;
+    ecsi_print(text, "%u commands dropped, the last %u:\n", flush->drop_count, kept);
+    for (i = flush->drop_count - kept; i != flush->drop_count; i++) {
+        const ecsi_drop *drop = &flush->drops[i % ECSI_DROPS_MAX];
+        ECSI_CHECK(drop->kind <= ECSI_COMMAND_EVENT);
+        ecsi_print(text, "  tick %llu: %s", (unsigned long long)drop->tick, kinds[drop->kind]);
+        if (drop->component != 0) {
+            ecsi_print(text, " %s", ecsi_component_name(flush->components, drop->component));
+        }
+        if ((drop->entity >> 31 & 1u) != 0) {
+            ecsi_print(text, " on a provisional entity");
+        } else {
+            ecsi_print(text, " on entity %u generation %u", (uint32_t)drop->entity,
+                       (uint32_t)(drop->entity >> 32));
+        }
+        ecsi_print(text, ", recorded by %s: %s", ecsi_explain_recorder(schedule, drop->system),
+                   ecs_status_text(drop->why));
+        if (drop->killer != ECSI_NO_SYSTEM) {
+            ecsi_print(text, "; despawned by %s",
+                       ecsi_explain_recorder(schedule, drop->killer));
+        }
+        ecsi_print(text, "\n");
+    }
+    ECSI_CHECK(kept <= ECSI_DROPS_MAX);
+}
+
+#endif /* ECS_NO_EXPLAIN */
+
+#endif /* ECS_EXPLAIN_H */
+
+/* >>world ====================================================== src/world.h */
+
+/* world.h: the roof: a world is made, and the public functions go to their modules. */
+/* floor: 13 */
+#ifndef ECS_WORLD_H
+#define ECS_WORLD_H
+
+struct ecs_world {
+    ecsi_entities entities; /* must be first: it begins with the ecsi_front */
+    ecsi_memory memory;
+    ecsi_log log;
+    ecs_world_desc desc;    /* with the defaults filled in */
+    ecsi_components components;
+    ecsi_storage storage;
+    ecsi_editor editor;
+#ifndef ECS_NO_EVENTS
+    ecsi_events events;
+#endif
+    ecsi_queries queries;
+    ecsi_flush flush;
+    ecsi_schedule schedule;
+    ecsi_queue own[2];      /* the world's stream records in one while the other is applied */
+    uint32_t own_current;
+    uint64_t own_since;     /* tick of its last flush */
+    ecs_commands own_cmd;
+    uint32_t locks;         /* iterations, hooks, tick, flush */
+    ecs_status status;      /* of the last call that answers a handle */
+};
+
+#ifndef ECS_STATIC
+ECSI_EXTERN const int ECSI_CONFIG;
+const int ECSI_CONFIG = 1;
+#endif
+
+/* ---- Descriptions ------------------------------------------------------------------- */
+
+static uint32_t ecsi_default_u32(uint32_t given, uint32_t otherwise)
+{
+    return given != 0 ? given : otherwise;
+}
+
+/* Fills in the defaults of a fixed world's storage. */
+static void ecsi_desc_fixed(ecs_world_desc *d)
+{
+    uint64_t chunks;
+    ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    d->entities_max = ecsi_default_u32(d->entities_max, 65536);
+    d->tables_max = ecsi_default_u32(d->tables_max, 1024);
+    if (d->table_slots_max == 0) {
+        d->table_slots_max = d->tables_max > 0x0fffffffu ? 0xffffffffu : d->tables_max * 16u;
+    }
+    d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 65536);
+    chunks = (uint64_t)d->entities_max * 64u / d->chunk_bytes + d->tables_max / 16u + 2u;
+    d->chunks_max = ecsi_default_u32(d->chunks_max, (uint32_t)chunks);
+    d->queries_max = ecsi_default_u32(d->queries_max, 256);
+    d->systems_max = ecsi_default_u32(d->systems_max, 128);
+    d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 65536);
+    d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 262144);
+    if (d->command_bytes_max == 0) {
+        d->command_bytes_max = (size_t)d->entities_max * 64u;
+        if (d->command_bytes_max < (size_t)1 << 20) d->command_bytes_max = (size_t)1 << 20;
+    }
+    ECSI_CHECK(d->chunks_max > 0);
+}
+
+static void ecsi_desc_grow(ecs_world_desc *d)
+{
+    ECSI_CHECK(d->memory == ECS_MEMORY_GROW);
+    d->entities_max = ecsi_default_u32(d->entities_max, ECS_ENTITIES_MAX);
+    d->tables_max = ecsi_default_u32(d->tables_max, 65536);
+    d->table_slots_max = ecsi_default_u32(d->table_slots_max, 0xffffffffu);
+    d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 2u << 20);
+    d->chunks_max = ecsi_default_u32(d->chunks_max, 0x7ffffffeu);
+    d->queries_max = ecsi_default_u32(d->queries_max, 4096);
+    d->systems_max = ecsi_default_u32(d->systems_max, 1024);
+    d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
+    d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
+    if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
+    ECSI_CHECK(d->queries_max >= d->systems_max);
+}
+
+/* The description with its defaults; false when it makes no sense. */
+static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
+{
+    ECSI_CHECK(d != NULL);
+    memset(d, 0, sizeof *d);
+    if (from != NULL) *d = *from;
+    if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
+    if (d->memory == ECS_MEMORY_FIXED) {
+        ecsi_desc_fixed(d);
+    } else {
+        ecsi_desc_grow(d);
+    }
+    d->components_max = ecsi_default_u32(d->components_max, 1024);
+    d->row_block_rows = ecsi_default_u32(d->row_block_rows, 4096);
+    d->getters_max = ecsi_default_u32(d->getters_max, 64);
+    d->phases_max = ecsi_default_u32(d->phases_max, 32);
+    d->stream_spawns_max = ecsi_default_u32(d->stream_spawns_max, ECSI_ORDINALS_MAX);
+    if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
+    if (d->tables_max >= 1u << 26 || d->chunks_max > 0x7ffffffeu) return false;
+    if (d->queries_max >= 1u << 26 || d->systems_max > 1u << 16) return false;
+    if (d->getters_max > 1u << 20 || d->phases_max < 5 || d->phases_max > 1u << 16) return false;
+    if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
+    if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
+    if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
+    if (d->command_bytes_max < 4096) return false;
+    return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
+}
+
+/* Bytes that the world's own stream may record; the world has two queues for it. */
+static size_t ecsi_own_bytes(const ecs_world_desc *d)
+{
+    size_t bytes = d->command_bytes_max / 4;
+    ECSI_CHECK(d->command_bytes_max >= 4096);
+    if (d->memory == ECS_MEMORY_GROW) return d->command_bytes_max;
+    return bytes < 65536 ? d->command_bytes_max : bytes;
+}
+
+/* What ecsi_keep needs at most, for everything that the limits allow. */
+static size_t ecsi_keep_bytes(const ecs_world_desc *d)
+{
+    size_t bytes = 4096;
+    ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    bytes += (size_t)d->components_max * ECSI_COMPONENT_KEEP_BYTES;
+    bytes += (size_t)d->tables_max * ECSI_TABLE_KEEP_BYTES;
+    bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
+    bytes += (size_t)d->queries_max * (ECSI_QUERY_KEEP_BYTES + (size_t)d->tables_max * 16u);
+    bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
+    return bytes + d->resource_bytes_max + d->event_bytes_max;
+}
+
+/* ---- Making ------------------------------------------------------------------------- */
+
+/* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
+static ecs_status ecsi_world_settle(ecs_world *world)
+{
+    uint32_t round;
+    ECSI_CHECK(!world->flush.running);
+    for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
+        ecsi_queue *queue = &world->own[world->own_current];
+        ecs_status status;
+        if (queue->command_count == 0) return ECS_OK;
+        status = ecsi_flush_components(&world->flush);
+        if (status != ECS_OK) return status;
+        world->own_current ^= 1u;
+        ECSI_CHECK(world->own[world->own_current].command_count == 0);
+        ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[world->own_current],
+                         ECSI_NO_SYSTEM, SIZE_MAX, world->desc.stream_spawns_max);
+        status = ecsi_flush_queue(&world->flush, queue, world->own_since);
+        world->own_since = world->schedule.tick;
+        ECSI_CHECK(status == ECS_OK);
+    }
+    return ECS_OK;
+}
+
+/* Ties the modules together; no memory is taken. */
+static void ecsi_world_wire(ecs_world *world)
+{
+    const ecs_world_desc *d = &world->desc;
+    ecsi_memory *memory = &world->memory;
+    ECSI_CHECK(d->entities_max > 0);
+    world->log.write = d->log != NULL ? d->log : ecsi_log_stderr;
+    world->log.user = d->log_user;
+    world->components.memory = memory;
+    world->components.world = world;
+    world->components.locks = &world->locks;
+    world->components.resource_bytes_max = d->resource_bytes_max;
+    world->storage.memory = memory;
+    world->storage.entities = &world->entities;
+    world->storage.components = &world->components;
+    world->storage.tick = &world->schedule.tick;
+    world->storage.getters_max = d->getters_max;
+    world->storage.tables_max = d->tables_max;
+    world->storage.slots_max = d->table_slots_max;
+    world->storage.chunk_bytes = d->chunk_bytes;
+    world->storage.chunks_max = d->chunks_max;
+    world->storage.row_block_rows = d->row_block_rows;
+    world->editor.storage = &world->storage;
+#ifndef ECS_NO_EVENTS
+    world->events.components = &world->components;
+    world->events.readers_max = d->systems_max * 4u + 64u;
+    world->events.bytes_max = d->event_bytes_max;
+    world->flush.events = &world->events;
+#endif
+    world->queries.storage = &world->storage;
+    world->queries.max = d->queries_max;
+    world->queries.match_bytes_max = (size_t)d->queries_max * d->tables_max * 16u;
+    world->flush.editor = &world->editor;
+    world->flush.storage = &world->storage;
+    world->flush.components = &world->components;
+    world->flush.memory = memory;
+    world->flush.world = world;
+    world->flush.locks = &world->locks;
+    world->schedule.flush = &world->flush;
+    world->schedule.queries = &world->queries;
+    world->schedule.memory = memory;
+    world->schedule.world = world;
+    world->schedule.log = &world->log;
+    world->schedule.phases_max = d->phases_max;
+    world->schedule.systems_max = d->systems_max;
+    world->schedule.stream_bytes_max = d->stream_bytes_max;
+    world->schedule.spawns_max = d->stream_spawns_max;
+    world->schedule.strict = d->strict;
+    world->schedule.settle = ecsi_world_settle;
+    ECSI_CHECK(world->locks == 0);
+}
+
+/* Takes the memory that a new world needs; measures it when `memory` measures. */
+static ecs_status ecsi_world_reserve(ecs_world *world)
+{
+    ecsi_memory *memory = &world->memory;
+    const ecs_world_desc *d = &world->desc;
+    size_t own = ecsi_own_bytes(d);
+    size_t getters = d->getters_max;
+    ecs_status status = ecsi_keep_create(memory, memory->fixed ? ecsi_keep_bytes(d) : 1);
+    if (status == ECS_OK) status = ecsi_entities_create(memory, &world->entities, d->entities_max);
+    if (status == ECS_OK) status = ecsi_components_create(&world->components, d->components_max);
+    if (status == ECS_OK) {
+        world->storage.getters =
+            (ecsi_getter_slot *)ecsi_alloc(memory, getters * sizeof(ecsi_getter_slot), 16);
+        world->storage.getter_capacity =
+            (uint32_t *)ecsi_alloc(memory, getters * sizeof(uint32_t), 16);
+        if (!memory->measuring && (world->storage.getters == NULL ||
+                                   world->storage.getter_capacity == NULL)) {
+            return ECS_NO_MEMORY;
+        }
+    }
+    if (status == ECS_OK && !memory->measuring) {
+        memset(world->storage.getters, 0, getters * sizeof(ecsi_getter_slot));
+        memset(world->storage.getter_capacity, 0, getters * sizeof(uint32_t));
+    }
+    if (status == ECS_OK) status = ecsi_storage_create(&world->storage);
+#ifndef ECS_NO_EVENTS
+    if (status == ECS_OK) status = ecsi_events_create(&world->events);
+#endif
+    if (status == ECS_OK) status = ecsi_queries_create(&world->queries);
+    if (status == ECS_OK) {
+        status = ecsi_flush_create(&world->flush, ecsi_own_bytes(d) > d->command_bytes_max
+                                                      ? own
+                                                      : d->command_bytes_max);
+    }
+    if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
+    if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
+    if (status == ECS_OK) {
+        status = ecsi_schedule_create(&world->schedule, d->command_bytes_max);
+    }
+    ECSI_CHECK(status != ECS_INVALID);
+    return status;
+}
+
+ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc)
+{
+    ecs_world_desc resolved;
+    ecs_world_desc given;
+    ecs_world world;
+    memset(&given, 0, sizeof given);
+    if (desc != NULL) given = *desc;
+    given.memory = ECS_MEMORY_FIXED;
+    if (!ecsi_desc_resolve(&given, &resolved)) return 0;
+    memset(&world, 0, sizeof world);
+    world.desc = resolved;
+    ecsi_world_wire(&world);
+    world.memory.fixed = true;
+    world.memory.measuring = true;
+    world.memory.block_used = sizeof world;
+    if (ecsi_world_reserve(&world) != ECS_OK) return 0;
+    ECSI_CHECK(world.memory.block_used > sizeof world);
+    return ecsi_align_up(world.memory.block_used, 64);
+}
+
+/* Memory for the world itself, and in fixed mode for all that it will ever have. */
+static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator *allocator,
+                                    size_t *bytes)
+{
+    void *memory = d->buffer;
+    ECSI_CHECK(bytes != NULL);
+    *bytes = sizeof(ecs_world);
+    if (d->memory == ECS_MEMORY_FIXED) {
+        *bytes = ecs_world_bytes(d);
+        if (*bytes == 0) return NULL;
+        if (d->buffer != NULL && (d->buffer_bytes < *bytes ||
+                                  (uintptr_t)d->buffer % 64 != 0)) {
+            return NULL;
+        }
+    }
+    if (memory == NULL) memory = allocator->alloc(*bytes, 64, allocator->user);
+    if (memory != NULL) memset(memory, 0, sizeof(ecs_world));
+    return (ecs_world *)memory;
+}
+
+/* Everything of a world but its entities and systems goes away. */
+static void ecsi_world_release(ecs_world *world)
+{
+    ecsi_memory *memory = &world->memory;
+    ecs_allocator allocator = memory->allocator;
+    size_t bytes = memory->fixed ? memory->block_bytes : sizeof *world;
+    bool own = world->desc.buffer == NULL;
+    size_t getters = world->desc.getters_max;
+    ecsi_schedule_destroy(&world->schedule);
+    ecsi_queue_destroy(memory, &world->own[0]);
+    ecsi_queue_destroy(memory, &world->own[1]);
+    ecsi_flush_destroy(&world->flush);
+    ecsi_queries_destroy(&world->queries);
+#ifndef ECS_NO_EVENTS
+    ecsi_events_destroy(&world->events);
+#endif
+    ecsi_storage_destroy(&world->storage);
+    ecsi_release(memory, world->storage.getters, getters * sizeof(ecsi_getter_slot), 16);
+    ecsi_release(memory, world->storage.getter_capacity, getters * sizeof(uint32_t), 16);
+    ecsi_components_destroy(&world->components);
+    ecsi_entities_destroy(memory, &world->entities);
+    ecsi_keep_destroy(memory);
+    ECSI_CHECK(memory->fixed || memory->bytes_allocated == sizeof *world);
+    if (own) allocator.release(world, bytes, 64, allocator.user);
+}
+
+ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
+{
+    ecs_world_desc d;
+    ecs_allocator allocator = ecsi_default_allocator();
+    ecs_world *world;
+    ecsi_table *root;
+    size_t bytes;
+    ecs_status status;
+    if (!ecsi_desc_resolve(desc, &d)) {
+        ecsi_log log;
+        log.write = desc->log != NULL ? desc->log : ecsi_log_stderr;
+        log.user = desc->log_user;
+        ecsi_log_print(&log, ECS_LOG_ERROR, "ecs_world_create: the description is not valid");
+        return NULL;
+    }
+    if (d.allocator != NULL) allocator = *d.allocator;
+    ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
+    world = ecsi_world_memory(&d, &allocator, &bytes);
+    if (world == NULL) return NULL;
+    world->desc = d;
+    ecsi_world_wire(world);
+    world->memory.allocator = allocator;
+    world->memory.fixed = d.memory == ECS_MEMORY_FIXED;
+    world->memory.bytes_allocated = bytes;
+    world->memory.block = (unsigned char *)world;
+    world->memory.block_bytes = world->memory.fixed ? bytes : 0;
+    world->memory.block_used = sizeof *world;
+    status = ecsi_world_reserve(world);
+    ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[0], ECSI_NO_SYSTEM, SIZE_MAX,
+                     d.stream_spawns_max);
+    if (status == ECS_OK) status = ecsi_table_of_set(&world->storage, NULL, 0, &root);
+    if (status != ECS_OK) {
+        ecsi_world_release(world);
+        return NULL;
+    }
+    return world;
+}
+
+/* Drops what was recorded and never applied. */
+static void ecsi_own_drop(ecs_world *world)
+{
+    uint32_t i;
+    for (i = 0; i < 2; i++) {
+        ecsi_queue *queue = &world->own[i];
+        ecsi_queue_mark start;
+        memset(&start, 0, sizeof start);
+        if (queue->command_count > 0) ecsi_queue_rewind(&world->flush, queue, start);
+        ECSI_CHECK(queue->command_count == 0);
+    }
+    ECSI_CHECK(!world->flush.running);
+}
+
+ECS_API void ecs_world_destroy(ecs_world *world)
+{
+    uint32_t i;
+    if (world == NULL) return;
+    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking);
+    for (i = world->schedule.systems.count; i > 0; i--) {
+        const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
+        if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
+    }
+    ecsi_own_drop(world);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        ecsi_edit_clear(&world->storage, ecsi_table_at(&world->storage, i));
+    }
+    ecsi_own_drop(world);
+    ecsi_resources_destroy(&world->components);
+    ECSI_CHECK(world->entities.front.alive_count == 0);
+    ecsi_world_release(world);
+}
+
+ECS_API ecs_status ecs_world_clear(ecs_world *world)
+{
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    for (i = 0; i < world->storage.tables.count; i++) {
+        ecsi_edit_clear(&world->storage, ecsi_table_at(&world->storage, i));
+    }
+    ECSI_CHECK(world->entities.front.alive_count == 0);
+    return ECS_OK;
+}
+
+ECS_API size_t ecs_shrink(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    if (world->locks != 0) return 0;
+    return ecsi_storage_shrink(&world->storage);
+}
+
+ECS_API ecs_status ecs_world_status(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    return world->status;
+}
+
+ECS_API uint64_t ecs_world_tick(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    return world->schedule.tick;
+}
+
+ECS_API uint64_t ecs_world_seed(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    return world->desc.seed;
+}
+
+/* ---- Statistics --------------------------------------------------------------------- */
+
+/* Bytes of one row. */
+static size_t ecsi_table_row_bytes(const ecsi_table *table)
+{
+    size_t bytes = sizeof(ecs_entity);
+    uint32_t i;
+    ECSI_CHECK(table->column_count <= table->component_count);
+    for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
+    return bytes;
+}
+
+ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
+                                         ecs_table_stats *out)
+{
+    const ecsi_table *table;
+    const ecsi_chunk *chunk;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    if (index >= world->storage.tables.count) return ECS_NOT_FOUND;
+    table = ecsi_table_at(&world->storage, index);
+    memset(out, 0, sizeof *out);
+    out->component_count = table->component_count;
+    out->row_count = table->row_count;
+    out->chunk_count = table->chunk_count;
+    out->bytes_live = table->row_count * ecsi_table_row_bytes(table);
+    for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
+        out->row_capacity += chunk->capacity;
+        out->bytes_storage += chunk->bytes;
+    }
+    return ECS_OK;
+}
+
+#ifndef ECS_NO_EVENTS
+/* Events of all types so far: accepted, and lost for whatever reason. */
+static void ecsi_events_sum(const ecs_world *world, uint64_t *sent, uint64_t *lost)
+{
+    uint32_t i;
+    *sent = 0;
+    *lost = world->flush.events_dropped;
+    ECSI_CHECK(world->events.list.count <= world->components.max);
+    for (i = 0; i < world->events.list.count; i++) {
+        const ecsi_event *event = ecsi_event_at(&world->events, i);
+        *sent += event->sent;
+        *lost += event->overwritten + event->refused;
+        ECSI_CHECK(event->count <= event->capacity);
+    }
+}
+#endif
+
+ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
+{
+    ecs_stats stats;
+    uint32_t i;
+    memset(&stats, 0, sizeof stats);
+    ECSI_REQUIRE(world != NULL, stats);
+    stats.entity_count = world->entities.front.alive_count;
+    stats.component_count = world->components.list.count;
+    stats.table_count = world->storage.tables.count;
+    stats.chunk_count = world->storage.chunk_count;
+    stats.query_count = world->queries.list.count;
+    stats.system_count = world->schedule.systems.count;
+    stats.bytes_allocated = world->memory.bytes_allocated;
+    stats.bytes_storage = world->storage.chunk_bytes_total;
+    for (i = 0; i < world->storage.tables.count; i++) {
+        const ecsi_table *table = ecsi_table_at(&world->storage, i);
+        stats.bytes_live += table->row_count * ecsi_table_row_bytes(table);
+    }
+    stats.commands_recorded = world->flush.recorded;
+    stats.commands_applied = world->flush.applied;
+    stats.commands_dropped = world->flush.dropped;
+    stats.commands_refused = world->flush.refused;
+#ifndef ECS_NO_EVENTS
+    ecsi_events_sum(world, &stats.events_sent, &stats.events_dropped);
+#endif
+    return stats;
+}
+
+/* ---- Components ----------------------------------------------------------------------- */
+
+ECS_API ecs_status ecs_component_register(ecs_world *world, const ecs_type *type,
+                                          ecs_component *out)
+{
+    uint32_t id = 0;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    status = ecsi_component_need(&world->components, type, &id);
+    if (out != NULL) out->id = id;
+    return status;
+}
+
+ECS_API ecs_status ecs_component_define(ecs_world *world, const ecs_type *type,
+                                        ecs_component *out)
+{
+    uint32_t id = 0;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    status = ecsi_component_register(&world->components, type, false, &id);
+    if (out != NULL) out->id = id;
+    return status;
+}
+
+ECS_API ecs_component ecs_component_of(const ecs_world *world, const ecs_type *type)
+{
+    ecs_component c = {0};
+    ECSI_REQUIRE(world != NULL, c);
+    ECSI_REQUIRE(type != NULL && type->name != NULL, c);
+    c.id = ecsi_component_seek(&world->components, type);
+    return c;
+}
+
+ECS_API ecs_component ecs_component_find(const ecs_world *world, const char *name)
+{
+    ecs_component c = {0};
+    ECSI_REQUIRE(world != NULL, c);
+    ECSI_REQUIRE(name != NULL, c);
+    c.id = ecsi_component_by_name(&world->components, name);
+    return c;
+}
+
+ECS_API const ecs_type *ecs_component_type(const ecs_world *world, ecs_component component)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    if (!ecsi_component_known(&world->components, component.id)) return NULL;
+    return &ecsi_component_at(&world->components, component.id)->type;
+}
+
+ECS_API uint32_t ecs_component_count(const ecs_world *world, ecs_component component)
+{
+    uint32_t count = 0;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), 0);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        const ecsi_table *table = ecsi_table_at(&world->storage, i);
+        if (ecsi_table_find(table, component.id) != NULL) count += table->row_count;
+    }
+    return count;
+}
+
+ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component,
+                                       const ecs_hooks *hooks)
+{
+    ecsi_component *c;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(hooks != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    c = ecsi_component_at(&world->components, component.id);
+    if (c->resource != NULL || ecs_component_count(world, component) > 0) return ECS_EXISTS;
+    ecsi_component_hooks_set(c, hooks);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        ecsi_table *table = ecsi_table_at(&world->storage, i);
+        if (ecsi_table_find(table, component.id) != NULL) ecsi_table_flags(&world->storage, table);
+    }
+    ecsi_shapes_forget(&world->editor);
+    return ECS_OK;
+}
+
+/* Whether every component's closure still fits. */
+static bool ecsi_requires_fit(const ecsi_components *components)
+{
+    uint32_t closure[ECSI_REQUIRE_MAX];
+    uint32_t id;
+    ECSI_CHECK(components->list.count <= components->max);
+    for (id = 1; id <= components->list.count; id++) {
+        if (!ecsi_component_at(components, id)->requires_others) continue;
+        if (ecsi_require_closure(components, id, closure) > ECSI_REQUIRE_MAX) return false;
+    }
+    return true;
+}
+
+ECS_API ecs_status ecs_component_require(ecs_world *world, ecs_component component,
+                                         ecs_component required)
+{
+    ecsi_components *components;
+    uint32_t closure[ECSI_REQUIRE_MAX];
+    uint32_t count;
+    uint32_t i;
+    ecsi_require pair;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    components = &world->components;
+    ECSI_REQUIRE(ecsi_component_known(components, component.id), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(components, required.id), ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    count = ecsi_require_closure(components, required.id, closure);
+    for (i = 0; i < count && i < ECSI_REQUIRE_MAX; i++) {
+        if (closure[i] == component.id) return ECS_CYCLE;
+    }
+    for (i = 0; i < components->requires_list.count; i++) {
+        const ecsi_require *r = ECSI_VEC_AT(ecsi_require, &components->requires_list, i);
+        if (r->component == component.id && r->required == required.id) return ECS_OK;
+    }
+    status = ecsi_vec_reserve(&world->memory, &components->requires_list,
+                              components->requires_list.count + 1,
+                              world->memory.fixed ? components->max : 0x7fffffffu, sizeof pair);
+    if (status != ECS_OK) return status;
+    pair.component = component.id;
+    pair.required = required.id;
+    *ECSI_VEC_AT(ecsi_require, &components->requires_list, components->requires_list.count++) =
+        pair;
+    ecsi_component_at(components, component.id)->requires_others = true;
+    if (!ecsi_requires_fit(components)) {
+        components->requires_list.count--;
+        return ECS_FULL;
+    }
+    ecsi_storage_edges_forget(&world->storage);
+    ecsi_shapes_forget(&world->editor);
+    return ECS_OK;
+}
+
+/* ---- Entities ------------------------------------------------------------------------- */
+
+/* For calls that answer a handle. */
+static inline ecs_entity ecsi_answer(ecs_world *world, ecs_status status, ecs_entity entity)
+{
+    ECSI_CHECK(status != ECS_OK || !ecs_is_null(entity));
+    world->status = status;
+    return ECSI_LIKELY(status == ECS_OK) ? entity : ecs_null();
+}
+
+ECS_API ecs_entity ecs_spawn(ecs_world *world)
+{
+    ecs_entity e = {0};
+    ECSI_REQUIRE(world != NULL, e);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ecsi_answer(world, ECS_LOCKED, e);
+    return ecsi_answer(
+        world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
+}
+
+ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
+{
+    ecs_entity e = {0};
+    ECSI_REQUIRE(world != NULL, e);
+    ECSI_REQUIRE(values != NULL || count == 0, e);
+    if (count == 0) return ecs_spawn(world);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ecsi_answer(world, ECS_LOCKED, e);
+    return ecsi_answer(world, ecsi_edit_spawn_shape(&world->editor, values, count, &e), e);
+}
+
+ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
+                                  const ecs_value *values, uint32_t value_count,
+                                  ecs_entity *out)
+{
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(values != NULL || value_count == 0, ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    if (entity_count == 0) return ECS_OK;
+    status = ecsi_edit_spawn_bulk(&world->editor, entity_count, values, value_count, out);
+    if (status == ECS_OK) {
+        ecsi_edit_bulk_notify(&world->editor, values, value_count, entity_count);
+    }
+    return status;
+}
+
+ECS_API ecs_status ecs_despawn(ecs_world *world, ecs_entity entity)
+{
+    ecsi_record *record;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
+    record = ecsi_entities_find(&world->entities, entity);
+    if (ECSI_UNLIKELY(record == NULL)) return ECS_STALE;
+    ecsi_edit_despawn(&world->storage, entity, record);
+    return ECS_OK;
+}
+
+ECS_API bool ecs_alive(const ecs_world *world, ecs_entity entity)
+{
+    ECSI_REQUIRE(world != NULL, false);
+    return ecsi_entities_find(&world->entities, entity) != NULL;
+}
+
+ECS_API uint32_t ecs_entity_count(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    return world->entities.front.alive_count;
+}
+
+ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index)
+{
+    ECSI_REQUIRE(world != NULL, ecs_null());
+    if (index >= world->entities.front.record_count) return ecs_null();
+    if (ecsi_entities_record(&world->entities, index)->chunk == 0) return ecs_null();
+    return ecsi_entities_handle(&world->entities, index);
+}
+
+ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous)
+{
+    uint32_t index = ecs_is_null(previous) ? 0 : ecs_index(previous) + 1;
+    ECSI_REQUIRE(world != NULL, ecs_null());
+    for (; index < world->entities.front.record_count; index++) {
+        if (ecsi_entities_record(&world->entities, index)->chunk != 0) {
+            return ecsi_entities_handle(&world->entities, index);
+        }
+    }
+    return ecs_null();
+}
+
+ECS_API ecs_entity ecs_clone(ecs_world *world, ecs_entity entity)
+{
+    ecs_entity e = {0};
+    ECSI_REQUIRE(world != NULL, e);
+    if (world->locks != 0) return ecsi_answer(world, ECS_LOCKED, e);
+    return ecsi_answer(world, ecsi_edit_clone(&world->storage, entity, &e), e);
+}
+
+/* ---- Components of one entity ----------------------------------------------------------- */
+
+/* What the edits of one component have in common. */
+static inline ecs_status ecsi_edit_begin(ecs_world *world, ecs_entity entity,
+                                         ecs_component component, ecsi_record **out)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
+    *out = ecsi_entities_find(&world->entities, entity);
+    return ECSI_LIKELY(*out != NULL) ? ECS_OK : ECS_STALE;
+}
+
+ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    ecsi_record *record;
+    ecs_status status = ecsi_edit_begin(world, entity, component, &record);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    return ecsi_edit_add(&world->storage, entity, record, component.id);
+}
+
+ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
+                              const void *value)
+{
+    ecsi_record *record;
+    ecs_status status = ecsi_edit_begin(world, entity, component, &record);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    if (ecsi_component_at(&world->components, component.id)->type.bytes == 0) {
+        return ECS_UNSUPPORTED;
+    }
+    return ecsi_edit_set(&world->storage, entity, record, component.id,
+                         (void *)(uintptr_t)value, false);
+}
+
+ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    ecsi_record *record;
+    ecs_status status = ecsi_edit_begin(world, entity, component, &record);
+    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
+    return ecsi_edit_remove(&world->storage, entity, record, component.id);
+}
+
+ECS_API bool ecs_has_id(const ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    const ecsi_record *record;
+    ECSI_REQUIRE(world != NULL, false);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (record == NULL || component.id == 0) return false;
+    return ecsi_table_find(ecsi_record_table(&world->storage, record), component.id) != NULL;
+}
+
+ECS_API const void *ecs_get_id(const ecs_world *world, ecs_entity entity,
+                               ecs_component component)
+{
+    const ecsi_record *record;
+    ECSI_REQUIRE(world != NULL, NULL);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (ECSI_UNLIKELY(record == NULL || component.id == 0)) return NULL;
+    return ecsi_row_value(&world->storage, record, component.id);
+}
+
+ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component component)
+{
+    ecsi_record *record;
+    void *value;
+    ECSI_REQUIRE(world != NULL, NULL);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (record == NULL || component.id == 0) return NULL;
+    value = ecsi_row_value(&world->storage, record, component.id);
+    if (value != NULL) ecsi_row_touch(&world->storage, record, component.id);
+    return value;
+}
+
+ECS_API uint32_t ecs_entity_components(const ecs_world *world, ecs_entity entity,
+                                       ecs_component *out, uint32_t max)
+{
+    const ecsi_record *record;
+    const ecsi_table *table;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(out != NULL || max == 0, 0);
+    record = ecsi_entities_find(&world->entities, entity);
+    if (record == NULL) return 0;
+    table = ecsi_record_table(&world->storage, record);
+    for (i = 0; i < table->component_count && i < max; i++) out[i].id = table->ids[i];
+    return table->component_count;
+}
+
+/* The id of a type for an edit; a locked world registers nothing. */
+static inline ecs_status ecsi_edit_type(ecs_world *world, const ecs_type *type,
+                                        ecs_component *out)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
+    return ecsi_component_need(&world->components, type, &out->id);
+}
+
+ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    return ECSI_LIKELY(status == ECS_OK) ? ecs_add_id(world, entity, c) : status;
+}
+
+ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
+                                const void *value)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    return ECSI_LIKELY(status == ECS_OK) ? ecs_set_id(world, entity, c, value) : status;
+}
+
+ECS_API ecs_status ecs_remove_type(ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    return ECSI_LIKELY(status == ECS_OK) ? ecs_remove_id(world, entity, c) : status;
+}
+
+ECS_API bool ecs_has_type(const ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    return ecs_has_id(world, entity, ecs_component_of(world, type));
+}
+
+ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
+                                 const ecs_type *type)
+{
+    return ecs_get_id(world, entity, ecs_component_of(world, type));
+}
+
+ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_type *type)
+{
+    return ecs_get_mut_id(world, entity, ecs_component_of(world, type));
+}
+
+ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out)
+{
+    static const ecsi_front nothing = {NULL, 0, 0};
+    uint32_t id;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    out->front = &nothing;
+    out->slot = NULL;
+    if (world->locks != 0) return ECS_LOCKED;
+    status = ecsi_component_need(&world->components, type, &id);
+    if (status == ECS_OK) status = ecsi_getter_need(&world->storage, id, &out->slot);
+    if (status == ECS_OK) out->front = &world->entities.front;
+    return status;
+}
+
+/* ---- Queries ------------------------------------------------------------------------------ */
+
+ECS_API ecs_status ecs_query_make(ecs_world *world, const ecs_query_info *info, ecs_query *out)
+{
+    ecsi_query *query;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(info != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    out->id = 0;
+    status = ecsi_query_make(&world->queries, info, false, &query);
+    if (status == ECS_OK) out->id = query->id;
+    return status;
+}
+
+ECS_API ecs_query ecs_query_find(const ecs_world *world, const ecs_query_info *info)
+{
+    ecs_query query = {0};
+    uint32_t at;
+    uint32_t id;
+    ECSI_REQUIRE(world != NULL, query);
+    ECSI_REQUIRE(info != NULL, query);
+    id = ecsi_map_find(&world->queries.by_address, (uint64_t)(uintptr_t)info, &at);
+    if (id != ECSI_MAP_NONE) query.id = id;
+    return query;
+}
+
+ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info)
+{
+    ecs_query query = ecs_query_find(world, info);
+    ecs_status status;
+    if (ECSI_LIKELY(query.id != 0)) return query;
+    ECSI_REQUIRE(world != NULL && info != NULL, query);
+    status = ecsi_map_reserve(&world->memory, &world->queries.by_address);
+    if (status == ECS_OK) status = ecs_query_make(world, info, &query);
+    if (status == ECS_OK) {
+        ecsi_map_put(&world->queries.by_address, (uint64_t)(uintptr_t)info, query.id);
+    }
+    world->status = status;
+    return query;
+}
+
+/* The query of a handle; NULL for null and unknown ones. */
+static inline ecsi_query *ecsi_query_get(const ecs_world *world, ecs_query query)
+{
+    if (query.id == 0 || query.id > world->queries.list.count) return NULL;
+    return ecsi_query_at(&world->queries, query.id);
+}
+
+ECS_API uint32_t ecs_query_count(const ecs_world *world, ecs_query query)
+{
+    const ecsi_query *q;
+    ECSI_REQUIRE(world != NULL, 0);
+    q = ecsi_query_get(world, query);
+    return q == NULL ? 0 : ecsi_query_row_count(q);
+}
+
+ECS_API ecs_status ecs_query_first(const ecs_world *world, ecs_query query, ecs_entity *out)
+{
+    const ecsi_query *q;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    *out = ecs_null();
+    q = ecsi_query_get(world, query);
+    for (i = 0; q != NULL && i < q->matches.count; i++) {
+        const ecsi_table *table = ecsi_match_at(q, i)->table;
+        if (table->row_count == 0) continue;
+        *out = ecsi_chunk_entities(table->first)[0];
+        return ECS_OK;
+    }
+    return ECS_NOT_FOUND;
+}
+
+ECS_API ecs_status ecs_query_single(const ecs_world *world, ecs_query query, ecs_entity *out)
+{
+    ecs_status status = ecs_query_first(world, query, out);
+    if (status != ECS_OK) return status;
+    if (ecs_query_count(world, query) == 1) return ECS_OK;
+    *out = ecs_null();
+    return ECS_MANY;
+}
+
+ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t *out_count)
+{
+    ecsi_query *q;
+    uint32_t count = 0;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (out_count != NULL) *out_count = 0;
+    if (world->locks != 0) return ECS_LOCKED;
+    q = ecsi_query_get(world, query);
+    ECSI_REQUIRE(q != NULL, ECS_INVALID);
+    for (i = 0; i < q->matches.count; i++) {
+        ecsi_table *table = ecsi_match_at(q, i)->table;
+        count += table->row_count;
+        ecsi_edit_clear(&world->storage, table);
+    }
+    if (out_count != NULL) *out_count = count;
+    return ECS_OK;
+}
+
+ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter)
+{
+    ECSI_REQUIRE_VOID(world != NULL);
+    ECSI_REQUIRE_VOID(iter != NULL);
+    ecsi_iter_start(iter, ecsi_query_get(world, query), &world->locks, world->schedule.tick);
+}
+
+ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter)
+{
+    const ecsi_query *q;
+    ECSI_REQUIRE_VOID(world != NULL);
+    ECSI_REQUIRE_VOID(iter != NULL);
+    q = ecsi_query_get(world, query);
+    if (q != NULL && q->writes) {
+        ECS_ASSERT(!q->writes);
+        q = NULL;
+    }
+    ecsi_iter_start(iter, q, NULL, UINT64_MAX);
+}
+
+ECS_API bool ecs_iter_next(ecs_iter *iter)
+{
+    ECSI_CHECK(iter != NULL);
+    return ecsi_iter_step(iter);
+}
+
+ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint32_t term,
+                                  ecs_slice *out, uint32_t max)
+{
+    const ecsi_query *q;
+    uint32_t count = 0;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(out != NULL || max == 0, 0);
+    q = ecsi_query_get(world, query);
+    if (q == NULL || term >= q->term_count) return 0;
+    for (i = 0; i < q->matches.count; i++) {
+        const ecsi_match *match = ecsi_match_at(q, i);
+        ecsi_chunk *chunk = match->table->first;
+        uint32_t c = match->columns[term];
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next, count++) {
+            const ecsi_column *column =
+                c == ECSI_NO_COLUMN ? NULL : &match->table->columns[c];
+            if (count >= max) continue;
+            out[count].data = column == NULL ? NULL : ecsi_chunk_value(chunk, column, 0);
+            out[count].count = chunk->count;
+            out[count].stride = column == NULL ? 0 : column->bytes;
+        }
+    }
+    return count;
+}
+
+/* ---- Commands ------------------------------------------------------------------------------ */
+
+ECS_API ecs_commands *ecs_world_commands(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    return &world->own_cmd;
+}
+
+ECS_API ecs_status ecs_flush(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->flush.running) return ECS_LOCKED;
+    return ecsi_world_settle(world);
+}
+
+ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
+{
+    ecs_status status;
+    ecs_entity e;
+    ECSI_REQUIRE(cmd != NULL, ecs_null());
+    e = ecsi_record_spawn(cmd, &status);
+    cmd->flush->world->status = status;
+    return e;
+}
+
+ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
+                                        uint32_t count)
+{
+    ecs_status status;
+    ecs_entity e;
+    uint32_t i;
+    ECSI_REQUIRE(cmd != NULL, ecs_null());
+    ECSI_REQUIRE(values != NULL || count == 0, ecs_null());
+    e = ecsi_record_spawn(cmd, &status);
+    for (i = 0; i < count && status == ECS_OK; i++) {
+        status = ecsi_record_component(cmd,
+                                       values[i].data == NULL ? ECSI_COMMAND_ADD
+                                                              : ECSI_COMMAND_SET,
+                                       e, 0, values[i].type, values[i].data);
+    }
+    cmd->flush->world->status = status;
+    return status == ECS_OK ? e : ecs_null();
+}
+
+ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
+{
+    ecsi_command *command;
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (ecs_is_null(entity)) return ECS_STALE;
+    return ecsi_command_record(cmd, ECSI_COMMAND_DESPAWN, entity.bits, 0, 1, &command);
+}
+
+ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
+                                  const void *value)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
+}
+
+ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
+                                     ecs_component component)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
+                                    const void *value)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
+}
+
+ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
+                                       const ecs_type *type)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
+}
+
+ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
+                                  void (*run)(ecs_world *world, void *payload, uint32_t bytes),
+                                  const void *payload, uint32_t bytes)
+{
+    ecsi_command *command;
+    ecsi_custom custom;
+    ecs_status status;
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(run != NULL, ECS_INVALID);
+    ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
+    if (bytes > 1u << 30) return ECS_TOO_LARGE;
+    status = ecsi_command_record(cmd, ECSI_COMMAND_CUSTOM, 0, bytes + 16, 16, &command);
+    if (status != ECS_OK) return status;
+    custom.run = run;
+    memcpy(command->payload, &custom, sizeof custom);
+    if (bytes > 0) memcpy((unsigned char *)command->payload + 16, payload, bytes);
+    return ECS_OK;
+}
+
+ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity)
+{
+    ECSI_REQUIRE(world != NULL, ecs_null());
+    return ecsi_flush_resolve(&world->flush, entity);
+}
+
+/* ---- Resources ------------------------------------------------------------------------------ */
+
+ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
+                                         const void *value)
+{
+    ecs_component c;
+    void *to;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &to);
+    if (status != ECS_OK) return status;
+    if (to != value) {
+        const ecsi_component *info = ecsi_component_at(&world->components, c.id);
+        ecsi_values_destroy(info, to, 1);
+        ecsi_values_copy(info, to, value, 1);
+    }
+    return ECS_OK;
+}
+
+ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type)
+{
+    ecs_component c = ecs_component_of(world, type);
+    return c.id == 0 ? NULL : ecsi_component_at(&world->components, c.id)->resource;
+}
+
+ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type)
+{
+    ecs_component c;
+    void *value = NULL;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &value);
+    if (world != NULL) world->status = status;
+    return status == ECS_OK ? value : NULL;
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_EVENTS
+ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *type,
+                                            const ecs_event_desc *desc)
+{
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->policy == ECS_EVENT_REFUSE || desc->policy == ECS_EVENT_OVERWRITE,
+                 ECS_INVALID);
+    if (status != ECS_OK) return status;
+    if (ecsi_component_at(&world->components, c.id)->event != 0) return ECS_EXISTS;
+    return ecsi_event_make(&world->events, c.id, desc);
+}
+
+ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
+                                       const void *value)
+{
+    ecs_component c;
+    ecsi_event *event;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    if (status == ECS_OK) status = ecsi_event_need(&world->events, c.id, &event);
+    if (status != ECS_OK) return status;
+    return ecsi_event_append(&world->events, event, value);
+}
+
+/* Counts an event against the stream's quota of its type; ECS_FULL when it is used up. */
+static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
+{
+    const ecsi_component *c = ecsi_component_at(cmd->flush->components, id);
+    uint32_t quota = ECSI_EVENT_CAPACITY;
+    uint32_t i = 0;
+    if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    ECSI_CHECK(quota > 0);
+    while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
+    if (i == ECSI_EMIT_TYPES_MAX) return ECS_FULL;
+    if (i == cmd->emit_type_count) {
+        cmd->emit_types[i] = id;
+        cmd->emit_counts[i] = 0;
+        cmd->emit_type_count++;
+    }
+    ECSI_CHECK(cmd->emit_counts[i] <= quota);
+    if (cmd->emit_counts[i] == quota) return ECS_FULL;
+    cmd->emit_counts[i]++;
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value)
+{
+    ecsi_command *command;
+    uint32_t id;
+    ecs_status status;
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    id = ecsi_component_seek(cmd->flush->components, type);
+    if (id == 0) return ECS_NOT_FOUND;
+    status = ecsi_emit_count(cmd, id);
+    if (status != ECS_OK) {
+        cmd->flush->events_dropped++;
+        return status;
+    }
+    status = ecsi_command_record(cmd, ECSI_COMMAND_EVENT, 0, type->bytes, type->align, &command);
+    if (status != ECS_OK) return status;
+    command->component = id;
+    memcpy(command->payload, value, type->bytes);
+    return ECS_OK;
+}
+
+ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_type *type)
+{
+    ecs_event_reader reader = {0};
+    ecs_component c;
+    ecs_status status = ecsi_edit_type(world, type, &c);
+    if (status == ECS_OK) status = ecsi_reader_open(&world->events, c.id, &reader.id);
+    if (world != NULL) world->status = status;
+    return reader;
+}
+
+/* The reader of a handle; ids are used again after a close. */
+static bool ecsi_reader_known(const ecs_world *world, ecs_event_reader reader)
+{
+    if (reader.id == 0 || reader.id > world->events.readers.count) return false;
+    return ecsi_reader_at(&world->events, reader.id)->event != 0;
+}
+
+ECS_API ecs_status ecs_event_reader_close(ecs_world *world, ecs_event_reader reader)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_reader_known(world, reader), ECS_INVALID);
+    if (world->locks != 0) return ECS_LOCKED;
+    ecsi_reader_close(&world->events, reader.id);
+    return ECS_OK;
+}
+
+ECS_API ecs_events ecs_event_read(ecs_world *world, ecs_event_reader reader)
+{
+    ecs_events answer;
+    memset(&answer, 0, sizeof answer);
+    ECSI_REQUIRE(world != NULL, answer);
+    ECSI_REQUIRE(ecsi_reader_known(world, reader), answer);
+    answer = ecsi_reader_peek(&world->events, reader.id);
+    ecsi_reader_advance(&world->events, reader.id, answer.count);
+    return answer;
+}
+
+ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_type *type)
+{
+    ecs_event_stats stats;
+    ecs_component c = ecs_component_of(world, type);
+    const ecsi_event *event;
+    memset(&stats, 0, sizeof stats);
+    if (c.id == 0 || ecsi_component_at(&world->components, c.id)->event == 0) return stats;
+    event = ecsi_event_at(&world->events, ecsi_component_at(&world->components, c.id)->event - 1);
+    ECSI_CHECK(event->count <= event->capacity);
+    stats.count = event->count;
+    stats.sent = event->sent;
+    stats.refused = event->refused;
+    stats.overwritten = event->overwritten;
+    stats.unread = event->unread;
+    return stats;
+}
+#endif
+
+/* ---- Systems and phases -------------------------------------------------------------------------- */
+
+ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->system != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    return ecsi_system_insert(&world->schedule, desc);
+}
+
+ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase)
+{
+    ecs_system_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.system = system;
+    desc.phase = phase;
+    return ecs_system_add_desc(world, &desc);
+}
+
+ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool enabled)
+{
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
+    ecsi_system_at(&world->schedule, index)->enabled = enabled;
+    return ECS_OK;
+}
+
+ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
+{
+    const ecsi_system *system;
+    const ecsi_fixed *fixed;
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, 0.0f);
+    ECSI_REQUIRE(name != NULL, 0.0f);
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return 0.0f;
+    system = ecsi_system_at(&world->schedule, index);
+    fixed = &system->fixed;
+    if (fixed->step_s <= 0) fixed = &ecsi_phase_at(&world->schedule, system->phase)->fixed;
+    return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
+}
+
+ECS_API ecs_phase ecs_phase_add(ecs_world *world, const ecs_phase_desc *desc)
+{
+    uint32_t number = 0;
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(desc != NULL, 0);
+    world->status = ECS_LOCKED;
+    if (world->locks != 0 || world->schedule.ticking) return 0;
+    world->status = ecsi_phase_insert(&world->schedule, desc, &number);
+    return world->status == ECS_OK ? number : 0;
+}
+
+ECS_API ecs_phase ecs_phase_find(const ecs_world *world, const char *name)
+{
+    ECSI_REQUIRE(world != NULL, 0);
+    ECSI_REQUIRE(name != NULL, 0);
+    return ecsi_phase_by_name(&world->schedule, name);
+}
+
+ECS_API ecs_status ecs_schedule_build(ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (world->schedule.ticking) return ECS_LOCKED;
+    return ecsi_schedule_order(&world->schedule);
+}
+
+ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
+{
+    uint64_t sent = 0;
+    uint64_t lost = 0;
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
+    status = ecsi_schedule_order(&world->schedule);
+    if (status == ECS_OK) status = ecsi_world_settle(world);
+    if (status != ECS_OK) return status;
+    world->schedule.tick++;
+    world->locks++;
+#ifndef ECS_NO_EVENTS
+    ecsi_events_sum(world, &sent, &lost);
+#endif
+    status = ecsi_schedule_tick(&world->schedule, dt);
+#ifndef ECS_NO_EVENTS
+    ecsi_events_sum(world, &world->schedule.report.events_sent,
+                    &world->schedule.report.events_dropped);
+#endif
+    world->schedule.report.events_sent -= sent;
+    world->schedule.report.events_dropped -= lost;
+    ECSI_CHECK(world->locks == 1);
+    world->locks--;
+    return status;
+}
+
+ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    return &world->schedule.report;
+}
+
+/* ---- Explain and hash ------------------------------------------------------------------------------ */
+
+#ifndef ECS_NO_EXPLAIN
+ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_schedule_text(&t, &world->schedule);
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
+                                 size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    const ecsi_query *q;
+    ECSI_REQUIRE(world != NULL, 0);
+    q = ecsi_query_get(world, query);
+    if (q == NULL) {
+        ecsi_print(&t, "no such query\n");
+    } else {
+        ecsi_explain_query_text(&t, &world->queries, q);
+    }
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, char *text,
+                                  size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_entity_text(&t, &world->storage, entity);
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_drops_text(&t, &world->schedule);
+    return t.total;
+}
+#endif
+
+#ifndef ECS_NO_HASH
+ECS_API uint64_t ecs_world_hash(const ecs_world *world)
+{
+    uint64_t h;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, 0);
+    h = ecsi_mix(ecsi_mix(0x6563732e68u, world->desc.seed), world->schedule.tick);
+    h = ecsi_hash_entities(h, &world->entities);
+    for (i = 0; i < world->storage.tables.count; i++) {
+        h = ecsi_hash_table(h, &world->storage, ecsi_table_at(&world->storage, i));
+    }
+    h = ecsi_hash_resources(h, &world->components);
+#ifndef ECS_NO_EVENTS
+    h = ecsi_hash_events(h, &world->events);
+#endif
+    return ecsi_hash_schedule(h, &world->schedule);
+}
+#endif
+
+#endif /* ECS_WORLD_H */
+#endif
+
+/*
+ * ecs.h is available under two licences. Choose the one that you prefer.
+ *
+ * ALTERNATIVE A - MIT License
+ *
+ * Copyright (c) 2026 the ecs.h authors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy of
+ * this software and associated documentation files (the "Software"), to deal in
+ * the Software without restriction, including without limitation the rights to
+ * use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies
+ * of the Software, and to permit persons to whom the Software is furnished to do
+ * so, subject to the following conditions:
+ *
+ * The above copyright notice and this permission notice shall be included in all
+ * copies or substantial portions of the Software.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+ * SOFTWARE.
+ *
+ * ALTERNATIVE B - Unlicense (public domain)
+ *
+ * This is free and unencumbered software released into the public domain.
+ *
+ * Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
+ * software, either in source code form or as a compiled binary, for any purpose,
+ * commercial or non-commercial, and by any means.
+ *
+ * In jurisdictions that recognize copyright laws, the author or authors of this
+ * software dedicate any and all copyright interest in the software to the public
+ * domain. We make this dedication for the benefit of the public at large and to
+ * the detriment of our heirs and successors. We intend this dedication to be an
+ * overt act of relinquishment in perpetuity of all present and future rights to
+ * this software under copyright law.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+ * ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
+ * WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+ *
+ * For more information, please refer to <https://unlicense.org/>
+ */

@@ -1,0 +1,26 @@
+/* expect: no member named .?ecsi_read_Velocity */
+/* A column that the system did not declare is not there. */
+#include "ecs.h"
+
+typedef struct { float x, y; } Position;
+ECS_COMPONENT(Position, x, y);
+typedef struct { float x, y; } Velocity;
+ECS_COMPONENT(Velocity, x, y);
+
+#ifdef ECS_GOOD
+ECS_SYSTEM(subject, WRITE(Position), READ(Velocity))
+#else
+ECS_SYSTEM(subject, WRITE(Position))
+#endif
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        ecs_write(view, Position)[i].x += ecs_read(view, Velocity)[i].x;
+    }
+    return ECS_OK;
+}
+
+ecs_status use(ecs_world *world);
+ecs_status use(ecs_world *world)
+{
+    return ecs_system_add(world, &subject, ECS_UPDATE);
+}

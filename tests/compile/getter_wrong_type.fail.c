@@ -1,0 +1,20 @@
+/* expect: incompatible type|could not convert|no matching function */
+/* A getter is bound to its type. */
+#include "ecs.h"
+
+typedef struct { float x, y; } Position;
+ECS_COMPONENT(Position, x, y);
+typedef struct { float x, y; } Velocity;
+ECS_COMPONENT(Velocity, x, y);
+
+ecs_status use(ecs_world *world, ecs_entity e);
+ecs_status use(ecs_world *world, ecs_entity e)
+{
+#ifdef ECS_GOOD
+    ECS_GETTER(Position) getter = ecs_getter_bind(world, Position);
+    return ecs_getter_get(getter, Position, e) == NULL ? ECS_NOT_FOUND : ECS_OK;
+#else
+    ECS_GETTER(Position) getter = ecs_getter_bind(world, Position);
+    return ecs_getter_get(getter, Velocity, e) == NULL ? ECS_NOT_FOUND : ECS_OK;
+#endif
+}

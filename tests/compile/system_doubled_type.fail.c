@@ -1,0 +1,24 @@
+/* expect: (duplicate member|redeclaration of).*ecsi_term_Position */
+/* One type in two terms. */
+#include "ecs.h"
+
+typedef struct { float x, y; } Position;
+ECS_COMPONENT(Position, x, y);
+typedef struct { float x, y; } Velocity;
+ECS_COMPONENT(Velocity, x, y);
+
+#ifdef ECS_GOOD
+ECS_SYSTEM(subject, WRITE(Position))
+#else
+ECS_SYSTEM(subject, READ(Position), WRITE(Position))
+#endif
+{
+    if (ecs_read(view, Position)[0].x > 0) return ECS_FAILED;
+    return ECS_OK;
+}
+
+ecs_status use(ecs_world *world);
+ecs_status use(ecs_world *world)
+{
+    return ecs_system_add(world, &subject, ECS_UPDATE);
+}

@@ -1,0 +1,2 @@
+#define NOW() \
+    time(0)

@@ -1,0 +1,3 @@
+/* manifest */
+#include "memory.h"
+#include "b.h"

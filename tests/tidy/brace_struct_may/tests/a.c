@@ -1,0 +1,7 @@
+typedef struct ALIGNED(8) s {
+    int a;
+} s;
+struct t PACKED(1) {
+    int b;
+};
+enum e { A, B };

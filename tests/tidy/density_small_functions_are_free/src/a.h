@@ -1,0 +1,20 @@
+/* The module a. */
+/* floor: 3 */
+
+#ifndef A_H
+#define A_H
+
+static int ecsi_a(int a)
+{
+    ECSI_ASSERT(a > 0);
+    ECSI_ASSERT(a < 9);
+    return a + 1;
+}
+static int ecsi_b(int a)
+{
+    int b = 1;
+    b += a;
+    return b;
+}
+
+#endif

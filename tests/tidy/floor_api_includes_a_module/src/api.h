@@ -1,0 +1,5 @@
+/* api */
+#ifndef API_H
+#define API_H
+#include "platform.h"
+#endif

@@ -1,0 +1,3 @@
+/* manifest */
+#include "platform.h"
+#include "api.h"

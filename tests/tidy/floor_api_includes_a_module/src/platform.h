@@ -1,0 +1,14 @@
+/* The module platform. */
+/* floor: 0 */
+
+#ifndef PLATFORM_H
+#define PLATFORM_H
+
+static int ecsi_p(int a)
+{
+    ECSI_ASSERT(a > 0);
+    ECSI_ASSERT(a < 9);
+    return a + 1;
+}
+
+#endif

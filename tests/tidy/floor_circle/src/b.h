@@ -1,0 +1,9 @@
+/* The module b. */
+/* floor: 3 */
+
+#ifndef B_H
+#define B_H
+
+#include "c.h"
+
+#endif

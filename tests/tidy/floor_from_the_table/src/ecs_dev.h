@@ -1,0 +1,3 @@
+/* manifest */
+#include "base.h"
+#include "entity.h"

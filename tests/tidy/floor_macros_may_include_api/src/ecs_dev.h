@@ -1,0 +1,3 @@
+/* manifest */
+#include "api.h"
+#include "macros.h"

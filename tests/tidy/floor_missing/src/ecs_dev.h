@@ -1,0 +1,2 @@
+/* manifest */
+#include "odd.h"

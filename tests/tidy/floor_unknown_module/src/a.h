@@ -1,0 +1,16 @@
+/* The module a. */
+/* floor: 3 */
+
+#ifndef A_H
+#define A_H
+
+#include "gone.h"
+#include "ecs_dev.h"
+static int ecsi_a(int a)
+{
+    ECSI_ASSERT(a > 0);
+    ECSI_ASSERT(a < 9);
+    return a + 1;
+}
+
+#endif

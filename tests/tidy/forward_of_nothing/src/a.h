@@ -1,0 +1,17 @@
+/* The module a. */
+/* floor: 3 */
+
+#ifndef A_H
+#define A_H
+
+ECSI_INLINE int *
+ecsi_nowhere(int (*f)(int),
+             int b);
+static int ecsi_a(int a)
+{
+    ECSI_ASSERT(a > 0);
+    ECSI_ASSERT(a < 9);
+    return a + 1;
+}
+
+#endif

@@ -1,0 +1,2 @@
+/* manifest */
+#include "api.h"

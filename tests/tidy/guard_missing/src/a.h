@@ -1,0 +1,4 @@
+/* a */
+/* floor: 1 */
+#pragma once
+struct s;

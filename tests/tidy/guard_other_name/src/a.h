@@ -1,0 +1,8 @@
+/* The module a. */
+/* floor: 3 */
+
+#ifndef A_H
+#define A_H_
+
+
+#endif

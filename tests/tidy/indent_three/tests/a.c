@@ -1,0 +1,9 @@
+static void f(void)
+{
+    g(1,
+      2);
+   g();
+    if (a) {
+      g();
+    }
+}

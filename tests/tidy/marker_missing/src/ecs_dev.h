@@ -1,0 +1,3 @@
+/* manifest */
+#include "a.h"
+#include "b.h"

@@ -1,0 +1,2 @@
+/* manifest */
+#include "a.h"

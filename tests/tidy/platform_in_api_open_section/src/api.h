@@ -1,0 +1,5 @@
+/* api */
+#ifndef API_H
+#define API_H
+/* tidy: compiler begin */
+#endif

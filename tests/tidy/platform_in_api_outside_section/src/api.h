@@ -1,0 +1,10 @@
+/* api */
+#ifndef API_H
+#define API_H
+/* tidy: compiler begin */
+#if defined(__GNUC__)
+#endif
+/* tidy: compiler end */
+#if defined(__GNUC__)
+#endif
+#endif

@@ -1,0 +1,4 @@
+/* manifest */
+#include "a.h"
+#include "b.h"
+#include "c.h"

@@ -1,0 +1,4 @@
+static int g(int a)
+{
+    return f(a);
+}

@@ -1,0 +1,5 @@
+/* manifest */
+#include "api.h"
+#include "platform.h"
+#include "memory.h"
+#include "extra.h"
