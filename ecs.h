@@ -71,6 +71,9 @@
 #error "ecs.h: a system header came first; include ecs.h first or define _POSIX_C_SOURCE=200809L"
 #elif !defined(_FEATURES_H)
 #define _POSIX_C_SOURCE 200809L
+#ifdef ECS_IMPLEMENTATION
+#define _DEFAULT_SOURCE 1 /* madvise */
+#endif
 #endif
 #endif
 /* tidy: compiler end */
@@ -408,7 +411,8 @@ typedef struct ecs_world_desc {
                                        and one chunk for every 16 tables */
     uint32_t row_block_rows;        /* 4,096: power of two, at least 64 */
     uint32_t queries_max;           /* 4,096, 256: those of systems included */
-    uint32_t getters_max;           /* 64 component types */
+    uint32_t getters_max;           /* 256, 64: component types with direct access by handle;
+                                       half of them go to those that are used first */
     uint32_t systems_max;           /* 1,024, 128 */
     uint32_t phases_max;            /* 32 */
     uint32_t resource_bytes_max;    /* no limit, 64 KiB: of all resources together */
@@ -1599,6 +1603,8 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 
 #if defined(_WIN32)
 #include <malloc.h>
+#elif defined(__linux__)
+#include <sys/mman.h>
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -1620,6 +1626,28 @@ static void *ecsi_aligned_alloc(size_t bytes, size_t align)
 #else
     void *memory = NULL;
     return posix_memalign(&memory, align, bytes) == 0 ? memory : NULL;
+#endif
+}
+
+/* Bytes of a huge page where they are usual. */
+#define ECSI_HUGE_BYTES ((size_t)2 << 20)
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+#define ECSI_HUGE_PAGES 1
+#else
+#define ECSI_HUGE_PAGES 0
+#endif
+
+/* Asks for huge pages inside of large memory: random access to millions of rows then misses
+ * the cache only, not the page table as well. A wish that may be ignored. */
+static void ecsi_huge_pages(void *memory, size_t bytes)
+{
+#if ECSI_HUGE_PAGES
+    uintptr_t from = ((uintptr_t)memory + ECSI_HUGE_BYTES - 1) & ~(ECSI_HUGE_BYTES - 1);
+    uintptr_t to = ((uintptr_t)memory + bytes) & ~(ECSI_HUGE_BYTES - 1);
+    if (from < to) (void)madvise((void *)from, (size_t)(to - from), MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)bytes;
 #endif
 }
 
@@ -1920,21 +1948,38 @@ typedef struct ecsi_memory {
     ecsi_keep_block *keep;  /* newest first */
 } ecsi_memory;
 
+/* Memory of at least a huge page; free() gives it back. */
+static void *ecsi_large_alloc(size_t bytes)
+{
+    void *memory = ECSI_HUGE_PAGES ? ecsi_aligned_alloc(bytes, ECSI_HUGE_BYTES) : malloc(bytes);
+    ECSI_CHECK(bytes >= ECSI_HUGE_BYTES);
+    if (memory != NULL) ecsi_huge_pages(memory, bytes);
+    return memory;
+}
+
 static void *ecsi_default_alloc(size_t bytes, size_t align, void *user)
 {
     (void)user;
     ECSI_CHECK(bytes > 0);
     ECSI_CHECK(ecsi_is_power_of_two(align));
+    if (bytes >= ECSI_HUGE_BYTES && ECSI_HUGE_PAGES) return ecsi_large_alloc(bytes);
     return align <= ECSI_MALLOC_ALIGN ? malloc(bytes) : ecsi_aligned_alloc(bytes, align);
 }
 
+/* Large memory moves to memory of its own instead of being stretched: only what is new to the
+ * system from its first touch on gets huge pages. */
 static void *ecsi_default_resize(void *memory, size_t old_bytes, size_t new_bytes, void *user)
 {
-    (void)old_bytes;
+    void *moved;
     (void)user;
     ECSI_CHECK(memory != NULL);
     ECSI_CHECK(new_bytes > 0);
-    return realloc(memory, new_bytes);
+    if (new_bytes < ECSI_HUGE_BYTES || new_bytes < old_bytes) return realloc(memory, new_bytes);
+    moved = ecsi_large_alloc(new_bytes);
+    if (moved == NULL) return NULL;
+    memcpy(moved, memory, old_bytes);
+    free(memory);
+    return moved;
 }
 
 static void ecsi_default_release(void *memory, size_t bytes, size_t align, void *user)
@@ -2820,6 +2865,9 @@ static void ecsi_components_destroy(ecsi_components *components)
 
 /* Rows of the first chunk in grow mode. */
 #define ECSI_FIRST_ROWS 16u
+/* It grows by this factor: rows are copied a third of a time on average, and memory that is
+ * not used yet is not touched. */
+#define ECSI_GROWTH 4u
 /* Columns of long chunks are moved apart by this much, so that equal rows of two columns
  * do not fall on the same set of the first-level cache. */
 #define ECSI_SKEW_BYTES 192u
@@ -2862,6 +2910,7 @@ typedef struct ecsi_table {
     uint32_t row_count;
     uint32_t column_count;
     uint32_t block_rows; /* rows of one row block */
+    uint32_t block_shift; /* row to block in its chunk */
     uint32_t blocks;     /* row blocks of one chunk, at its capacity */
     ecsi_column *columns;
     uint32_t entities_offset;
@@ -2934,14 +2983,27 @@ static inline void *ecsi_chunk_value(ecsi_chunk *chunk, const ecsi_column *colum
     return ecsi_chunk_bytes(chunk) + column->offset + (size_t)row * column->bytes;
 }
 
+/* Change ticks of a row block: one for rows that came or moved, then one for each column whose
+ * values were written. A value counts as changed when either of them is new. */
+static inline uint64_t *ecsi_chunk_ticks(ecsi_chunk *chunk)
+{
+    return (uint64_t *)(void *)(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES);
+}
+
+/* The tick at which a row came to this row block last. */
+static inline uint64_t *ecsi_chunk_row_tick(ecsi_chunk *chunk, uint32_t row)
+{
+    ECSI_CHECK(row >> chunk->table->block_shift < chunk->table->blocks);
+    return &ecsi_chunk_ticks(chunk)[row >> chunk->table->block_shift];
+}
+
 /* The tick at which something in this row block of this column was written last. */
 static inline uint64_t *ecsi_chunk_tick(ecsi_chunk *chunk, uint32_t column, uint32_t row)
 {
     const ecsi_table *table = chunk->table;
-    uint64_t *ticks = (uint64_t *)(void *)(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES);
-    uint32_t block = ECSI_LIKELY(table->blocks == 1) ? 0 : row / table->block_rows;
     ECSI_CHECK(column < table->column_count);
-    return &ticks[(size_t)column * table->blocks + block];
+    return &ecsi_chunk_ticks(chunk)[((size_t)column + 1) * table->blocks +
+                                    (row >> table->block_shift)];
 }
 
 static inline ecsi_table *ecsi_table_at(const ecsi_storage *storage, uint32_t id)
@@ -2996,7 +3058,7 @@ static uint32_t ecsi_layout_blocks(const ecsi_table *table, uint32_t capacity)
 /* Where the handles start. */
 static size_t ecsi_layout_entities(const ecsi_table *table, uint32_t capacity)
 {
-    size_t ticks = (size_t)table->column_count * ecsi_layout_blocks(table, capacity) * 8;
+    size_t ticks = ((size_t)table->column_count + 1) * ecsi_layout_blocks(table, capacity) * 8;
     ECSI_CHECK(sizeof(ecsi_chunk) <= ECSI_CHUNK_HEADER_BYTES);
     return ecsi_align_up(ECSI_CHUNK_HEADER_BYTES + ticks, 64);
 }
@@ -3044,6 +3106,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
     rows = (uint32_t)(storage->chunk_bytes / bytes);
     if (rows >= storage->row_block_rows) rows -= rows % storage->row_block_rows;
+    table->block_shift = 31u;
     if (rows == 0) return 0;
     /* Headers and alignment take their part; each round takes a step of it away. */
     while (rows > 0 && ecsi_layout_bytes(storage, table, rows) > storage->chunk_bytes) {
@@ -3052,6 +3115,8 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     }
     if (rows < storage->row_block_rows && rows >= 64) rows -= rows % 64;
     table->block_rows = ecsi_max_u32(1, ecsi_min_u32(storage->row_block_rows, rows));
+    table->block_shift = rows > storage->row_block_rows
+                             ? ecsi_lowest_bit(storage->row_block_rows) : 31u;
     ECSI_CHECK(rows == 0 || ecsi_layout_bytes(storage, table, rows) <= storage->chunk_bytes);
     return rows;
 }
@@ -3250,8 +3315,8 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     chunk->table = table;
     chunk->capacity = table->capacity;
     chunk->number = table->chunk_count;
-    memset(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES, 0,
-           (size_t)table->column_count * table->blocks * sizeof(uint64_t));
+    memset(ecsi_chunk_ticks(chunk), 0,
+           ((size_t)table->column_count + 1) * table->blocks * sizeof(uint64_t));
     chunk->prev = table->last;
     if (table->last != NULL) table->last->next = chunk;
     if (table->first == NULL) table->first = chunk;
@@ -3280,8 +3345,13 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
     chunk->table = table;
     chunk->capacity = capacity;
     chunk->count = old->count;
-    memset(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES, 0,
-           (size_t)table->column_count * blocks * sizeof(uint64_t));
+    memset(ecsi_chunk_ticks(chunk), 0,
+           ((size_t)table->column_count + 1) * blocks * sizeof(uint64_t));
+    for (i = 0; i <= table->column_count; i++) {
+        memcpy(ecsi_chunk_ticks(chunk) + (size_t)i * blocks,
+               ecsi_chunk_ticks(old) + (size_t)i * old_blocks,
+               ecsi_min_u32(blocks, old_blocks) * sizeof(uint64_t));
+    }
     memcpy(ecsi_chunk_bytes(chunk) + end, ecsi_chunk_bytes(old) + old_entities,
            old->count * sizeof(ecs_entity));
     end += (size_t)capacity * sizeof(ecs_entity);
@@ -3293,9 +3363,6 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
             ecsi_values_move(ecsi_component_at(storage->components, column->component),
                              ecsi_chunk_bytes(chunk) + end, from, old->count);
         }
-        memcpy(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES + (size_t)i * blocks * 8,
-               ecsi_chunk_bytes(old) + ECSI_CHUNK_HEADER_BYTES + (size_t)i * old_blocks * 8,
-               ecsi_min_u32(blocks, old_blocks) * sizeof(uint64_t));
         end += (size_t)capacity * column->bytes;
     }
     ecsi_layout_set(storage, table, capacity);
@@ -3321,13 +3388,13 @@ static ECSI_NOINLINE ecs_status ecsi_table_grow(ecsi_storage *storage, ecsi_tabl
     }
     want = ecsi_min_u32(want, table->chunk_rows);
     if (last == NULL) {
-        while (capacity < want) capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+        while (capacity < want) capacity = ecsi_min_u32(capacity * ECSI_GROWTH, table->chunk_rows);
         if (capacity != table->capacity) ecsi_layout_set(storage, table, capacity);
         return ecsi_chunk_make(storage, table);
     }
     if (capacity < table->chunk_rows) {
         want = ecsi_min_u32(last->count + want, table->chunk_rows);
-        while (capacity < want) capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+        while (capacity < want) capacity = ecsi_min_u32(capacity * ECSI_GROWTH, table->chunk_rows);
         return ecsi_chunk_resize(storage, table, capacity);
     }
     {
@@ -3353,7 +3420,7 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
         uint32_t capacity = table->capacity;
         uint64_t want = (uint64_t)last->count + count;
         while (capacity < want && capacity < table->chunk_rows) {
-            capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+            capacity = ecsi_min_u32(capacity * ECSI_GROWTH, table->chunk_rows);
         }
         status = ecsi_chunk_resize(storage, table, capacity);
         if (status != ECS_OK) return status;
@@ -3446,6 +3513,22 @@ static ecsi_table *ecsi_table_alloc(ecsi_storage *storage, uint32_t count)
     return table->columns != NULL && table->slots != NULL && table->ids != NULL ? table : NULL;
 }
 
+/* The components that are used first get a getter each, which makes plain access fast; when
+ * one is refused they do without. */
+static void ecsi_table_getters(ecsi_storage *storage, const ecsi_table *table)
+{
+    uint32_t i;
+    ECSI_CHECK(storage->getter_count <= storage->getters_max);
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_getter_slot *slot;
+        uint32_t id = table->columns[i].component;
+        if (storage->getter_count >= storage->getters_max / 2) return;
+        if (ecsi_component_at(storage->components, id)->getter != 0) continue;
+        if (ecsi_getter_need(storage, id, &slot) != ECS_OK) return;
+        ECSI_CHECK(slot->component == id);
+    }
+}
+
 /* Makes the table of a sorted set that has none. Nothing is changed on failure. */
 static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, uint32_t count,
                                   uint64_t hash, ecsi_table **out)
@@ -3486,6 +3569,7 @@ static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, ui
     *ECSI_VEC_AT(ecsi_table *, &storage->tables, storage->tables.count++) = table;
     ecsi_map_put(&storage->by_set, hash, table->id);
     storage->slot_total += count;
+    ecsi_table_getters(storage, table);
     *out = table;
     return ECS_OK;
 }
@@ -3607,22 +3691,21 @@ static inline ecs_status ecsi_row_reserve(ecsi_storage *storage, ecsi_table *tab
     return ecsi_table_grow(storage, table, 1);
 }
 
-/* Adds a row for an entity; ecsi_row_reserve was ECS_OK. Its values are raw memory; the
- * columns count as changed. */
+/* Adds a row for an entity; ecsi_row_reserve was ECS_OK. Its values are raw memory. */
 static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table,
                                         ecs_entity entity, ecsi_record *record)
 {
     ecsi_chunk *chunk = table->last;
     uint32_t row = chunk->count;
-    uint64_t tick = *storage->tick;
-    uint32_t i;
     ECSI_CHECK(row < chunk->capacity);
+    ECSI_CHECK(chunk->table == table);
     chunk->count = row + 1;
     table->row_count++;
-    ecsi_chunk_entities(chunk)[row] = entity;
+    *(ecs_entity *)(void *)(ecsi_chunk_bytes(chunk) + table->entities_offset +
+                            (size_t)row * sizeof(ecs_entity)) = entity;
     record->chunk = chunk->id;
     record->row = row;
-    for (i = 0; i < table->column_count; i++) *ecsi_chunk_tick(chunk, i, row) = tick;
+    ecsi_chunk_ticks(chunk)[row >> table->block_shift] = *storage->tick;
     return chunk;
 }
 
@@ -3636,6 +3719,16 @@ static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
     case 16: memcpy(to, from, 16); break;
     case 32: memcpy(to, from, 32); break;
     default: memcpy(to, from, bytes); break;
+    }
+}
+
+static inline void ecsi_bytes_zero(void *to, uint32_t bytes)
+{
+    switch (bytes) {
+    case 4: memset(to, 0, 4); break;
+    case 8: memset(to, 0, 8); break;
+    case 16: memset(to, 0, 16); break;
+    default: memset(to, 0, bytes); break;
     }
 }
 
@@ -3674,14 +3767,12 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
         ecsi_chunk_entities(chunk)[row] = moved;
         for (i = 0; i < table->column_count; i++) {
             const ecsi_column *column = &table->columns[i];
-            uint64_t *to = ecsi_chunk_tick(chunk, i, row);
-            uint64_t from = *ecsi_chunk_tick(last, i, last_row);
-            if (*to < from) *to = from;
             ecsi_column_move(storage, column, ecsi_chunk_value(chunk, column, row),
                              ecsi_chunk_value(last, column, last_row));
         }
         record->chunk = chunk->id;
         record->row = row;
+        *ecsi_chunk_row_tick(chunk, row) = *storage->tick;
     }
     last->count = last_row;
     table->row_count--;
@@ -3714,6 +3805,37 @@ static void ecsi_row_init(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t row
     }
 }
 
+/* The values of a row on its way to another table, where some have hooks. */
+static ECSI_NOINLINE void ecsi_row_move_hooked(ecsi_storage *storage, ecsi_chunk *old,
+                                               uint32_t old_row, ecsi_chunk *chunk,
+                                               ecsi_raw raw)
+{
+    const ecsi_column *a = old->table->columns;
+    const ecsi_column *a_end = a + old->table->column_count;
+    const ecsi_column *b = chunk->table->columns;
+    const ecsi_column *b_end = b + chunk->table->column_count;
+    uint32_t row = chunk->count - 1;
+    ECSI_CHECK(old->table != chunk->table);
+    ECSI_CHECK(old_row < old->count);
+    while (a < a_end || b < b_end) {
+        if (a < a_end && b < b_end && a->component == b->component) {
+            ecsi_column_move(storage, a, ecsi_chunk_value(chunk, b, row),
+                             ecsi_chunk_value(old, a, old_row));
+            a++;
+            b++;
+        } else if (b == b_end || (a < a_end && a->component < b->component)) {
+            if (ECSI_UNLIKELY(a->lifecycle)) {
+                ecsi_values_destroy(ecsi_component_at(storage->components, a->component),
+                                    ecsi_chunk_value(old, a, old_row), 1);
+            }
+            a++;
+        } else {
+            ecsi_column_init(storage, b, ecsi_chunk_value(chunk, b, row), raw);
+            b++;
+        }
+    }
+}
+
 /* Moves an entity's row to another table: shared values go along, others end, new ones are
  * built. `ecsi_row_reserve(to)` was ECS_OK. */
 static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_record *record,
@@ -3729,20 +3851,20 @@ static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_
     const ecsi_column *b = to->columns;
     const ecsi_column *b_end = b + to->column_count;
     ECSI_CHECK(from != to);
-    while (a < a_end || b < b_end) {
-        if (a < a_end && b < b_end && a->component == b->component) {
-            ecsi_column_move(storage, a, ecsi_chunk_value(chunk, b, row),
-                             ecsi_chunk_value(old, a, old_row));
-            a++;
-            b++;
-        } else if (b == b_end || (a < a_end && a->component < b->component)) {
-            if (ECSI_UNLIKELY(a->lifecycle)) {
-                ecsi_values_destroy(ecsi_component_at(storage->components, a->component),
-                                    ecsi_chunk_value(old, a, old_row), 1);
+    if (ECSI_UNLIKELY(from->lifecycle || to->lifecycle)) {
+        ecsi_row_move_hooked(storage, old, old_row, chunk, raw);
+    } else {
+        while (b < b_end) {
+            unsigned char *value = ecsi_chunk_bytes(chunk) + b->offset + (size_t)row * b->bytes;
+            while (a < a_end && a->component < b->component) a++;
+            if (a < a_end && a->component == b->component) {
+                ecsi_bytes_move(value, ecsi_chunk_bytes(old) + a->offset +
+                                           (size_t)old_row * a->bytes, a->bytes);
+                a++;
+            } else if (b->component != raw.one &&
+                       (raw.marks == NULL || raw.marks[b->component] == 0)) {
+                ecsi_bytes_zero(value, b->bytes);
             }
-            a++;
-        } else {
-            ecsi_column_init(storage, b, ecsi_chunk_value(chunk, b, row), raw);
             b++;
         }
     }
@@ -3798,7 +3920,7 @@ static size_t ecsi_storage_shrink(ecsi_storage *storage)
         uint32_t capacity = ECSI_FIRST_ROWS;
         ecsi_table_trim(storage, table);
         if (storage->memory->fixed || table->chunk_count > 1) continue;
-        while (capacity < table->row_count) capacity *= 2;
+        while (capacity < table->row_count) capacity *= ECSI_GROWTH;
         capacity = ecsi_min_u32(capacity, table->chunk_rows);
         if (table->first == NULL) {
             ecsi_layout_set(storage, table, capacity);
@@ -3981,10 +4103,14 @@ static inline ecs_status ecsi_edit_enter(ecsi_storage *storage, ecs_entity entit
 {
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
-    ecs_status status = ecsi_table_edge(storage, table, component, false, &to);
+    ecs_status status;
     *from = NULL;
+    if (table->edge_key != component * 2u && ecsi_table_find(table, component) != NULL) {
+        return ECS_OK;
+    }
+    status = ecsi_table_edge(storage, table, component, false, &to);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
-    if (to == table) return ECS_OK;
+    ECSI_CHECK(to != table);
     status = ecsi_row_reserve(storage, to);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     ecsi_row_move(storage, entity, record, to, raw);
@@ -3998,7 +4124,6 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ecsi_table *from;
     ecs_status status;
     ECSI_CHECK(record->chunk != 0);
-    if (ecsi_table_find(ecsi_record_table(storage, record), component) != NULL) return ECS_OK;
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
     if (status == ECS_OK && from != NULL) {
         ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
@@ -4038,7 +4163,9 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
     ecs_status status;
-    if (ecsi_table_find(table, component) == NULL) return ECS_OK;
+    if (table->edge_key != (component * 2u | 1u) && ecsi_table_find(table, component) == NULL) {
+        return ECS_OK;
+    }
     status = ecsi_table_edge(storage, table, component, true, &to);
     if (status == ECS_OK) status = ecsi_row_reserve(storage, to);
     if (status != ECS_OK) return status;
@@ -4250,10 +4377,8 @@ static void ecsi_rows_push(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t co
     if (out != NULL) memcpy(out, entities + first, count * sizeof *out);
     chunk->count += count;
     table->row_count += count;
-    for (i = 0; i < table->column_count; i++) {
-        uint64_t *tick = ecsi_chunk_tick(chunk, i, first);
-        uint64_t *end = ecsi_chunk_tick(chunk, i, first + count - 1);
-        for (; tick <= end; tick++) *tick = *storage->tick;
+    for (i = first >> table->block_shift; i <= (first + count - 1) >> table->block_shift; i++) {
+        ecsi_chunk_ticks(chunk)[i] = *storage->tick;
     }
 }
 
@@ -5134,15 +5259,26 @@ typedef enum ecsi_command_kind {
 } ecsi_command_kind;
 
 typedef struct ecsi_command {
-    uint32_t bytes;      /* to the next command of the block */
-    uint32_t kind;
+    uint32_t bytes;          /* to the next command of the block */
+    uint16_t kind;
+    uint16_t payload_offset; /* 0: none, or it has ended */
     uint64_t entity;
-    const ecs_type *type;      /* of a component that was not registered yet, or NULL */
     struct ecsi_command *next; /* of the same entity */
-    void *payload;
-    uint32_t component;
+    uint32_t component;      /* 0: not registered when it was recorded; its type follows */
     uint32_t payload_bytes;
 } ecsi_command;
+
+static inline void *ecsi_command_payload(ecsi_command *command)
+{
+    if (command->payload_offset == 0) return NULL;
+    return (unsigned char *)command + command->payload_offset;
+}
+
+/* Behind a command whose component was not known: the type. */
+static inline const ecs_type **ecsi_command_type_at(ecsi_command *command)
+{
+    return (const ecs_type **)(void *)(command + 1);
+}
 
 typedef struct ecsi_custom {
     void (*run)(ecs_world *world, void *payload, uint32_t bytes);
@@ -5403,13 +5539,35 @@ static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue 
                             flush->commands_max, sizeof(ecsi_spawn_range));
 }
 
-/* A command of `payload_bytes` in the stream, or a status: nothing is recorded then. */
-static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint64_t entity,
-                                          uint32_t payload_bytes, uint32_t align,
-                                          ecsi_command **out)
+/* What a command needs in its block. */
+typedef struct ecsi_command_shape {
+    uint32_t kind;
+    uint32_t payload_bytes;
+    uint32_t align;
+    bool typed; /* the type follows the head */
+} ecsi_command_shape;
+
+static inline ecsi_command_shape ecsi_shape_make(uint32_t kind, uint32_t payload_bytes,
+                                                 uint32_t align)
+{
+    ecsi_command_shape shape;
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    ECSI_CHECK(align <= ECS_ALIGN_MAX);
+    shape.kind = kind;
+    shape.payload_bytes = payload_bytes;
+    shape.align = align;
+    shape.typed = false;
+    return shape;
+}
+
+/* A command in the stream, or a status: nothing is recorded then. */
+static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape shape,
+                                          uint64_t entity, ecsi_command **out)
 {
     ecsi_queue *queue = cmd->queue;
-    size_t need = sizeof(ecsi_command) + payload_bytes + (align > 8 ? align : 0);
+    uint32_t align = shape.align;
+    size_t head = sizeof(ecsi_command) + (shape.typed ? sizeof(ecs_type *) : 0);
+    size_t need = head + shape.payload_bytes + (align > 8 ? align : 0);
     ecsi_command *command;
     uintptr_t at;
     ecs_status status;
@@ -5417,7 +5575,7 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
         return ECS_FULL;
     }
-    status = ecsi_flush_reserve(cmd->flush, queue, kind == ECSI_COMMAND_SPAWN);
+    status = ecsi_flush_reserve(cmd->flush, queue, shape.kind == ECSI_COMMAND_SPAWN);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     if (ECSI_UNLIKELY(queue->last == NULL || queue->last->bytes - queue->last->used < need)) {
         status = ecsi_queue_advance(cmd->flush->memory, queue, need);
@@ -5425,14 +5583,16 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint
     }
     command = (ecsi_command *)(void *)((unsigned char *)queue->last + queue->last->used);
     command->bytes = (uint32_t)need;
-    command->kind = kind;
+    command->kind = (uint16_t)shape.kind;
     command->entity = entity;
-    command->type = NULL;
     command->next = NULL;
     command->component = 0;
-    command->payload_bytes = payload_bytes;
-    at = ((uintptr_t)(command + 1) + (align - 1)) & ~(uintptr_t)(align - 1);
-    command->payload = payload_bytes == 0 ? NULL : (void *)at;
+    command->payload_bytes = shape.payload_bytes;
+    command->payload_offset = 0;
+    if (shape.payload_bytes > 0) {
+        at = ((uintptr_t)command + head + (align - 1)) & ~(uintptr_t)(align - 1);
+        command->payload_offset = (uint16_t)(at - (uintptr_t)command);
+    }
     queue->last->used += need;
     queue->bytes += need;
     queue->command_count++;
@@ -5450,13 +5610,14 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
                                          cmd->flush->commands_max, sizeof(ecsi_spawn_range));
     ECSI_CHECK(!cmd->begun);
     if (status == ECS_OK) {
-        status = ecsi_command_put(cmd, ECSI_COMMAND_STREAM, cmd->serial, 0, 1, &command);
+        status = ecsi_command_put(cmd, ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1), cmd->serial,
+                                  &command);
     }
     if (status != ECS_OK) return status;
     command->component = cmd->system;
     cmd->queue->stream_count++;
     cmd->begun = true;
-    ECSI_CHECK(command->payload == NULL);
+    ECSI_CHECK(command->payload_offset == 0);
     return ECS_OK;
 }
 
@@ -5471,14 +5632,13 @@ static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
     return status;
 }
 
-static inline ecs_status ecsi_command_record(ecs_commands *cmd, uint32_t kind,
-                                             uint64_t entity, uint32_t payload_bytes,
-                                             uint32_t align, ecsi_command **out)
+static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_shape shape,
+                                             uint64_t entity, ecsi_command **out)
 {
     ecs_status status = ECS_OK;
     if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
     if (ECSI_LIKELY(status == ECS_OK)) {
-        status = ecsi_command_put(cmd, kind, entity, payload_bytes, align, out);
+        status = ecsi_command_put(cmd, shape, entity, out);
     }
     return ecsi_recorded(cmd, status);
 }
@@ -5490,6 +5650,7 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
                                                const ecs_type *type, const void *value)
 {
     const ecsi_component *c = NULL;
+    ecsi_command_shape shape;
     ecsi_command *command;
     ecs_status status;
     if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
@@ -5499,18 +5660,19 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     }
     if (value != NULL && ECSI_UNLIKELY(type->bytes == 0)) return ECS_UNSUPPORTED;
     if (ecs_is_null(entity)) return ECS_STALE;
-    status = ecsi_command_record(cmd, kind, entity.bits, value == NULL ? 0 : type->bytes, type->align,
-                         &command);
+    shape = ecsi_shape_make(kind, value == NULL ? 0 : type->bytes, type->align);
+    shape.typed = id == 0;
+    status = ecsi_command_record(cmd, shape, entity.bits, &command);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     command->component = id;
-    command->type = id == 0 ? type : NULL;
+    if (id == 0) *ecsi_command_type_at(command) = type;
     if (value == NULL) return ECS_OK;
     if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
-        ecsi_values_copy(c, command->payload, value, 1);
+        ecsi_values_copy(c, ecsi_command_payload(command), value, 1);
     } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
-        type->hooks->copy(command->payload, value, 1, type->hooks->user);
+        type->hooks->copy(ecsi_command_payload(command), value, 1, type->hooks->user);
     } else {
-        ecsi_bytes_move(command->payload, value, type->bytes);
+        ecsi_bytes_move(ecsi_command_payload(command), value, type->bytes);
     }
     return ECS_OK;
 }
@@ -5526,7 +5688,8 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
     }
     ECSI_CHECK(cmd->spawns_max <= ECSI_ORDINALS_MAX);
     e.bits = (number >> 31) << 32 | 0x80000000u | (number & 0x7fffffffu);
-    *status = ecsi_command_record(cmd, ECSI_COMMAND_SPAWN, e.bits, 0, 1, &command);
+    *status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_SPAWN, 0, 1), e.bits,
+                                  &command);
     if (*status != ECS_OK) return ecs_null();
     cmd->spawn_count++;
     cmd->queue->spawn_count++;
@@ -5556,15 +5719,16 @@ static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *q
 /* Ends a payload that nobody takes over. */
 static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
 {
-    if (command->kind != ECSI_COMMAND_SET || command->payload == NULL) return;
-    ECSI_CHECK(command->component != 0 || command->type != NULL);
+    void *payload = ecsi_command_payload(command);
+    if (command->kind != ECSI_COMMAND_SET || payload == NULL) return;
+    ECSI_CHECK(command->payload_bytes > 0);
     if (command->component != 0) {
-        ecsi_values_destroy(ecsi_component_at(flush->components, command->component),
-                            command->payload, 1);
-    } else if (command->type->hooks != NULL && command->type->hooks->destroy != NULL) {
-        command->type->hooks->destroy(command->payload, 1, command->type->hooks->user);
+        ecsi_values_destroy(ecsi_component_at(flush->components, command->component), payload, 1);
+    } else {
+        const ecs_hooks *hooks = (*ecsi_command_type_at(command))->hooks;
+        if (hooks != NULL && hooks->destroy != NULL) hooks->destroy(payload, 1, hooks->user);
     }
-    command->payload = NULL;
+    command->payload_offset = 0;
 }
 
 static uint32_t ecsi_flush_killer(const ecsi_flush *flush, uint64_t entity)
@@ -5742,7 +5906,10 @@ static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *com
     ECSI_CHECK(table->block_rows > 0);
     for (row = 0; row < chunk->count; row += table->block_rows) {
         uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
-        if (*ecsi_chunk_tick(chunk, column, row) < since) continue;
+        if (*ecsi_chunk_tick(chunk, column, row) < since &&
+            *ecsi_chunk_row_tick(chunk, row) < since) {
+            continue;
+        }
         ecsi_patch_values(flush, component,
                           ecsi_chunk_value(chunk, &table->columns[column], row), count);
     }
@@ -5822,7 +5989,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
         fold->payload = NULL;
     }
     fold->present = command->kind != ECSI_COMMAND_REMOVE;
-    if (command->kind == ECSI_COMMAND_SET) fold->payload = command->payload;
+    if (command->kind == ECSI_COMMAND_SET) fold->payload = ecsi_command_payload(command);
     *mark = fold->payload != NULL;
     flush->applied++;
 }
@@ -5940,7 +6107,7 @@ static void ecsi_chain_lost(ecsi_flush *flush, const ecsi_touch *touch, ecs_stat
     ECSI_CHECK(why != ECS_OK);
     ecsi_folds_end(flush);
     for (command = touch->first; command != NULL; command = command->next) {
-        command->payload = NULL; /* ended with its fold */
+        command->payload_offset = 0; /* ended with its fold */
         ECSI_CHECK(flush->applied > 0);
         flush->applied--;
         ecsi_command_drop(flush, command, touch->system, why);
@@ -6007,9 +6174,9 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
         break;
     case ECSI_COMMAND_SET: {
         const ecsi_component *c = ecsi_component_at(flush->components, command->component);
-        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
-        status = ecsi_edit_set(storage, entity, record, command->component, command->payload,
-                               true);
+        void *payload = ecsi_command_payload(command);
+        if (c->references) ecsi_patch_values(flush, c, payload, 1);
+        status = ecsi_edit_set(storage, entity, record, command->component, payload, true);
         break;
     }
     default:
@@ -6053,8 +6220,11 @@ static ecs_status ecsi_command_type(ecsi_flush *flush, ecsi_command *command)
 {
     uint32_t id;
     ecs_status status;
-    if (command->component != 0 || command->type == NULL) return ECS_OK;
-    status = ecsi_component_need(flush->components, command->type, &id);
+    if (ECSI_LIKELY(command->component != 0)) return ECS_OK;
+    if (command->kind == ECSI_COMMAND_SPAWN || command->kind == ECSI_COMMAND_DESPAWN) {
+        return ECS_OK;
+    }
+    status = ecsi_component_need(flush->components, *ecsi_command_type_at(command), &id);
     if (status != ECS_OK) return status;
     ECSI_CHECK(id != 0);
     status = ecsi_flush_components(flush);
@@ -6112,12 +6282,12 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
     const ecsi_component *c;
     ecsi_event *event;
     ecs_status status = ecsi_command_type(flush, command);
-    ECSI_CHECK(command->payload != NULL);
+    ECSI_CHECK(command->payload_offset != 0);
     if (status == ECS_OK) status = ecsi_event_need(flush->events, command->component, &event);
     if (status == ECS_OK) {
         c = ecsi_component_at(flush->components, command->component);
-        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
-        status = ecsi_event_append(flush->events, event, command->payload);
+        if (c->references) ecsi_patch_values(flush, c, ecsi_command_payload(command), 1);
+        status = ecsi_event_append(flush->events, event, ecsi_command_payload(command));
     }
     /* A full buffer counts for itself. */
     if (status != ECS_OK && status != ECS_FULL) flush->events_dropped++;
@@ -6126,15 +6296,15 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
 #endif
 
 /* Runs a custom command: the world is open for edits. */
-static void ecsi_flush_custom(ecsi_flush *flush, const ecsi_command *command)
+static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
 {
     ecsi_custom custom;
+    unsigned char *payload = (unsigned char *)ecsi_command_payload(command);
     uint32_t locks = *flush->locks;
     ECSI_CHECK(command->payload_bytes >= 16);
-    memcpy(&custom, command->payload, sizeof custom);
+    memcpy(&custom, payload, sizeof custom);
     *flush->locks = 0;
-    custom.run(flush->world, (unsigned char *)command->payload + 16,
-               command->payload_bytes - 16);
+    custom.run(flush->world, payload + 16, command->payload_bytes - 16);
     ECSI_CHECK(*flush->locks == 0);
     *flush->locks = locks;
     flush->applied++;
@@ -7383,6 +7553,7 @@ static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const e
             uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
             ECSI_CHECK(chunk->table == table);
             h = ecsi_hash_bytes(h, ecsi_chunk_entities(chunk) + row, count * sizeof(ecs_entity));
+            h = ecsi_mix(h, *ecsi_chunk_row_tick(chunk, row));
             for (i = 0; i < table->column_count; i++) {
                 const ecsi_column *column = &table->columns[i];
                 h = ecsi_mix(h, *ecsi_chunk_tick(chunk, i, row));
@@ -7785,7 +7956,8 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     }
     d->components_max = ecsi_default_u32(d->components_max, 1024);
     d->row_block_rows = ecsi_default_u32(d->row_block_rows, 4096);
-    d->getters_max = ecsi_default_u32(d->getters_max, 64);
+    d->getters_max =
+        ecsi_default_u32(d->getters_max, d->memory == ECS_MEMORY_GROW ? 256 : 64);
     d->phases_max = ecsi_default_u32(d->phases_max, 32);
     d->stream_spawns_max = ecsi_default_u32(d->stream_spawns_max, ECSI_ORDINALS_MAX);
     if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
@@ -8554,6 +8726,19 @@ ECS_API bool ecs_has_type(const ecs_world *world, ecs_entity entity, const ecs_t
 ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
                                  const ecs_type *type)
 {
+    const ecsi_component *c;
+    uint32_t id;
+    ECSI_REQUIRE(world != NULL, NULL);
+    ECSI_REQUIRE(type != NULL && type->name != NULL, NULL);
+    id = ecsi_component_seek(&world->components, type);
+    if (ECSI_UNLIKELY(id == 0)) return NULL;
+    c = ecsi_component_at(&world->components, id);
+    if (ECSI_LIKELY(c->getter != 0)) {
+        ecs_getter getter;
+        getter.front = &world->entities.front;
+        getter.slot = &world->storage.getters[c->getter - 1];
+        return ecs_getter_find(getter, entity, c->type.bytes);
+    }
     return ecs_get_id(world, entity, ecs_component_of(world, type));
 }
 
@@ -8781,7 +8966,8 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
     ecsi_command *command;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     if (ecs_is_null(entity)) return ECS_STALE;
-    return ecsi_command_record(cmd, ECSI_COMMAND_DESPAWN, entity.bits, 0, 1, &command);
+    return ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_DESPAWN, 0, 1), entity.bits,
+                               &command);
 }
 
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
@@ -8838,16 +9024,19 @@ ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
 {
     ecsi_command *command;
     ecsi_custom custom;
+    unsigned char *to;
     ecs_status status;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(run != NULL, ECS_INVALID);
     ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
     if (bytes > 1u << 30) return ECS_TOO_LARGE;
-    status = ecsi_command_record(cmd, ECSI_COMMAND_CUSTOM, 0, bytes + 16, 16, &command);
+    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_CUSTOM, bytes + 16, 16), 0,
+                                 &command);
     if (status != ECS_OK) return status;
     custom.run = run;
-    memcpy(command->payload, &custom, sizeof custom);
-    if (bytes > 0) memcpy((unsigned char *)command->payload + 16, payload, bytes);
+    to = (unsigned char *)ecsi_command_payload(command);
+    memcpy(to, &custom, sizeof custom);
+    if (bytes > 0) memcpy(to + 16, payload, bytes);
     return ECS_OK;
 }
 
@@ -8956,10 +9145,11 @@ ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, co
         cmd->flush->events_dropped++;
         return status;
     }
-    status = ecsi_command_record(cmd, ECSI_COMMAND_EVENT, 0, type->bytes, type->align, &command);
+    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_EVENT, type->bytes,
+                                                      type->align), 0, &command);
     if (status != ECS_OK) return status;
     command->component = id;
-    memcpy(command->payload, value, type->bytes);
+    memcpy(ecsi_command_payload(command), value, type->bytes);
     return ECS_OK;
 }
 

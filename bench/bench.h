@@ -97,6 +97,14 @@ static BENCH_UNUSED void bench_ok(ecs_status status, const char *what)
     exit(1);
 }
 
+/* A refused command is work that was not done: such a figure would be too good. */
+static BENCH_UNUSED void bench_none_refused(const ecs_world *world)
+{
+    ecs_stats stats = ecs_world_stats(world);
+    bench_need(stats.commands_refused == 0, "a command was refused: the figure is void");
+    bench_need(stats.commands_dropped == 0, "a command was dropped: the figure is void");
+}
+
 /* Touched once, so that page faults stay out of what is measured. */
 static BENCH_UNUSED void *bench_array(size_t count, size_t bytes)
 {

@@ -213,6 +213,7 @@ static double create_empty_subject(void *state, uint64_t repeats)
         start = bench_now_ns();
         for (uint32_t i = 0; i < s->count; i++) s->handles[i] = ecs_spawn(s->world);
         elapsed_ns += bench_since(start);
+        bench_need(ecs_entity_count(s->world) == s->count, "all are created");
     }
     return elapsed_ns;
 }
@@ -251,6 +252,7 @@ static double create2_subject(void *state, uint64_t repeats)
         start = bench_now_ns();
         for (uint32_t i = 0; i < s->count; i++) s->handles[i] = spawn_moving(s->world, i);
         elapsed_ns += bench_since(start);
+        bench_need(ecs_entity_count(s->world) == s->count, "all are created");
     }
     return elapsed_ns;
 }
@@ -374,6 +376,7 @@ static double destroy_subject(void *state, uint64_t repeats)
         start = bench_now_ns();
         for (uint32_t i = 0; i < s->count; i++) (void)ecs_despawn(s->world, s->handles[i]);
         elapsed_ns += bench_since(start);
+        bench_need(ecs_entity_count(s->world) == 0, "all are destroyed");
     }
     return elapsed_ns;
 }
@@ -578,6 +581,7 @@ static double deferred_subject(void *state, uint64_t repeats)
     ecs_commands *cmd = ecs_world_commands(s->world);
     ecs_component accel = ecs_component_id(s->world, Accel);
     uint64_t start = bench_now_ns();
+    double elapsed_ns;
     for (uint64_t r = 0; r < repeats; r++) {
         ECS_EACH(s->world, positions, view) {
             for (uint32_t i = 0; i < view->count; i++) {
@@ -593,7 +597,10 @@ static double deferred_subject(void *state, uint64_t repeats)
         }
         bench_ok(ecs_flush(s->world), "ecs_flush");
     }
-    return bench_since(start);
+    elapsed_ns = bench_since(start);
+    bench_need(s->sum == s->count, "all got the component");
+    bench_none_refused(s->world);
+    return elapsed_ns;
 }
 
 /* A vector of slots, filled while iterating and worked off afterwards. */
@@ -646,8 +653,11 @@ static double tick_subject(void *state, uint64_t repeats)
 {
     scene *s = (scene *)state;
     uint64_t start = bench_now_ns();
+    double elapsed_ns;
     for (uint64_t r = 0; r < repeats; r++) bench_ok(ecs_tick(s->world, STEP_S), "ecs_tick");
-    return bench_since(start);
+    elapsed_ns = bench_since(start);
+    bench_none_refused(s->world);
+    return elapsed_ns;
 }
 
 /* ---- Iteration -------------------------------------------------------------------------- */
@@ -1272,9 +1282,9 @@ static double resident_apart(uint32_t count, double (*measure)(uint32_t count))
         value = measure(count);
         _exit(write(ends[1], &value, sizeof value) == (ssize_t)sizeof value ? 0 : 1);
     }
+    (void)close(ends[1]); /* else a child that died would leave the read waiting for ever */
     bench_need(read(ends[0], &value, sizeof value) == (ssize_t)sizeof value, "rss child");
     (void)close(ends[0]);
-    (void)close(ends[1]);
     (void)waitpid(child, NULL, 0);
     return value;
 }

@@ -60,6 +60,9 @@
 #error "ecs.h: a system header came first; include ecs.h first or define _POSIX_C_SOURCE=200809L"
 #elif !defined(_FEATURES_H)
 #define _POSIX_C_SOURCE 200809L
+#ifdef ECS_IMPLEMENTATION
+#define _DEFAULT_SOURCE 1 /* madvise */
+#endif
 #endif
 #endif
 /* tidy: compiler end */
@@ -397,7 +400,8 @@ typedef struct ecs_world_desc {
                                        and one chunk for every 16 tables */
     uint32_t row_block_rows;        /* 4,096: power of two, at least 64 */
     uint32_t queries_max;           /* 4,096, 256: those of systems included */
-    uint32_t getters_max;           /* 64 component types */
+    uint32_t getters_max;           /* 256, 64: component types with direct access by handle;
+                                       half of them go to those that are used first */
     uint32_t systems_max;           /* 1,024, 128 */
     uint32_t phases_max;            /* 32 */
     uint32_t resource_bytes_max;    /* no limit, 64 KiB: of all resources together */

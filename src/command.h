@@ -47,15 +47,26 @@ typedef enum ecsi_command_kind {
 } ecsi_command_kind;
 
 typedef struct ecsi_command {
-    uint32_t bytes;      /* to the next command of the block */
-    uint32_t kind;
+    uint32_t bytes;          /* to the next command of the block */
+    uint16_t kind;
+    uint16_t payload_offset; /* 0: none, or it has ended */
     uint64_t entity;
-    const ecs_type *type;      /* of a component that was not registered yet, or NULL */
     struct ecsi_command *next; /* of the same entity */
-    void *payload;
-    uint32_t component;
+    uint32_t component;      /* 0: not registered when it was recorded; its type follows */
     uint32_t payload_bytes;
 } ecsi_command;
+
+static inline void *ecsi_command_payload(ecsi_command *command)
+{
+    if (command->payload_offset == 0) return NULL;
+    return (unsigned char *)command + command->payload_offset;
+}
+
+/* Behind a command whose component was not known: the type. */
+static inline const ecs_type **ecsi_command_type_at(ecsi_command *command)
+{
+    return (const ecs_type **)(void *)(command + 1);
+}
 
 typedef struct ecsi_custom {
     void (*run)(ecs_world *world, void *payload, uint32_t bytes);
@@ -316,13 +327,35 @@ static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue 
                             flush->commands_max, sizeof(ecsi_spawn_range));
 }
 
-/* A command of `payload_bytes` in the stream, or a status: nothing is recorded then. */
-static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint64_t entity,
-                                          uint32_t payload_bytes, uint32_t align,
-                                          ecsi_command **out)
+/* What a command needs in its block. */
+typedef struct ecsi_command_shape {
+    uint32_t kind;
+    uint32_t payload_bytes;
+    uint32_t align;
+    bool typed; /* the type follows the head */
+} ecsi_command_shape;
+
+static inline ecsi_command_shape ecsi_shape_make(uint32_t kind, uint32_t payload_bytes,
+                                                 uint32_t align)
+{
+    ecsi_command_shape shape;
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    ECSI_CHECK(align <= ECS_ALIGN_MAX);
+    shape.kind = kind;
+    shape.payload_bytes = payload_bytes;
+    shape.align = align;
+    shape.typed = false;
+    return shape;
+}
+
+/* A command in the stream, or a status: nothing is recorded then. */
+static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape shape,
+                                          uint64_t entity, ecsi_command **out)
 {
     ecsi_queue *queue = cmd->queue;
-    size_t need = sizeof(ecsi_command) + payload_bytes + (align > 8 ? align : 0);
+    uint32_t align = shape.align;
+    size_t head = sizeof(ecsi_command) + (shape.typed ? sizeof(ecs_type *) : 0);
+    size_t need = head + shape.payload_bytes + (align > 8 ? align : 0);
     ecsi_command *command;
     uintptr_t at;
     ecs_status status;
@@ -330,7 +363,7 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
         return ECS_FULL;
     }
-    status = ecsi_flush_reserve(cmd->flush, queue, kind == ECSI_COMMAND_SPAWN);
+    status = ecsi_flush_reserve(cmd->flush, queue, shape.kind == ECSI_COMMAND_SPAWN);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     if (ECSI_UNLIKELY(queue->last == NULL || queue->last->bytes - queue->last->used < need)) {
         status = ecsi_queue_advance(cmd->flush->memory, queue, need);
@@ -338,14 +371,16 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, uint32_t kind, uint
     }
     command = (ecsi_command *)(void *)((unsigned char *)queue->last + queue->last->used);
     command->bytes = (uint32_t)need;
-    command->kind = kind;
+    command->kind = (uint16_t)shape.kind;
     command->entity = entity;
-    command->type = NULL;
     command->next = NULL;
     command->component = 0;
-    command->payload_bytes = payload_bytes;
-    at = ((uintptr_t)(command + 1) + (align - 1)) & ~(uintptr_t)(align - 1);
-    command->payload = payload_bytes == 0 ? NULL : (void *)at;
+    command->payload_bytes = shape.payload_bytes;
+    command->payload_offset = 0;
+    if (shape.payload_bytes > 0) {
+        at = ((uintptr_t)command + head + (align - 1)) & ~(uintptr_t)(align - 1);
+        command->payload_offset = (uint16_t)(at - (uintptr_t)command);
+    }
     queue->last->used += need;
     queue->bytes += need;
     queue->command_count++;
@@ -363,13 +398,14 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
                                          cmd->flush->commands_max, sizeof(ecsi_spawn_range));
     ECSI_CHECK(!cmd->begun);
     if (status == ECS_OK) {
-        status = ecsi_command_put(cmd, ECSI_COMMAND_STREAM, cmd->serial, 0, 1, &command);
+        status = ecsi_command_put(cmd, ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1), cmd->serial,
+                                  &command);
     }
     if (status != ECS_OK) return status;
     command->component = cmd->system;
     cmd->queue->stream_count++;
     cmd->begun = true;
-    ECSI_CHECK(command->payload == NULL);
+    ECSI_CHECK(command->payload_offset == 0);
     return ECS_OK;
 }
 
@@ -384,14 +420,13 @@ static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
     return status;
 }
 
-static inline ecs_status ecsi_command_record(ecs_commands *cmd, uint32_t kind,
-                                             uint64_t entity, uint32_t payload_bytes,
-                                             uint32_t align, ecsi_command **out)
+static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_shape shape,
+                                             uint64_t entity, ecsi_command **out)
 {
     ecs_status status = ECS_OK;
     if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
     if (ECSI_LIKELY(status == ECS_OK)) {
-        status = ecsi_command_put(cmd, kind, entity, payload_bytes, align, out);
+        status = ecsi_command_put(cmd, shape, entity, out);
     }
     return ecsi_recorded(cmd, status);
 }
@@ -403,6 +438,7 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
                                                const ecs_type *type, const void *value)
 {
     const ecsi_component *c = NULL;
+    ecsi_command_shape shape;
     ecsi_command *command;
     ecs_status status;
     if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
@@ -412,18 +448,19 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     }
     if (value != NULL && ECSI_UNLIKELY(type->bytes == 0)) return ECS_UNSUPPORTED;
     if (ecs_is_null(entity)) return ECS_STALE;
-    status = ecsi_command_record(cmd, kind, entity.bits, value == NULL ? 0 : type->bytes, type->align,
-                         &command);
+    shape = ecsi_shape_make(kind, value == NULL ? 0 : type->bytes, type->align);
+    shape.typed = id == 0;
+    status = ecsi_command_record(cmd, shape, entity.bits, &command);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     command->component = id;
-    command->type = id == 0 ? type : NULL;
+    if (id == 0) *ecsi_command_type_at(command) = type;
     if (value == NULL) return ECS_OK;
     if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
-        ecsi_values_copy(c, command->payload, value, 1);
+        ecsi_values_copy(c, ecsi_command_payload(command), value, 1);
     } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
-        type->hooks->copy(command->payload, value, 1, type->hooks->user);
+        type->hooks->copy(ecsi_command_payload(command), value, 1, type->hooks->user);
     } else {
-        ecsi_bytes_move(command->payload, value, type->bytes);
+        ecsi_bytes_move(ecsi_command_payload(command), value, type->bytes);
     }
     return ECS_OK;
 }
@@ -439,7 +476,8 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
     }
     ECSI_CHECK(cmd->spawns_max <= ECSI_ORDINALS_MAX);
     e.bits = (number >> 31) << 32 | 0x80000000u | (number & 0x7fffffffu);
-    *status = ecsi_command_record(cmd, ECSI_COMMAND_SPAWN, e.bits, 0, 1, &command);
+    *status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_SPAWN, 0, 1), e.bits,
+                                  &command);
     if (*status != ECS_OK) return ecs_null();
     cmd->spawn_count++;
     cmd->queue->spawn_count++;
@@ -469,15 +507,16 @@ static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *q
 /* Ends a payload that nobody takes over. */
 static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
 {
-    if (command->kind != ECSI_COMMAND_SET || command->payload == NULL) return;
-    ECSI_CHECK(command->component != 0 || command->type != NULL);
+    void *payload = ecsi_command_payload(command);
+    if (command->kind != ECSI_COMMAND_SET || payload == NULL) return;
+    ECSI_CHECK(command->payload_bytes > 0);
     if (command->component != 0) {
-        ecsi_values_destroy(ecsi_component_at(flush->components, command->component),
-                            command->payload, 1);
-    } else if (command->type->hooks != NULL && command->type->hooks->destroy != NULL) {
-        command->type->hooks->destroy(command->payload, 1, command->type->hooks->user);
+        ecsi_values_destroy(ecsi_component_at(flush->components, command->component), payload, 1);
+    } else {
+        const ecs_hooks *hooks = (*ecsi_command_type_at(command))->hooks;
+        if (hooks != NULL && hooks->destroy != NULL) hooks->destroy(payload, 1, hooks->user);
     }
-    command->payload = NULL;
+    command->payload_offset = 0;
 }
 
 static uint32_t ecsi_flush_killer(const ecsi_flush *flush, uint64_t entity)
@@ -655,7 +694,10 @@ static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *com
     ECSI_CHECK(table->block_rows > 0);
     for (row = 0; row < chunk->count; row += table->block_rows) {
         uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
-        if (*ecsi_chunk_tick(chunk, column, row) < since) continue;
+        if (*ecsi_chunk_tick(chunk, column, row) < since &&
+            *ecsi_chunk_row_tick(chunk, row) < since) {
+            continue;
+        }
         ecsi_patch_values(flush, component,
                           ecsi_chunk_value(chunk, &table->columns[column], row), count);
     }
@@ -735,7 +777,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
         fold->payload = NULL;
     }
     fold->present = command->kind != ECSI_COMMAND_REMOVE;
-    if (command->kind == ECSI_COMMAND_SET) fold->payload = command->payload;
+    if (command->kind == ECSI_COMMAND_SET) fold->payload = ecsi_command_payload(command);
     *mark = fold->payload != NULL;
     flush->applied++;
 }
@@ -853,7 +895,7 @@ static void ecsi_chain_lost(ecsi_flush *flush, const ecsi_touch *touch, ecs_stat
     ECSI_CHECK(why != ECS_OK);
     ecsi_folds_end(flush);
     for (command = touch->first; command != NULL; command = command->next) {
-        command->payload = NULL; /* ended with its fold */
+        command->payload_offset = 0; /* ended with its fold */
         ECSI_CHECK(flush->applied > 0);
         flush->applied--;
         ecsi_command_drop(flush, command, touch->system, why);
@@ -920,9 +962,9 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
         break;
     case ECSI_COMMAND_SET: {
         const ecsi_component *c = ecsi_component_at(flush->components, command->component);
-        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
-        status = ecsi_edit_set(storage, entity, record, command->component, command->payload,
-                               true);
+        void *payload = ecsi_command_payload(command);
+        if (c->references) ecsi_patch_values(flush, c, payload, 1);
+        status = ecsi_edit_set(storage, entity, record, command->component, payload, true);
         break;
     }
     default:
@@ -966,8 +1008,11 @@ static ecs_status ecsi_command_type(ecsi_flush *flush, ecsi_command *command)
 {
     uint32_t id;
     ecs_status status;
-    if (command->component != 0 || command->type == NULL) return ECS_OK;
-    status = ecsi_component_need(flush->components, command->type, &id);
+    if (ECSI_LIKELY(command->component != 0)) return ECS_OK;
+    if (command->kind == ECSI_COMMAND_SPAWN || command->kind == ECSI_COMMAND_DESPAWN) {
+        return ECS_OK;
+    }
+    status = ecsi_component_need(flush->components, *ecsi_command_type_at(command), &id);
     if (status != ECS_OK) return status;
     ECSI_CHECK(id != 0);
     status = ecsi_flush_components(flush);
@@ -1025,12 +1070,12 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
     const ecsi_component *c;
     ecsi_event *event;
     ecs_status status = ecsi_command_type(flush, command);
-    ECSI_CHECK(command->payload != NULL);
+    ECSI_CHECK(command->payload_offset != 0);
     if (status == ECS_OK) status = ecsi_event_need(flush->events, command->component, &event);
     if (status == ECS_OK) {
         c = ecsi_component_at(flush->components, command->component);
-        if (c->references) ecsi_patch_values(flush, c, command->payload, 1);
-        status = ecsi_event_append(flush->events, event, command->payload);
+        if (c->references) ecsi_patch_values(flush, c, ecsi_command_payload(command), 1);
+        status = ecsi_event_append(flush->events, event, ecsi_command_payload(command));
     }
     /* A full buffer counts for itself. */
     if (status != ECS_OK && status != ECS_FULL) flush->events_dropped++;
@@ -1039,15 +1084,15 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
 #endif
 
 /* Runs a custom command: the world is open for edits. */
-static void ecsi_flush_custom(ecsi_flush *flush, const ecsi_command *command)
+static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
 {
     ecsi_custom custom;
+    unsigned char *payload = (unsigned char *)ecsi_command_payload(command);
     uint32_t locks = *flush->locks;
     ECSI_CHECK(command->payload_bytes >= 16);
-    memcpy(&custom, command->payload, sizeof custom);
+    memcpy(&custom, payload, sizeof custom);
     *flush->locks = 0;
-    custom.run(flush->world, (unsigned char *)command->payload + 16,
-               command->payload_bytes - 16);
+    custom.run(flush->world, payload + 16, command->payload_bytes - 16);
     ECSI_CHECK(*flush->locks == 0);
     *flush->locks = locks;
     flush->applied++;

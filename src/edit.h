@@ -104,10 +104,14 @@ static inline ecs_status ecsi_edit_enter(ecsi_storage *storage, ecs_entity entit
 {
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
-    ecs_status status = ecsi_table_edge(storage, table, component, false, &to);
+    ecs_status status;
     *from = NULL;
+    if (table->edge_key != component * 2u && ecsi_table_find(table, component) != NULL) {
+        return ECS_OK;
+    }
+    status = ecsi_table_edge(storage, table, component, false, &to);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
-    if (to == table) return ECS_OK;
+    ECSI_CHECK(to != table);
     status = ecsi_row_reserve(storage, to);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     ecsi_row_move(storage, entity, record, to, raw);
@@ -121,7 +125,6 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ecsi_table *from;
     ecs_status status;
     ECSI_CHECK(record->chunk != 0);
-    if (ecsi_table_find(ecsi_record_table(storage, record), component) != NULL) return ECS_OK;
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
     if (status == ECS_OK && from != NULL) {
         ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
@@ -161,7 +164,9 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
     ecs_status status;
-    if (ecsi_table_find(table, component) == NULL) return ECS_OK;
+    if (table->edge_key != (component * 2u | 1u) && ecsi_table_find(table, component) == NULL) {
+        return ECS_OK;
+    }
     status = ecsi_table_edge(storage, table, component, true, &to);
     if (status == ECS_OK) status = ecsi_row_reserve(storage, to);
     if (status != ECS_OK) return status;
@@ -373,10 +378,8 @@ static void ecsi_rows_push(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t co
     if (out != NULL) memcpy(out, entities + first, count * sizeof *out);
     chunk->count += count;
     table->row_count += count;
-    for (i = 0; i < table->column_count; i++) {
-        uint64_t *tick = ecsi_chunk_tick(chunk, i, first);
-        uint64_t *end = ecsi_chunk_tick(chunk, i, first + count - 1);
-        for (; tick <= end; tick++) *tick = *storage->tick;
+    for (i = first >> table->block_shift; i <= (first + count - 1) >> table->block_shift; i++) {
+        ecsi_chunk_ticks(chunk)[i] = *storage->tick;
     }
 }
 

@@ -73,6 +73,7 @@ static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const e
             uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
             ECSI_CHECK(chunk->table == table);
             h = ecsi_hash_bytes(h, ecsi_chunk_entities(chunk) + row, count * sizeof(ecs_entity));
+            h = ecsi_mix(h, *ecsi_chunk_row_tick(chunk, row));
             for (i = 0; i < table->column_count; i++) {
                 const ecsi_column *column = &table->columns[i];
                 h = ecsi_mix(h, *ecsi_chunk_tick(chunk, i, row));

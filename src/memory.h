@@ -38,21 +38,38 @@ typedef struct ecsi_memory {
     ecsi_keep_block *keep;  /* newest first */
 } ecsi_memory;
 
+/* Memory of at least a huge page; free() gives it back. */
+static void *ecsi_large_alloc(size_t bytes)
+{
+    void *memory = ECSI_HUGE_PAGES ? ecsi_aligned_alloc(bytes, ECSI_HUGE_BYTES) : malloc(bytes);
+    ECSI_CHECK(bytes >= ECSI_HUGE_BYTES);
+    if (memory != NULL) ecsi_huge_pages(memory, bytes);
+    return memory;
+}
+
 static void *ecsi_default_alloc(size_t bytes, size_t align, void *user)
 {
     (void)user;
     ECSI_CHECK(bytes > 0);
     ECSI_CHECK(ecsi_is_power_of_two(align));
+    if (bytes >= ECSI_HUGE_BYTES && ECSI_HUGE_PAGES) return ecsi_large_alloc(bytes);
     return align <= ECSI_MALLOC_ALIGN ? malloc(bytes) : ecsi_aligned_alloc(bytes, align);
 }
 
+/* Large memory moves to memory of its own instead of being stretched: only what is new to the
+ * system from its first touch on gets huge pages. */
 static void *ecsi_default_resize(void *memory, size_t old_bytes, size_t new_bytes, void *user)
 {
-    (void)old_bytes;
+    void *moved;
     (void)user;
     ECSI_CHECK(memory != NULL);
     ECSI_CHECK(new_bytes > 0);
-    return realloc(memory, new_bytes);
+    if (new_bytes < ECSI_HUGE_BYTES || new_bytes < old_bytes) return realloc(memory, new_bytes);
+    moved = ecsi_large_alloc(new_bytes);
+    if (moved == NULL) return NULL;
+    memcpy(moved, memory, old_bytes);
+    free(memory);
+    return moved;
 }
 
 static void ecsi_default_release(void *memory, size_t bytes, size_t align, void *user)

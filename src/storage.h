@@ -18,6 +18,9 @@
 
 /* Rows of the first chunk in grow mode. */
 #define ECSI_FIRST_ROWS 16u
+/* It grows by this factor: rows are copied a third of a time on average, and memory that is
+ * not used yet is not touched. */
+#define ECSI_GROWTH 4u
 /* Columns of long chunks are moved apart by this much, so that equal rows of two columns
  * do not fall on the same set of the first-level cache. */
 #define ECSI_SKEW_BYTES 192u
@@ -60,6 +63,7 @@ typedef struct ecsi_table {
     uint32_t row_count;
     uint32_t column_count;
     uint32_t block_rows; /* rows of one row block */
+    uint32_t block_shift; /* row to block in its chunk */
     uint32_t blocks;     /* row blocks of one chunk, at its capacity */
     ecsi_column *columns;
     uint32_t entities_offset;
@@ -132,14 +136,27 @@ static inline void *ecsi_chunk_value(ecsi_chunk *chunk, const ecsi_column *colum
     return ecsi_chunk_bytes(chunk) + column->offset + (size_t)row * column->bytes;
 }
 
+/* Change ticks of a row block: one for rows that came or moved, then one for each column whose
+ * values were written. A value counts as changed when either of them is new. */
+static inline uint64_t *ecsi_chunk_ticks(ecsi_chunk *chunk)
+{
+    return (uint64_t *)(void *)(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES);
+}
+
+/* The tick at which a row came to this row block last. */
+static inline uint64_t *ecsi_chunk_row_tick(ecsi_chunk *chunk, uint32_t row)
+{
+    ECSI_CHECK(row >> chunk->table->block_shift < chunk->table->blocks);
+    return &ecsi_chunk_ticks(chunk)[row >> chunk->table->block_shift];
+}
+
 /* The tick at which something in this row block of this column was written last. */
 static inline uint64_t *ecsi_chunk_tick(ecsi_chunk *chunk, uint32_t column, uint32_t row)
 {
     const ecsi_table *table = chunk->table;
-    uint64_t *ticks = (uint64_t *)(void *)(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES);
-    uint32_t block = ECSI_LIKELY(table->blocks == 1) ? 0 : row / table->block_rows;
     ECSI_CHECK(column < table->column_count);
-    return &ticks[(size_t)column * table->blocks + block];
+    return &ecsi_chunk_ticks(chunk)[((size_t)column + 1) * table->blocks +
+                                    (row >> table->block_shift)];
 }
 
 static inline ecsi_table *ecsi_table_at(const ecsi_storage *storage, uint32_t id)
@@ -194,7 +211,7 @@ static uint32_t ecsi_layout_blocks(const ecsi_table *table, uint32_t capacity)
 /* Where the handles start. */
 static size_t ecsi_layout_entities(const ecsi_table *table, uint32_t capacity)
 {
-    size_t ticks = (size_t)table->column_count * ecsi_layout_blocks(table, capacity) * 8;
+    size_t ticks = ((size_t)table->column_count + 1) * ecsi_layout_blocks(table, capacity) * 8;
     ECSI_CHECK(sizeof(ecsi_chunk) <= ECSI_CHUNK_HEADER_BYTES);
     return ecsi_align_up(ECSI_CHUNK_HEADER_BYTES + ticks, 64);
 }
@@ -242,6 +259,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
     rows = (uint32_t)(storage->chunk_bytes / bytes);
     if (rows >= storage->row_block_rows) rows -= rows % storage->row_block_rows;
+    table->block_shift = 31u;
     if (rows == 0) return 0;
     /* Headers and alignment take their part; each round takes a step of it away. */
     while (rows > 0 && ecsi_layout_bytes(storage, table, rows) > storage->chunk_bytes) {
@@ -250,6 +268,8 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     }
     if (rows < storage->row_block_rows && rows >= 64) rows -= rows % 64;
     table->block_rows = ecsi_max_u32(1, ecsi_min_u32(storage->row_block_rows, rows));
+    table->block_shift = rows > storage->row_block_rows
+                             ? ecsi_lowest_bit(storage->row_block_rows) : 31u;
     ECSI_CHECK(rows == 0 || ecsi_layout_bytes(storage, table, rows) <= storage->chunk_bytes);
     return rows;
 }
@@ -448,8 +468,8 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     chunk->table = table;
     chunk->capacity = table->capacity;
     chunk->number = table->chunk_count;
-    memset(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES, 0,
-           (size_t)table->column_count * table->blocks * sizeof(uint64_t));
+    memset(ecsi_chunk_ticks(chunk), 0,
+           ((size_t)table->column_count + 1) * table->blocks * sizeof(uint64_t));
     chunk->prev = table->last;
     if (table->last != NULL) table->last->next = chunk;
     if (table->first == NULL) table->first = chunk;
@@ -478,8 +498,13 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
     chunk->table = table;
     chunk->capacity = capacity;
     chunk->count = old->count;
-    memset(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES, 0,
-           (size_t)table->column_count * blocks * sizeof(uint64_t));
+    memset(ecsi_chunk_ticks(chunk), 0,
+           ((size_t)table->column_count + 1) * blocks * sizeof(uint64_t));
+    for (i = 0; i <= table->column_count; i++) {
+        memcpy(ecsi_chunk_ticks(chunk) + (size_t)i * blocks,
+               ecsi_chunk_ticks(old) + (size_t)i * old_blocks,
+               ecsi_min_u32(blocks, old_blocks) * sizeof(uint64_t));
+    }
     memcpy(ecsi_chunk_bytes(chunk) + end, ecsi_chunk_bytes(old) + old_entities,
            old->count * sizeof(ecs_entity));
     end += (size_t)capacity * sizeof(ecs_entity);
@@ -491,9 +516,6 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
             ecsi_values_move(ecsi_component_at(storage->components, column->component),
                              ecsi_chunk_bytes(chunk) + end, from, old->count);
         }
-        memcpy(ecsi_chunk_bytes(chunk) + ECSI_CHUNK_HEADER_BYTES + (size_t)i * blocks * 8,
-               ecsi_chunk_bytes(old) + ECSI_CHUNK_HEADER_BYTES + (size_t)i * old_blocks * 8,
-               ecsi_min_u32(blocks, old_blocks) * sizeof(uint64_t));
         end += (size_t)capacity * column->bytes;
     }
     ecsi_layout_set(storage, table, capacity);
@@ -519,13 +541,13 @@ static ECSI_NOINLINE ecs_status ecsi_table_grow(ecsi_storage *storage, ecsi_tabl
     }
     want = ecsi_min_u32(want, table->chunk_rows);
     if (last == NULL) {
-        while (capacity < want) capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+        while (capacity < want) capacity = ecsi_min_u32(capacity * ECSI_GROWTH, table->chunk_rows);
         if (capacity != table->capacity) ecsi_layout_set(storage, table, capacity);
         return ecsi_chunk_make(storage, table);
     }
     if (capacity < table->chunk_rows) {
         want = ecsi_min_u32(last->count + want, table->chunk_rows);
-        while (capacity < want) capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+        while (capacity < want) capacity = ecsi_min_u32(capacity * ECSI_GROWTH, table->chunk_rows);
         return ecsi_chunk_resize(storage, table, capacity);
     }
     {
@@ -551,7 +573,7 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
         uint32_t capacity = table->capacity;
         uint64_t want = (uint64_t)last->count + count;
         while (capacity < want && capacity < table->chunk_rows) {
-            capacity = ecsi_min_u32(capacity * 2, table->chunk_rows);
+            capacity = ecsi_min_u32(capacity * ECSI_GROWTH, table->chunk_rows);
         }
         status = ecsi_chunk_resize(storage, table, capacity);
         if (status != ECS_OK) return status;
@@ -644,6 +666,22 @@ static ecsi_table *ecsi_table_alloc(ecsi_storage *storage, uint32_t count)
     return table->columns != NULL && table->slots != NULL && table->ids != NULL ? table : NULL;
 }
 
+/* The components that are used first get a getter each, which makes plain access fast; when
+ * one is refused they do without. */
+static void ecsi_table_getters(ecsi_storage *storage, const ecsi_table *table)
+{
+    uint32_t i;
+    ECSI_CHECK(storage->getter_count <= storage->getters_max);
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_getter_slot *slot;
+        uint32_t id = table->columns[i].component;
+        if (storage->getter_count >= storage->getters_max / 2) return;
+        if (ecsi_component_at(storage->components, id)->getter != 0) continue;
+        if (ecsi_getter_need(storage, id, &slot) != ECS_OK) return;
+        ECSI_CHECK(slot->component == id);
+    }
+}
+
 /* Makes the table of a sorted set that has none. Nothing is changed on failure. */
 static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, uint32_t count,
                                   uint64_t hash, ecsi_table **out)
@@ -684,6 +722,7 @@ static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, ui
     *ECSI_VEC_AT(ecsi_table *, &storage->tables, storage->tables.count++) = table;
     ecsi_map_put(&storage->by_set, hash, table->id);
     storage->slot_total += count;
+    ecsi_table_getters(storage, table);
     *out = table;
     return ECS_OK;
 }
@@ -805,22 +844,21 @@ static inline ecs_status ecsi_row_reserve(ecsi_storage *storage, ecsi_table *tab
     return ecsi_table_grow(storage, table, 1);
 }
 
-/* Adds a row for an entity; ecsi_row_reserve was ECS_OK. Its values are raw memory; the
- * columns count as changed. */
+/* Adds a row for an entity; ecsi_row_reserve was ECS_OK. Its values are raw memory. */
 static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table,
                                         ecs_entity entity, ecsi_record *record)
 {
     ecsi_chunk *chunk = table->last;
     uint32_t row = chunk->count;
-    uint64_t tick = *storage->tick;
-    uint32_t i;
     ECSI_CHECK(row < chunk->capacity);
+    ECSI_CHECK(chunk->table == table);
     chunk->count = row + 1;
     table->row_count++;
-    ecsi_chunk_entities(chunk)[row] = entity;
+    *(ecs_entity *)(void *)(ecsi_chunk_bytes(chunk) + table->entities_offset +
+                            (size_t)row * sizeof(ecs_entity)) = entity;
     record->chunk = chunk->id;
     record->row = row;
-    for (i = 0; i < table->column_count; i++) *ecsi_chunk_tick(chunk, i, row) = tick;
+    ecsi_chunk_ticks(chunk)[row >> table->block_shift] = *storage->tick;
     return chunk;
 }
 
@@ -834,6 +872,16 @@ static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
     case 16: memcpy(to, from, 16); break;
     case 32: memcpy(to, from, 32); break;
     default: memcpy(to, from, bytes); break;
+    }
+}
+
+static inline void ecsi_bytes_zero(void *to, uint32_t bytes)
+{
+    switch (bytes) {
+    case 4: memset(to, 0, 4); break;
+    case 8: memset(to, 0, 8); break;
+    case 16: memset(to, 0, 16); break;
+    default: memset(to, 0, bytes); break;
     }
 }
 
@@ -872,14 +920,12 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
         ecsi_chunk_entities(chunk)[row] = moved;
         for (i = 0; i < table->column_count; i++) {
             const ecsi_column *column = &table->columns[i];
-            uint64_t *to = ecsi_chunk_tick(chunk, i, row);
-            uint64_t from = *ecsi_chunk_tick(last, i, last_row);
-            if (*to < from) *to = from;
             ecsi_column_move(storage, column, ecsi_chunk_value(chunk, column, row),
                              ecsi_chunk_value(last, column, last_row));
         }
         record->chunk = chunk->id;
         record->row = row;
+        *ecsi_chunk_row_tick(chunk, row) = *storage->tick;
     }
     last->count = last_row;
     table->row_count--;
@@ -912,6 +958,37 @@ static void ecsi_row_init(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t row
     }
 }
 
+/* The values of a row on its way to another table, where some have hooks. */
+static ECSI_NOINLINE void ecsi_row_move_hooked(ecsi_storage *storage, ecsi_chunk *old,
+                                               uint32_t old_row, ecsi_chunk *chunk,
+                                               ecsi_raw raw)
+{
+    const ecsi_column *a = old->table->columns;
+    const ecsi_column *a_end = a + old->table->column_count;
+    const ecsi_column *b = chunk->table->columns;
+    const ecsi_column *b_end = b + chunk->table->column_count;
+    uint32_t row = chunk->count - 1;
+    ECSI_CHECK(old->table != chunk->table);
+    ECSI_CHECK(old_row < old->count);
+    while (a < a_end || b < b_end) {
+        if (a < a_end && b < b_end && a->component == b->component) {
+            ecsi_column_move(storage, a, ecsi_chunk_value(chunk, b, row),
+                             ecsi_chunk_value(old, a, old_row));
+            a++;
+            b++;
+        } else if (b == b_end || (a < a_end && a->component < b->component)) {
+            if (ECSI_UNLIKELY(a->lifecycle)) {
+                ecsi_values_destroy(ecsi_component_at(storage->components, a->component),
+                                    ecsi_chunk_value(old, a, old_row), 1);
+            }
+            a++;
+        } else {
+            ecsi_column_init(storage, b, ecsi_chunk_value(chunk, b, row), raw);
+            b++;
+        }
+    }
+}
+
 /* Moves an entity's row to another table: shared values go along, others end, new ones are
  * built. `ecsi_row_reserve(to)` was ECS_OK. */
 static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_record *record,
@@ -927,20 +1004,20 @@ static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_
     const ecsi_column *b = to->columns;
     const ecsi_column *b_end = b + to->column_count;
     ECSI_CHECK(from != to);
-    while (a < a_end || b < b_end) {
-        if (a < a_end && b < b_end && a->component == b->component) {
-            ecsi_column_move(storage, a, ecsi_chunk_value(chunk, b, row),
-                             ecsi_chunk_value(old, a, old_row));
-            a++;
-            b++;
-        } else if (b == b_end || (a < a_end && a->component < b->component)) {
-            if (ECSI_UNLIKELY(a->lifecycle)) {
-                ecsi_values_destroy(ecsi_component_at(storage->components, a->component),
-                                    ecsi_chunk_value(old, a, old_row), 1);
+    if (ECSI_UNLIKELY(from->lifecycle || to->lifecycle)) {
+        ecsi_row_move_hooked(storage, old, old_row, chunk, raw);
+    } else {
+        while (b < b_end) {
+            unsigned char *value = ecsi_chunk_bytes(chunk) + b->offset + (size_t)row * b->bytes;
+            while (a < a_end && a->component < b->component) a++;
+            if (a < a_end && a->component == b->component) {
+                ecsi_bytes_move(value, ecsi_chunk_bytes(old) + a->offset +
+                                           (size_t)old_row * a->bytes, a->bytes);
+                a++;
+            } else if (b->component != raw.one &&
+                       (raw.marks == NULL || raw.marks[b->component] == 0)) {
+                ecsi_bytes_zero(value, b->bytes);
             }
-            a++;
-        } else {
-            ecsi_column_init(storage, b, ecsi_chunk_value(chunk, b, row), raw);
             b++;
         }
     }
@@ -996,7 +1073,7 @@ static size_t ecsi_storage_shrink(ecsi_storage *storage)
         uint32_t capacity = ECSI_FIRST_ROWS;
         ecsi_table_trim(storage, table);
         if (storage->memory->fixed || table->chunk_count > 1) continue;
-        while (capacity < table->row_count) capacity *= 2;
+        while (capacity < table->row_count) capacity *= ECSI_GROWTH;
         capacity = ecsi_min_u32(capacity, table->chunk_rows);
         if (table->first == NULL) {
             ecsi_layout_set(storage, table, capacity);

@@ -94,7 +94,8 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     }
     d->components_max = ecsi_default_u32(d->components_max, 1024);
     d->row_block_rows = ecsi_default_u32(d->row_block_rows, 4096);
-    d->getters_max = ecsi_default_u32(d->getters_max, 64);
+    d->getters_max =
+        ecsi_default_u32(d->getters_max, d->memory == ECS_MEMORY_GROW ? 256 : 64);
     d->phases_max = ecsi_default_u32(d->phases_max, 32);
     d->stream_spawns_max = ecsi_default_u32(d->stream_spawns_max, ECSI_ORDINALS_MAX);
     if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
@@ -863,6 +864,19 @@ ECS_API bool ecs_has_type(const ecs_world *world, ecs_entity entity, const ecs_t
 ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
                                  const ecs_type *type)
 {
+    const ecsi_component *c;
+    uint32_t id;
+    ECSI_REQUIRE(world != NULL, NULL);
+    ECSI_REQUIRE(type != NULL && type->name != NULL, NULL);
+    id = ecsi_component_seek(&world->components, type);
+    if (ECSI_UNLIKELY(id == 0)) return NULL;
+    c = ecsi_component_at(&world->components, id);
+    if (ECSI_LIKELY(c->getter != 0)) {
+        ecs_getter getter;
+        getter.front = &world->entities.front;
+        getter.slot = &world->storage.getters[c->getter - 1];
+        return ecs_getter_find(getter, entity, c->type.bytes);
+    }
     return ecs_get_id(world, entity, ecs_component_of(world, type));
 }
 
@@ -1090,7 +1104,8 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
     ecsi_command *command;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     if (ecs_is_null(entity)) return ECS_STALE;
-    return ecsi_command_record(cmd, ECSI_COMMAND_DESPAWN, entity.bits, 0, 1, &command);
+    return ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_DESPAWN, 0, 1), entity.bits,
+                               &command);
 }
 
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
@@ -1147,16 +1162,19 @@ ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
 {
     ecsi_command *command;
     ecsi_custom custom;
+    unsigned char *to;
     ecs_status status;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(run != NULL, ECS_INVALID);
     ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
     if (bytes > 1u << 30) return ECS_TOO_LARGE;
-    status = ecsi_command_record(cmd, ECSI_COMMAND_CUSTOM, 0, bytes + 16, 16, &command);
+    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_CUSTOM, bytes + 16, 16), 0,
+                                 &command);
     if (status != ECS_OK) return status;
     custom.run = run;
-    memcpy(command->payload, &custom, sizeof custom);
-    if (bytes > 0) memcpy((unsigned char *)command->payload + 16, payload, bytes);
+    to = (unsigned char *)ecsi_command_payload(command);
+    memcpy(to, &custom, sizeof custom);
+    if (bytes > 0) memcpy(to + 16, payload, bytes);
     return ECS_OK;
 }
 
@@ -1265,10 +1283,11 @@ ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, co
         cmd->flush->events_dropped++;
         return status;
     }
-    status = ecsi_command_record(cmd, ECSI_COMMAND_EVENT, 0, type->bytes, type->align, &command);
+    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_EVENT, type->bytes,
+                                                      type->align), 0, &command);
     if (status != ECS_OK) return status;
     command->component = id;
-    memcpy(command->payload, value, type->bytes);
+    memcpy(ecsi_command_payload(command), value, type->bytes);
     return ECS_OK;
 }
 

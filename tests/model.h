@@ -96,6 +96,7 @@ typedef struct model_value {
 
 typedef struct model_slot {
     bool alive;
+    bool reserved; /* a spawn of the flush that runs has it, and is yet to be applied */
     uint32_t generation; /* of the living entity, or of the next one to live here */
     uint64_t freed_at;   /* stamp; the free slot with the highest is used next */
     model_value values[MODEL_KINDS];
@@ -111,7 +112,6 @@ typedef struct model_command {
     ecs_entity target; /* real or provisional */
     ecs_entity real;   /* known while the flush is modelled */
     model_value value;
-    bool first; /* counts as a command; the values of one spawn do not */
 } model_command;
 
 typedef struct model_notice {
@@ -164,12 +164,14 @@ struct model {
     model_slot slots[MODEL_SLOTS_MAX];
     uint32_t slot_count;
     uint32_t alive_count;
+    uint32_t reserved_count;
     uint64_t stamp;
     ecs_entity old[MODEL_OLD_COUNT]; /* handles that were valid once */
     uint32_t old_count;
     model_command commands[MODEL_COMMANDS_MAX];
     uint32_t command_count;
     uint32_t applied; /* commands[0, applied) are modelled already in this flush */
+    bool spawned;     /* this flush has given out its handles */
     uint64_t dropped;
     uint64_t refused;
     uint64_t refusals; /* of memory */
@@ -688,7 +690,8 @@ static uint64_t model_newest(const model *m, uint32_t *count)
     uint32_t i;
     *count = 0;
     for (i = 0; i < m->slot_count; i++) {
-        if (m->slots[i].alive || m->slots[i].freed_at < newest) continue;
+        if (m->slots[i].alive || m->slots[i].reserved) continue;
+        if (m->slots[i].freed_at < newest) continue;
         *count = m->slots[i].freed_at == newest ? *count + 1 : 1;
         newest = m->slots[i].freed_at;
     }
@@ -701,9 +704,10 @@ static bool model_ambiguous(const model *m)
     uint32_t i;
     uint32_t k;
     for (i = 0; i < m->slot_count; i++) {
-        if (m->slots[i].alive) continue;
+        if (m->slots[i].alive || m->slots[i].reserved) continue;
         for (k = i + 1; k < m->slot_count; k++) {
-            if (!m->slots[k].alive && m->slots[k].freed_at == m->slots[i].freed_at) return true;
+            if (m->slots[k].alive || m->slots[k].reserved) continue;
+            if (m->slots[k].freed_at == m->slots[i].freed_at) return true;
         }
     }
     return false;
@@ -711,7 +715,7 @@ static bool model_ambiguous(const model *m)
 
 static bool model_full(const model *m)
 {
-    return m->alive_count >= m->config.desc.entities_max;
+    return m->alive_count + m->reserved_count >= m->config.desc.entities_max;
 }
 
 /* The handle of the next entity, where it can be told. */
@@ -722,14 +726,15 @@ static ecs_entity model_next(const model *m)
     ecs_entity entity;
     uint32_t i;
     for (i = 0; i < m->slot_count && newest != 0; i++) {
-        if (!m->slots[i].alive && m->slots[i].freed_at == newest) return model_handle(m, i);
+        if (m->slots[i].alive || m->slots[i].reserved) continue;
+        if (m->slots[i].freed_at == newest) return model_handle(m, i);
     }
     entity.bits = (uint64_t)1 << 32 | m->slot_count;
     return entity;
 }
 
-/* The world made this entity: it must be one that could be made now. */
-static model_slot *model_born(model *m, ecs_entity entity)
+/* The world gave this handle out: it must be one that could be given out now. */
+static model_slot *model_reserve(model *m, ecs_entity entity)
 {
     uint32_t index = ecs_index(entity);
     uint32_t count;
@@ -743,13 +748,27 @@ static model_slot *model_born(model *m, ecs_entity entity)
     }
     MODEL_CHECK(m, index < m->slot_count);
     slot = &m->slots[index];
-    MODEL_CHECK(m, !slot->alive);
+    MODEL_CHECK(m, !slot->alive && !slot->reserved);
     MODEL_CHECK(m, newest == 0 || slot->freed_at == newest);
     MODEL_CHECK(m, slot->generation == ecs_generation(entity));
+    slot->reserved = true;
+    m->reserved_count++;
+    return slot;
+}
+
+static model_slot *model_rise(model *m, model_slot *slot)
+{
+    slot->reserved = false;
     slot->alive = true;
     memset(slot->values, 0, sizeof slot->values);
+    m->reserved_count--;
     m->alive_count++;
     return slot;
+}
+
+static model_slot *model_born(model *m, ecs_entity entity)
+{
+    return model_rise(m, model_reserve(m, entity));
 }
 
 static void model_died(model *m, model_slot *slot, uint64_t stamp)
@@ -875,6 +894,8 @@ static void model_check_all(model *m)
     MODEL_CHECK(m, stats.entity_count == m->alive_count);
     MODEL_CHECK(m, stats.commands_dropped == m->dropped);
     MODEL_CHECK(m, stats.commands_refused == m->refused);
+    MODEL_CHECK(m, stats.commands_recorded ==
+                       stats.commands_applied + stats.commands_dropped + m->command_count);
     MODEL_CHECK(m, stats.bytes_live <= stats.bytes_storage);
     MODEL_CHECK(m, stats.bytes_storage <= stats.bytes_allocated);
     for (i = 0; i < m->slot_count; i++) {
@@ -1447,9 +1468,13 @@ static void model_query_despawn(model *m)
 
 /* ---- Recording commands ------------------------------------------------------------------- */
 
-/* True if the stream took it; else it must have been refused for its quota. */
-static bool model_recorded(model *m, ecs_status status)
+/* True if the stream took it; else it must have been refused: null, or the quota. */
+static bool model_recorded(model *m, ecs_entity target, ecs_status status)
 {
+    if (ecs_is_null(target)) {
+        MODEL_CHECK(m, status == ECS_STALE);
+        return false;
+    }
     if (status == ECS_OK) return true;
     MODEL_CHECK(m, status == ECS_FULL);
     MODEL_CHECK(m, m->config.small_quota);
@@ -1494,15 +1519,20 @@ static void model_provisional_add(model *m, ecs_entity entity)
     if (m->provisional_count < 64) m->provisional[m->provisional_count++] = entity;
 }
 
+static bool model_spawn_recorded(model *m, ecs_entity entity)
+{
+    static const ecs_entity some = {1};
+    return model_recorded(m, some, ecs_is_null(entity) ? ECS_FULL : ECS_OK);
+}
+
 static void model_cmd_spawn(model *m)
 {
     ecs_entity entity = ecs_cmd_spawn(ecs_world_commands(m->world));
     model_command command;
-    if (!model_recorded(m, ecs_is_null(entity) ? ECS_FULL : ECS_OK)) return;
+    if (!model_spawn_recorded(m, entity)) return;
     memset(&command, 0, sizeof command);
     command.verb = MODEL_SPAWN;
     command.target = entity;
-    command.first = true;
     model_provisional_add(m, entity);
     model_record(m, command);
 }
@@ -1516,14 +1546,12 @@ static void model_cmd_spawn_values(model *m)
     model_list_make(m, &list, true);
     entity = ecs_cmd_spawn_values(ecs_world_commands(m->world), list.values, list.count);
     model_list_unmake(m, &list, !ecs_is_null(entity));
-    if (!model_recorded(m, ecs_is_null(entity) ? ECS_FULL : ECS_OK)) return;
+    if (!model_spawn_recorded(m, entity)) return;
     memset(&command, 0, sizeof command);
     command.verb = MODEL_SPAWN;
     command.target = entity;
-    command.first = true;
     model_record(m, command);
     model_provisional_add(m, entity);
-    command.first = false;
     for (i = 0; i < list.count; i++) {
         command.kind = list.kinds[i];
         command.value = list.model[i];
@@ -1542,7 +1570,6 @@ static void model_cmd_plain(model *m, model_verb verb)
     command.verb = verb;
     command.target = model_command_target(m);
     command.kind = model_pick(m->source, MODEL_KINDS);
-    command.first = true;
     if (verb == MODEL_DESPAWN) {
         status = ecs_cmd_despawn(stream, command.target);
     } else if (verb == MODEL_ADD) {
@@ -1550,7 +1577,7 @@ static void model_cmd_plain(model *m, model_verb verb)
     } else {
         status = ecs_cmd_remove_id(stream, command.target, m->ids[command.kind]);
     }
-    if (model_recorded(m, status)) model_record(m, command);
+    if (model_recorded(m, command.target, status)) model_record(m, command);
 }
 
 static void model_cmd_set(model *m)
@@ -1563,7 +1590,6 @@ static void model_cmd_set(model *m)
     command.verb = MODEL_SET;
     command.target = model_command_target(m);
     command.kind = model_pick(m->source, MODEL_KINDS);
-    command.first = true;
     if (model_is_tag(command.kind)) command.kind = MODEL_LINK;
     command.value = model_value_new(m, command.kind, true);
     model_make(m, command.kind, &bytes, &command.value);
@@ -1573,7 +1599,7 @@ static void model_cmd_set(model *m)
         status = ecs_cmd_set_type(stream, command.target, model_type(command.kind), &bytes);
     }
     model_unmake(m, command.kind, &bytes, status == ECS_OK);
-    if (model_recorded(m, status)) model_record(m, command);
+    if (model_recorded(m, command.target, status)) model_record(m, command);
 }
 
 /* ---- The flush, as it is documented ------------------------------------------------------ */
@@ -1584,7 +1610,7 @@ static ecs_entity model_resolve(const model *m, uint32_t end, ecs_entity entity)
     uint32_t i;
     if (!ecs_is_provisional(entity)) return entity;
     for (i = 0; i < end; i++) {
-        if (m->commands[i].verb == MODEL_SPAWN && m->commands[i].first &&
+        if (m->commands[i].verb == MODEL_SPAWN &&
             ecs_equal(m->commands[i].target, entity)) {
             return m->commands[i].real;
         }
@@ -1593,113 +1619,153 @@ static ecs_entity model_resolve(const model *m, uint32_t end, ecs_entity entity)
 }
 
 /* Real handles, in the order of the spawn commands, before anything else. */
-static void model_flush_spawns(model *m, uint32_t first, uint32_t end, bool inside)
+static void model_flush_spawns(model *m, bool inside)
 {
     uint32_t i;
-    for (i = first; i < end; i++) {
+    for (i = 0; i < m->command_count; i++) {
         model_command *c = &m->commands[i];
         if (c->verb != MODEL_SPAWN) continue;
         c->real = ecs_null();
         if (model_full(m)) {
             MODEL_CHECK(m, !inside || ecs_is_null(ecs_cmd_resolve(m->world, c->target)));
-            m->dropped++;
             continue;
         }
         c->real = inside ? ecs_cmd_resolve(m->world, c->target) : model_next(m);
-        (void)model_born(m, c->real);
+        (void)model_reserve(m, c->real);
     }
-    for (i = first; i < end; i++) {
+    for (i = 0; i < m->command_count; i++) {
         model_command *c = &m->commands[i];
         uint32_t k;
-        if (c->verb != MODEL_SPAWN) c->real = model_resolve(m, end, c->target);
+        if (c->verb != MODEL_SPAWN) c->real = model_resolve(m, m->command_count, c->target);
         for (k = 0; k < MODEL_LINKS; k++) {
-            c->value.links[k] = model_resolve(m, end, c->value.links[k]);
+            c->value.links[k] = model_resolve(m, m->command_count, c->value.links[k]);
         }
     }
+    m->spawned = true;
 }
 
-/* Folds all commands of one entity into `after`; false if it is despawned. */
+/* What the commands of one entity say about one component, in recorded order. */
+typedef struct model_net {
+    bool present;
+    bool written;      /* `value` is the last that was set */
+    uint32_t added;    /* when it last became present, 0: never */
+    uint32_t removed;  /* when it was last removed, 0: never */
+    model_value value;
+} model_net;
+
+/* Folds all commands of one entity; false if it is despawned. */
 static bool model_fold(model *m, uint32_t first, uint32_t end, ecs_entity entity,
-                       model_value *after, bool *written)
+                       model_net *net)
 {
     uint32_t i;
     bool alive = true;
     for (i = first; i < end; i++) {
         const model_command *c = &m->commands[i];
+        model_net *n = &net[c->kind];
         if (c->verb == MODEL_CUSTOM || !ecs_equal(c->real, entity)) continue;
         if (!alive) {
-            m->dropped += c->first ? 1 : 0;
+            m->dropped++;
             continue;
         }
         if (c->verb == MODEL_DESPAWN) alive = false;
-        if (c->verb == MODEL_ADD) model_put(after, c->kind);
+        if (c->verb == MODEL_ADD || c->verb == MODEL_SET) {
+            if (!n->present) n->added = i + 1;
+            n->present = true;
+        }
         if (c->verb == MODEL_SET) {
-            model_put(after, c->kind);
-            after[c->kind] = c->value;
-            written[c->kind] = true;
+            n->written = true;
+            n->value = c->value;
         }
         if (c->verb == MODEL_REMOVE) {
-            after[c->kind].present = false;
-            written[c->kind] = false;
+            n->present = false;
+            n->written = false;
+            n->removed = i + 1;
         }
     }
     return alive;
 }
 
-/* A component that was there, left and came back without a value was there all the time. */
+/* What an added component requires comes along, unless it was removed afterwards. */
+static void model_fold_require(const model_value *before, model_net *net)
+{
+    uint32_t kind;
+    uint32_t r;
+    for (kind = 0; kind < MODEL_KINDS; kind++) {
+        model_value with[MODEL_KINDS];
+        if (!net[kind].present || before[kind].present) continue;
+        memset(with, 0, sizeof with);
+        model_put(with, kind);
+        for (r = 0; r < MODEL_KINDS; r++) {
+            if (with[r].present && net[r].removed < net[kind].added) net[r].present = true;
+        }
+    }
+}
+
+/* One net change of one entity. A component that was there, left and came back without a
+ * value was there all the time. */
 static void model_flush_entity(model *m, uint32_t first, uint32_t end, ecs_entity entity,
                                bool fresh)
 {
     model_slot *slot = model_find(m, entity);
     model_value after[MODEL_KINDS];
-    bool written[MODEL_KINDS] = {false};
+    model_net net[MODEL_KINDS];
     uint32_t kind;
-    memcpy(after, slot->values, sizeof after);
-    if (!model_fold(m, first, end, entity, after, written)) {
+    memset(net, 0, sizeof net);
+    for (kind = 0; kind < MODEL_KINDS; kind++) net[kind].present = slot->values[kind].present;
+    if (!model_fold(m, first, end, entity, net)) {
         if (!fresh) model_want_change(m, entity, slot->values, model_nothing, '-');
         model_died(m, slot, ++m->stamp);
         return;
     }
+    model_fold_require(slot->values, net);
+    memset(after, 0, sizeof after);
     for (kind = 0; kind < MODEL_KINDS; kind++) {
-        if (after[kind].present && slot->values[kind].present && !written[kind]) {
-            after[kind] = slot->values[kind];
-        }
+        if (!net[kind].present) continue;
+        after[kind].number = model_init_number(kind);
+        if (slot->values[kind].present) after[kind] = slot->values[kind];
+        if (net[kind].written) after[kind] = net[kind].value;
+        after[kind].present = true;
     }
     model_want_change(m, entity, slot->values, after, '-');
     model_want_change(m, entity, slot->values, after, '+');
     memcpy(slot->values, after, sizeof after);
     for (kind = 0; kind < MODEL_KINDS; kind++) {
-        if (written[kind] && after[kind].present) {
-            model_want(m, '=', kind, entity, after[kind].number);
-        }
+        if (net[kind].written) model_want(m, '=', kind, entity, after[kind].number);
     }
+}
+
+/* True if an earlier command of this part is for the same entity. */
+static bool model_touched(const model *m, uint32_t first, uint32_t at)
+{
+    uint32_t i;
+    for (i = first; i < at; i++) {
+        if (m->commands[i].verb == MODEL_CUSTOM) continue;
+        if (ecs_equal(m->commands[i].real, m->commands[at].real)) return true;
+    }
+    return false;
 }
 
 /* Everything recorded before a custom command, or before the end. */
 static void model_flush_part(model *m, uint32_t end, bool inside)
 {
     uint32_t first = m->applied;
+    bool dead[MODEL_COMMANDS_MAX];
     uint32_t i;
-    uint32_t k;
-    model_flush_spawns(m, first, end, inside);
+    if (!m->spawned) model_flush_spawns(m, inside);
     for (i = first; i < end; i++) {
         const model_command *c = &m->commands[i];
-        bool fresh = c->verb == MODEL_SPAWN;
-        if (c->verb == MODEL_CUSTOM) continue;
-        if (fresh && ecs_is_null(c->real)) continue; /* counted already */
-        for (k = first; k < i && !ecs_equal(m->commands[k].real, c->real); k++) {}
-        if (k < i && !ecs_is_null(c->real)) continue; /* touched before */
-        if (model_find(m, c->real) == NULL) {
-            for (k = i; k < end; k++) { /* dead: each of its commands is dropped */
-                const model_command *d = &m->commands[k];
-                if (d->verb == MODEL_CUSTOM || d->verb == MODEL_SPAWN) continue;
-                if (!ecs_is_null(c->real) && !ecs_equal(d->real, c->real)) continue;
-                if (ecs_is_null(c->real) && k > i) break;
-                m->dropped += d->first ? 1 : 0;
-            }
-            continue;
+        if (c->verb == MODEL_SPAWN && !ecs_is_null(c->real)) {
+            (void)model_rise(m, &m->slots[ecs_index(c->real)]);
         }
-        model_flush_entity(m, first, end, c->real, fresh);
+    }
+    for (i = first; i < end; i++) { /* as it is before anything of this part happens */
+        dead[i] = m->commands[i].verb != MODEL_CUSTOM && model_find(m, m->commands[i].real) == NULL;
+        m->dropped += dead[i] ? 1 : 0;
+    }
+    for (i = first; i < end; i++) {
+        const model_command *c = &m->commands[i];
+        if (c->verb == MODEL_CUSTOM || dead[i] || model_touched(m, first, i)) continue;
+        model_flush_entity(m, first, end, c->real, c->verb == MODEL_SPAWN);
     }
     m->applied = end;
 }
@@ -1735,7 +1801,6 @@ static void model_custom_run(ecs_world *world, void *payload, uint32_t bytes)
     m->applied = p->at + 1;
     model_ledgers(m, false);
     model_check_touched(m, first, p->at);
-    MODEL_CHECK(m, ecs_entity_count(world) == m->alive_count);
     model_set(m);
     model_add(m);
     model_remove(m);
@@ -1743,6 +1808,7 @@ static void model_custom_run(ecs_world *world, void *payload, uint32_t bytes)
 
 static void model_cmd_custom(model *m)
 {
+    static const ecs_entity forged = {1}; /* there is no target */
     model_custom_payload payload;
     model_command command;
     ecs_status status;
@@ -1751,10 +1817,9 @@ static void model_cmd_custom(model *m)
     payload.at = m->command_count;
     status = ecs_cmd_custom(ecs_world_commands(m->world), model_custom_run, &payload,
                             sizeof payload);
-    if (!model_recorded(m, status)) return;
+    if (!model_recorded(m, forged, status)) return;
     memset(&command, 0, sizeof command);
     command.verb = MODEL_CUSTOM;
-    command.first = true;
     model_record(m, command);
 }
 
@@ -1766,6 +1831,7 @@ static void model_flush(model *m, bool by_tick)
     /* Handles that cannot be told are asked for, which needs a custom command. */
     if (model_ambiguous(m)) model_cmd_custom(m);
     m->applied = 0;
+    m->spawned = false;
     status = by_tick ? ecs_tick(m->world, 0.5f) : ecs_flush(m->world);
     MODEL_CHECK(m, status == ECS_OK);
     i = m->applied;
@@ -1933,7 +1999,7 @@ TEST_UNUSED static model_config model_config_pick(model_source *source)
     config.desc.row_block_rows = row_blocks[model_pick(source, 4)];
     config.desc.entities_max = entities[model_pick(source, 4)];
     config.small_quota = model_pick(source, 4) == 0;
-    if (config.small_quota) config.desc.stream_bytes_max = 4096;
+    if (config.small_quota) config.desc.command_bytes_max = 4096;
     if (model_pick(source, 3) == 0) {
         config.desc.memory = ECS_MEMORY_FIXED;
         config.desc.tables_max = 8192;

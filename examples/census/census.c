@@ -284,12 +284,23 @@ static ecs_status failure_spawn(ecs_commands *cmd, char *text, int code)
     return ECS_FULL;
 }
 
-/* Opens the next directory of the stack. False when none is left. */
-static bool walk_next(Walk *walk, ecs_commands *cmd, ecs_status *status)
+/* The process has no file left. That is no failure of a path as long as files of our own
+ * are open: they will be closed, so the next tick tries again. */
+static bool should_wait(int error, const Slots *slots)
+{
+    return (error == EMFILE || error == ENFILE) && slots->free_count < OPEN_FILES_MAX;
+}
+
+/* Opens the next directory of the stack. False when none is left, or it has to wait. */
+static bool walk_next(Walk *walk, const Slots *slots, ecs_commands *cmd, ecs_status *status)
 {
     while (walk->open == NULL && walk->depth > 0 && *status == ECS_OK) {
         char *path = walk->stack[--walk->depth];
         walk->open = directory_open(path, O_NOFOLLOW);
+        if (walk->open == NULL && should_wait(errno, slots)) {
+            walk->depth++; /* the path is still there */
+            return false;
+        }
         if (walk->open == NULL) {
             *status = failure_spawn(cmd, path, errno);
         } else {
@@ -334,13 +345,14 @@ static void walk_leave(Walk *walk)
     walk->open_path = NULL;
 }
 
-ECS_SYSTEM(find_files, RES_WRITE(Walk))
+ECS_SYSTEM(find_files, RES_WRITE(Walk), RES_READ(Slots))
 {
+    const Slots *slots = ecs_res_read(view, Slots);
     Walk *walk = ecs_res_write(view, Walk);
     ecs_status status = ECS_OK;
     for (uint32_t i = 0; i < WALK_ENTRIES_MAX && status == ECS_OK; i++) {
-        if (!walk_next(walk, view->cmd, &status)) {
-            walk->is_finished = status == ECS_OK;
+        if (!walk_next(walk, slots, view->cmd, &status)) {
+            walk->is_finished = status == ECS_OK && walk->depth == 0;
             break;
         }
         errno = 0;
@@ -416,6 +428,8 @@ ECS_SYSTEM(open_files, READ(Path), WITH(Waiting), RES_WRITE(Slots), RES_WRITE(Wa
         } else if (errno == ENOENT || errno == ELOOP) { /* gone, or a link by now */
             ecs_res_write(view, Walk)->vanished_count++;
             status = ecs_cmd_despawn(view->cmd, e);
+        } else if (should_wait(errno, slots)) {
+            break;
         } else {
             int code = errno;
             status = ecs_cmd_remove(view->cmd, e, Waiting);

@@ -16,9 +16,10 @@
  *   POST_UPDATE  advance moves everything, bury removes what was caught
  *   LAST         age removes those whose time has passed
  *
- * The same seed gives the same world hash on every machine: the only function of libm is
- * sqrtf, which IEEE 754 defines to the last bit; random numbers are a function of (seed,
- * tick, entity); and the grid is filled in row order. */
+ * The same seed gives the same world hash by every compiler, at every level of optimisation,
+ * as long as nothing contracts a * b + c (-ffp-contract=off): the only function of libm is
+ * sqrtf, which IEEE 754 defines to the last bit; random numbers are a function of (seed, tick,
+ * entity); and the grid is filled in row order. */
 #define ECS_IMPLEMENTATION
 #include "ecs.h"
 
@@ -40,7 +41,7 @@
 
 #define ENTITIES_MAX 4000000u   /* --entities */
 #define BATCH_COUNT 1024u       /* boids made by one bulk spawn */
-#define EMITTERS_COUNT 8u       /* where new boids come from */
+#define BOIDS_PER_EMITTER 250u   /* emitters are where new boids come from */
 #define BOIDS_PER_HUNTER 10000u
 #define NEIGHBOURS_MAX 48u      /* looked at in three cells of one row, so a crowd is bounded */
 #define FRAME_PIXELS 800u       /* width and height of a picture */
@@ -56,6 +57,7 @@
 #define REACH 0.3f              /* how far a hunter grabs */
 #define REST_S 0.75f            /* after a meal */
 #define MARGIN 3.0f             /* where the walls begin to push */
+#define SPREAD 3.0f             /* around an emitter, where its boids begin */
 #define LIFE_S 12.0f            /* longest life; the shortest is a third of it */
 
 static const float boid_speed_min = 1.5f, boid_speed_max = 4.0f;
@@ -86,8 +88,8 @@ ECS_TAG(Emitter);
 typedef struct { ecs_entity hunter, prey; } Caught;
 ECS_EVENT(Caught, hunter, prey);
 
-typedef struct { float side; uint32_t boid_target; } Config;
-ECS_RESOURCE(Config, side, boid_target);
+typedef struct { float side; uint32_t boid_target, hunter_count, emitter_count; } Config;
+ECS_RESOURCE(Config, side, boid_target, hunter_count, emitter_count);
 
 typedef struct { uint64_t born_count, eaten_count; } Tally;
 ECS_RESOURCE(Tally, born_count, eaten_count);
@@ -261,9 +263,8 @@ static void crowd_add(Crowd *crowd, Position at, const Neighbour *items, uint32_
         float dx = items[i].x - at.x;
         float dy = items[i].y - at.y;
         float d2 = dx * dx + dy * dy;
-        float seen = (d2 < SIGHT * SIGHT) & (d2 > 0) ? 1.0f : 0.0f; /* 0: the boid itself */
-        float push = SPACE * SPACE / (d2 + 0.01f) - 0.95f; /* below 0 from SPACE on */
-        push = push > 0 ? push : 0;
+        float seen = (float)((d2 < SIGHT * SIGHT) & (d2 > 0)); /* 0: the boid itself */
+        float push = (SPACE * SPACE / (d2 + 0.01f) - 0.95f) * (float)(d2 < SPACE * SPACE);
         sum.x += dx * seen;
         sum.y += dy * seen;
         sum.vx += items[i].vx * seen;
@@ -421,15 +422,16 @@ ECS_SYSTEM(breed, READ(Position), WITH(Emitter), RES_READ(Grid), RES_READ(Config
     const Position *p = ecs_read(view, Position);
     const Config *config = ecs_res_read(view, Config);
     uint64_t missing = config->boid_target - ecs_res_read(view, Grid)->item_count;
+    uint64_t all = config->emitter_count;
     Tally *tally = ecs_res_write(view, Tally);
     for (uint32_t i = 0; i < view->count; i++) {
         uint64_t k = view->base + i;
-        uint64_t share = missing * (k + 1u) / EMITTERS_COUNT - missing * k / EMITTERS_COUNT;
+        uint64_t share = missing * (k + 1u) / all - missing * k / all;
         Draw draw = {ecs_world_seed(view->world), view->tick, view->entities[i], 0};
         for (uint64_t n = 0; n < share; n++) {
             Position at;
-            at.x = p[i].x + draw_between(&draw, -1.0f, 1.0f);
-            at.y = p[i].y + draw_between(&draw, -1.0f, 1.0f);
+            at.x = p[i].x + draw_between(&draw, -SPREAD, SPREAD);
+            at.y = p[i].y + draw_between(&draw, -SPREAD, SPREAD);
             Velocity v = draw_velocity(&draw);
             Lifetime life = {draw_between(&draw, LIFE_S / 3.0f, LIFE_S)};
             ecs_entity e = ecs_cmd_spawn_with(view->cmd, (Position, at), (Velocity, v), (Steering),
@@ -545,23 +547,27 @@ static bool systems_add(ecs_world *world)
 static bool resources_add(ecs_world *world, uint32_t boid_count)
 {
     static const ecs_hooks grid_hooks = {.destroy = grid_destroy};
-    float side = sqrtf((float)boid_count / DENSITY) + 2.0f * MARGIN;
+    Config config = {sqrtf((float)boid_count / DENSITY) + 2.0f * MARGIN, boid_count,
+                     boid_count / BOIDS_PER_HUNTER + 1u, boid_count / BOIDS_PER_EMITTER + 1u};
     ecs_component id;
     Grid grid;
     if (ecs_component_register(world, ecs_type_of(Grid), &id) != ECS_OK) return false;
     if (ecs_component_hooks(world, id, &grid_hooks) != ECS_OK) return false;
-    if (!grid_make(&grid, side, boid_count) || ecs_resource_set(world, Grid, grid) != ECS_OK) {
+    if (!grid_make(&grid, config.side, boid_count) ||
+        ecs_resource_set(world, Grid, grid) != ECS_OK) {
         grid_destroy(&grid, 1, NULL); /* refused: it is still ours */
         return false;
     }
-    return ecs_resource_set(world, Config, {side, boid_count}) == ECS_OK &&
+    return ecs_resource_set(world, Config, config) == ECS_OK &&
            ecs_resource_set(world, Tally, {0, 0}) == ECS_OK;
 }
 
 /* Boids are spawned in batches, column by column: the quickest way into a table. Their lives
  * begin at different ages, so that they do not all end in one tick. */
-static bool boids_spawn(ecs_world *world, uint32_t boid_count, float side)
+static bool boids_spawn(ecs_world *world, const Config *config)
 {
+    float side = config->side;
+    uint32_t boid_count = config->boid_target;
     Position p[BATCH_COUNT];
     Velocity v[BATCH_COUNT];
     Lifetime life[BATCH_COUNT];
@@ -584,22 +590,17 @@ static bool boids_spawn(ecs_world *world, uint32_t boid_count, float side)
     return true;
 }
 
-static uint32_t hunters_wanted(uint32_t boid_count)
+static bool others_spawn(ecs_world *world, const Config *config)
 {
-    return boid_count / BOIDS_PER_HUNTER + 1u;
-}
-
-static bool others_spawn(ecs_world *world, uint32_t boid_count, float side)
-{
-    uint32_t hunter_count = hunters_wanted(boid_count);
+    float side = config->side;
     Draw draw = {ecs_world_seed(world), 0, ecs_null(), UINT64_C(1) << 32};
-    for (uint32_t i = 0; i < hunter_count + EMITTERS_COUNT; i++) {
+    for (uint32_t i = 0; i < config->hunter_count + config->emitter_count; i++) {
         Position at;
         at.x = draw_between(&draw, MARGIN, side - MARGIN);
         at.y = draw_between(&draw, MARGIN, side - MARGIN);
         Velocity v = draw_velocity(&draw);
         ecs_entity e;
-        if (i < hunter_count) {
+        if (i < config->hunter_count) {
             e = ecs_spawn_with(world, (Position, at), (Velocity, v), (Steering), (Hunter));
         } else {
             e = ecs_spawn_with(world, (Position, at), (Velocity, v), (Emitter));
@@ -615,11 +616,8 @@ static ecs_world *swarm_create(const Options *options)
     ecs_world *world = ecs_world_create(&desc);
     if (world == NULL) return NULL;
     if (resources_add(world, options->boid_count) && systems_add(world)) {
-        float side = ecs_resource_get(world, Config)->side;
-        if (boids_spawn(world, options->boid_count, side) &&
-            others_spawn(world, options->boid_count, side)) {
-            return world;
-        }
+        Config config = *ecs_resource_get(world, Config); /* a copy: spawning edits the world */
+        if (boids_spawn(world, &config) && others_spawn(world, &config)) return world;
     }
     ecs_world_destroy(world);
     return NULL;
@@ -635,6 +633,7 @@ typedef struct { unsigned char red, green, blue; } Pixel;
 static unsigned char brighter(unsigned char old, float by)
 {
     float sum = (float)old + by;
+    if (sum < 0) return 0;
     return sum > 255.0f ? (unsigned char)255 : (unsigned char)sum;
 }
 
@@ -652,25 +651,26 @@ static void boids_draw(ecs_world *world, Pixel *pixels, float side)
         const Velocity *v = ecs_read(view, Velocity);
         for (uint32_t i = 0; i < view->count; i++) {
             Pixel *pixel = &pixels[pixel_at(p[i].y, side) * FRAME_PIXELS + pixel_at(p[i].x, side)];
-            pixel->red = brighter(pixel->red, 45.0f + v[i].x * 11.0f);
-            pixel->green = brighter(pixel->green, 45.0f + v[i].y * 11.0f);
-            pixel->blue = brighter(pixel->blue, 60.0f - (v[i].x + v[i].y) * 5.0f);
+            pixel->red = brighter(pixel->red, 95.0f + v[i].x * 24.0f);
+            pixel->green = brighter(pixel->green, 95.0f + v[i].y * 24.0f);
+            pixel->blue = brighter(pixel->blue, 120.0f - (v[i].x + v[i].y) * 12.0f);
         }
     }
 }
 
-/* Hunters are red squares, emitters white ones. */
+/* Hunters are red squares, emitters small grey ones. */
 static void others_draw(ecs_world *world, Pixel *pixels, float side)
 {
-    static const Pixel red = {255, 40, 40}, white = {255, 255, 255};
+    static const Pixel red = {255, 40, 40}, grey = {90, 90, 90};
     ECS_EACH(world, seen_others, view) {
         const Position *p = ecs_read(view, Position);
         bool hunters = ecs_optional(view, Hunter) != NULL;
+        uint32_t size = hunters ? 6u : 2u;
         for (uint32_t i = 0; i < view->count; i++) {
             uint32_t x0 = pixel_at(p[i].x, side), y0 = pixel_at(p[i].y, side);
-            for (uint32_t y = y0; y < y0 + 5u && y < FRAME_PIXELS; y++) {
-                for (uint32_t x = x0; x < x0 + 5u && x < FRAME_PIXELS; x++) {
-                    pixels[y * FRAME_PIXELS + x] = hunters ? red : white;
+            for (uint32_t y = y0; y < y0 + size && y < FRAME_PIXELS; y++) {
+                for (uint32_t x = x0; x < x0 + size && x < FRAME_PIXELS; x++) {
+                    pixels[y * FRAME_PIXELS + x] = hunters ? red : grey;
                 }
             }
         }
@@ -728,9 +728,10 @@ static void progress_print(const ecs_world *world, const Options *options, doubl
 static void report_print(const ecs_world *world, const Options *options, double spent_s)
 {
     const Tally *tally = ecs_resource_get(world, Tally);
-    uint32_t others = hunters_wanted(options->boid_count) + EMITTERS_COUNT;
+    const Config *config = ecs_resource_get(world, Config);
     uint32_t alive = ecs_entity_count(world);
-    uint64_t aged = options->boid_count + others + tally->born_count - tally->eaten_count - alive;
+    uint64_t first = (uint64_t)config->boid_target + config->hunter_count + config->emitter_count;
+    uint64_t aged = first + tally->born_count - tally->eaten_count - alive;
     double rate = spent_s > 0 ? (double)options->tick_count / spent_s : 0.0;
     unsigned long long hash = ecs_world_hash(world);
     if (options->quiet) {
@@ -738,8 +739,8 @@ static void report_print(const ecs_world *world, const Options *options, double 
                hash);
         return;
     }
-    printf("swarm: %u boids, %u hunters, %u emitters, seed %llu\n", options->boid_count,
-           hunters_wanted(options->boid_count), EMITTERS_COUNT, (unsigned long long)options->seed);
+    printf("swarm: %u boids, %u hunters, %u emitters, seed %llu\n", config->boid_target,
+           config->hunter_count, config->emitter_count, (unsigned long long)options->seed);
     printf("  entities  %u (%llu born, %llu died of age, %llu eaten)\n", alive,
            (unsigned long long)tally->born_count, (unsigned long long)aged,
            (unsigned long long)tally->eaten_count);

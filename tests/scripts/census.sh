@@ -151,6 +151,12 @@ build "$tmp/small" -DOPEN_FILES_MAX=1u -DDIRECTORIES_MAX=1u
 "$tmp/small" --totals "$tmp/slices" >"$tmp/have" || fail "slices with one open file"
 cmp -s "$tmp/want" "$tmp/have" || fail "one open file at a time gives other totals"
 
+# Few files for the process: it waits for its own files instead of giving up on others.
+(ulimit -n 16 && "$tmp/plain" --totals "$tmp/binary") >"$tmp/have" 2>"$tmp/err" ||
+    fail "16 files are too few: $(cat "$tmp/err")"
+"$tmp/plain" --totals "$tmp/binary" >"$tmp/want" || fail "binary"
+cmp -s "$tmp/want" "$tmp/have" || fail "with 16 files for the process: other totals"
+
 # ---- An awkward tree ---------------------------------------------------------------------------
 tree=$tmp/tree
 mkdir -p "$tree/with space/-dash" "$tree/other"
@@ -159,6 +165,7 @@ mkdir -p "$tree/with space/-dash" "$tree/other"
 printf 'one two\nthree' >"$tree/no line end"
 printf 'one two\nthree' >"$tree/other/copy.txt"
 printf 'one two\nthree' >"$tree/with space/-dash/-copy.txt"
+printf 'one two\nthree' >"$tree/$(printf 'a\033[31m')" # first by name; a colour on terminals
 printf 'same' >"$tree/same.a"
 printf 'same' >"$tree/.same.b"
 printf 'x\n' >"$tree/line
@@ -193,8 +200,9 @@ for program in "$tmp/plain" "$tmp/sha"; do
     expect lines "$lines" tree
     expect words "$wc_words" tree
     expect bytes "$bytes" tree
-    expect duplicates 4 tree # 3 copies of one, 3 of "same"; empty files do not count
-    expect duplicate_bytes $((2 * 13 + 2 * 4)) tree
+    expect duplicates 5 tree # 4 copies of one, 3 of "same"; empty files do not count
+    expect duplicate_bytes $((3 * 13 + 2 * 4)) tree
+    expect vanished 0 tree
     expect unread_files 0 tree
     expect unread_directories 0 tree
 done
@@ -212,7 +220,7 @@ printf 'foobar' >"$tmp/fnv/6"
 # The report: says which digest, names the duplicates, keeps control characters out.
 "$tmp/plain" "$tree" >"$tmp/report" || fail "the report fails"
 grep -q 'not cryptographic' "$tmp/report" || fail "the report keeps quiet about its digest"
-grep -q '3 x 13 bytes' "$tmp/report" || fail "the report lacks the duplicates"
+grep -Fq "4 x 13 bytes  $tree/a\\x1b[31m  " "$tmp/report" || fail "the report lacks the duplicates"
 tr -d '\n\040-\176\200-\377' <"$tmp/report" | cmp -s - /dev/null || fail "control characters"
 [ "$(wc -l <"$tmp/report")" -le 50 ] || fail "the report is long"
 if [ $openssl = yes ]; then

@@ -403,6 +403,17 @@ TEST(component_tag_has_no_value)
     ecs_world_destroy(world);
 }
 
+TEST(component_tag_cannot_be_set)
+{
+    ecs_world *world = world_of_components(0);
+    ecs_entity entity = ecs_spawn_with(world, (Player));
+    uint32_t value = 1;
+    CHECK_STATUS(ecs_set_type(world, entity, ecs_type_of(Player), &value), ECS_UNSUPPORTED);
+    CHECK_STATUS(ecs_set_type(world, entity, ecs_type_of(Enemy), &value), ECS_UNSUPPORTED);
+    CHECK(!ecs_has(world, entity, Enemy));
+    ecs_world_destroy(world);
+}
+
 TEST(component_zero_sized_at_run_time_is_tag)
 {
     ecs_world *world = world_of_components(0);
@@ -678,6 +689,42 @@ TEST(component_require_long_chain_is_followed)
     CHECK_EQ_U64(ecs_entity_components(world, entity, NULL, 0), LINKS / 2);
     CHECK_STATUS(ecs_add_id(world, entity, chain[0]), ECS_OK);
     CHECK_EQ_U64(ecs_entity_components(world, entity, NULL, 0), LINKS);
+    ecs_world_destroy(world);
+}
+
+/* However much one component brings along: refused when it is required, or it works. */
+TEST(component_require_too_much_is_refused_early)
+{
+    enum { LINKS = 200 };
+    ecs_world *world = world_of_components(0);
+    ecs_component chain[LINKS];
+    ecs_component star = component_define(world, "star", 4, 4);
+    uint32_t star_count = 0;
+    uint32_t chain_count = 0;
+    char name[16];
+    for (uint32_t i = 0; i < LINKS; i++) {
+        snprintf(name, sizeof name, "link%u", (unsigned)i);
+        chain[i] = component_define(world, name, 4, 4);
+        ecs_status status = ecs_component_require(world, star, chain[i]);
+        if (status == ECS_OK) star_count++;
+        else CHECK(status == ECS_FULL || status == ECS_TOO_LARGE);
+    }
+    ecs_entity entity = ecs_spawn(world);
+    CHECK_STATUS(ecs_add_id(world, entity, star), ECS_OK);
+    CHECK_EQ_U64(ecs_entity_components(world, entity, NULL, 0), star_count + 1);
+    for (uint32_t i = LINKS - 1; i > 0; i--) { /* from the end: what requires i is asked */
+        ecs_status status = ecs_component_require(world, chain[i - 1], chain[i]);
+        if (status == ECS_OK) chain_count++;
+        else CHECK(status == ECS_FULL || status == ECS_TOO_LARGE);
+    }
+    CHECK(chain_count > 0);
+    for (uint32_t i = 0; i < LINKS; i++) {
+        entity = ecs_spawn(world);
+        CHECK_STATUS(ecs_add_id(world, entity, chain[i]), ECS_OK);
+        CHECK(ecs_entity_components(world, entity, NULL, 0) <= LINKS - i);
+    }
+    entity = ecs_spawn(world);
+    CHECK_STATUS(ecs_add_id(world, entity, star), ECS_OK);
     ecs_world_destroy(world);
 }
 

@@ -181,6 +181,30 @@ TEST(getter_survives_chunks_used_again)
     ecs_world_destroy(world);
 }
 
+/* Shrinking moves the rows of a table with one chunk to a smaller one. */
+TEST(getter_survives_shrink)
+{
+    enum { COUNT = 20000 };
+    static ecs_entity all[COUNT];
+    ecs_world *world = ecs_world_create(NULL);
+    REQUIRE(world != NULL);
+    ECS_GETTER(Number) number = ecs_getter_bind(world, Number);
+    for (uint32_t i = 0; i < COUNT; i++) all[i] = ecs_spawn_with(world, (Number, {i}), (Odd));
+    for (uint32_t i = 0; i < COUNT; i++) {
+        if (i % 100 != 0) CHECK_STATUS(ecs_despawn(world, all[i]), ECS_OK);
+    }
+    CHECK(ecs_shrink(world) > 0);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const Number *found = ecs_getter_get(number, Number, all[i]);
+        CHECK(found == ecs_get(world, all[i], Number));
+        if (found != NULL) CHECK_EQ_U64(found->value, i);
+    }
+    uint32_t rows = 0;
+    ECS_EACH(world, numbers, view) rows += view->count;
+    CHECK_EQ_U64(rows, COUNT / 100);
+    ecs_world_destroy(world);
+}
+
 TEST(getter_survives_growth_of_records)
 {
     ecs_world *world = ecs_world_create(NULL);
@@ -231,6 +255,19 @@ TEST(getter_limit_counts_component_types)
     const Number *found = (const Number *)ecs_getter_find(getter, entity, sizeof(Number));
     REQUIRE(found != NULL);
     CHECK_EQ_U64(found->value, 1);
+    ecs_world_destroy(world);
+}
+
+/* One that could not be bound finds nothing; it does not point anywhere. */
+TEST(getter_refused_finds_nothing)
+{
+    ecs_world *world = world_small_chunks(1);
+    ecs_entity entity = ecs_spawn_with(world, (Number, {1}), (Wide, {1, 2, 3}));
+    ECS_GETTER(Number) number = ecs_getter_bind(world, Number);
+    ECS_GETTER(Wide) wide = ecs_getter_bind(world, Wide); /* one too many */
+    CHECK(ecs_getter_get(number, Number, entity) != NULL);
+    CHECK(ecs_getter_get(wide, Wide, entity) == NULL);
+    CHECK(ecs_getter_get(wide, Wide, ecs_null()) == NULL);
     ecs_world_destroy(world);
 }
 

@@ -509,7 +509,7 @@ TEST(hook_life_refused_command_leaves_value_with_caller)
 {
     ecs_world_desc desc;
     memset(&desc, 0, sizeof desc);
-    desc.stream_bytes_max = 4096;
+    desc.command_bytes_max = 4096;
     ecs_world *world = ecs_world_create(&desc);
     REQUIRE(world != NULL);
     ecs_hooks hooks;
@@ -530,6 +530,85 @@ TEST(hook_life_refused_command_leaves_value_with_caller)
     CHECK_STATUS(ecs_flush(world), ECS_OK);
     CHECK_EQ_U64(ledger.live_count, 1);
     world_end(world);
+}
+
+/* ---- hooks of an over-aligned type always see aligned memory ---- */
+
+typedef struct {
+    unsigned char bytes[512];
+} __attribute__((aligned(512))) Page;
+ECS_COMPONENT(Page, bytes);
+
+static int32_t page_live;
+
+static void page_check(const void *values, uint32_t count)
+{
+    CHECK_EQ_U64((uintptr_t)values % 512, 0);
+    CHECK(count > 0);
+}
+
+static void page_init(void *dst, uint32_t count, void *user)
+{
+    (void)user;
+    page_check(dst, count);
+    memset(dst, 3, count * sizeof(Page));
+    page_live += (int32_t)count;
+}
+
+static void page_copy(void *dst, const void *src, uint32_t count, void *user)
+{
+    (void)user;
+    page_check(dst, count);
+    page_check(src, count);
+    memcpy(dst, src, count * sizeof(Page));
+    page_live += (int32_t)count;
+}
+
+static void page_move(void *dst, void *src, uint32_t count, void *user)
+{
+    (void)user;
+    page_check(dst, count);
+    page_check(src, count);
+    memcpy(dst, src, count * sizeof(Page));
+}
+
+static void page_destroy(void *values, uint32_t count, void *user)
+{
+    (void)user;
+    page_check(values, count);
+    page_live -= (int32_t)count;
+}
+
+TEST(hook_life_over_aligned_is_aligned_everywhere)
+{
+    ecs_world *world = ecs_world_create(NULL);
+    ecs_hooks hooks;
+    REQUIRE(world != NULL);
+    memset(&hooks, 0, sizeof hooks);
+    hooks.init = page_init;
+    hooks.copy = page_copy;
+    hooks.move = page_move;
+    hooks.destroy = page_destroy;
+    install(world, ecs_type_of(Page), &hooks);
+    static Page page;
+    memset(&page, 5, sizeof page);
+    ecs_commands *cmd = ecs_world_commands(world);
+    ecs_entity all[30];
+    for (uint32_t i = 0; i < 30; i++) {
+        all[i] = ecs_spawn_with(world, (Plain, {i}), (Page));
+        CHECK_STATUS(ecs_cmd_set(cmd, all[i], Page, page), ECS_OK);
+        CHECK(!ecs_is_null(ecs_cmd_spawn_with(cmd, (Page, page), (Plain, {i}))));
+        CHECK(!ecs_is_null(ecs_cmd_spawn_with(cmd, (Plain), (Page))));
+    }
+    CHECK_STATUS(ecs_resource_set(world, Page, page), ECS_OK);
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
+    CHECK_EQ_I64(page_live, 91);
+    CHECK_EQ_U64(ecs_get(world, all[7], Page)->bytes[511], 5);
+    for (uint32_t i = 0; i < 30; i += 2) CHECK_STATUS(ecs_add(world, all[i], Marked), ECS_OK);
+    (void)ecs_shrink(world);
+    CHECK(!ecs_is_null(ecs_clone(world, all[3])));
+    ecs_world_destroy(world);
+    CHECK_EQ_I64(page_live, 0);
 }
 
 /* Everything at random; the ledger knows at each step how many values there must be. */
@@ -944,23 +1023,26 @@ TEST(hook_edit_inside_flush_is_locked)
     ecs_world_destroy(world);
 }
 
-TEST(hook_commands_are_applied_when_the_edit_is_done)
+TEST(hook_commands_after_direct_edit_wait_for_flush)
 {
     hook_state state;
     ecs_world *world = world_with_editing_hooks(&state);
     state.record = true;
     ecs_entity entity = ecs_spawn(world);
     CHECK_STATUS(ecs_add(world, entity, Taken), ECS_OK);
+    CHECK(!ecs_has(world, entity, Echo));
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
     CHECK(ecs_has(world, entity, Echo));
     CHECK(ecs_has(world, entity, Taken));
     CHECK_STATUS(ecs_remove(world, entity, Echo), ECS_OK);
     CHECK_STATUS(ecs_set(world, entity, Taken, {0, 9}), ECS_OK);
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
     CHECK(ecs_has(world, entity, Echo));
     CHECK_EQ_U64(ecs_get(world, entity, Taken)->number, 9);
     CHECK_STATUS(ecs_remove(world, entity, Echo), ECS_OK);
     CHECK_STATUS(ecs_remove(world, entity, Taken), ECS_OK);
+    CHECK_STATUS(ecs_tick(world, 0), ECS_OK); /* flushes as well */
     CHECK(ecs_has(world, entity, Echo));
-    CHECK(ecs_has(world, ecs_spawn_with(world, (Taken, {0, 1}), (Plain)), Echo));
     ecs_world_destroy(world);
 }
 
@@ -972,10 +1054,13 @@ TEST(hook_commands_in_bulk_are_applied)
     ecs_entity all[50];
     state.record = true;
     CHECK_STATUS(ecs_spawn_bulk(world, 50, &value, 1, all), ECS_OK);
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
     for (uint32_t i = 0; i < 50; i++) CHECK(ecs_has(world, all[i], Echo));
     CHECK_EQ_U64(ecs_component_count(world, ecs_component_id(world, Echo)), 50);
     CHECK_STATUS(ecs_query_despawn(world, ecs_query_of(world, &taken), NULL), ECS_OK);
     CHECK_EQ_U64(ecs_entity_count(world), 1);
+    CHECK_STATUS(ecs_flush(world), ECS_OK); /* their targets are dead */
+    CHECK_EQ_U64(ecs_world_stats(world).commands_dropped, 50);
     ecs_world_destroy(world);
 }
 
@@ -986,13 +1071,15 @@ TEST(hook_command_may_despawn_its_own_entity)
     ecs_entity entity = ecs_spawn(world);
     state.kill = true;
     CHECK_STATUS(ecs_add(world, entity, Taken), ECS_OK);
+    ecs_entity other = ecs_spawn_with(world, (Taken, {0, 1}), (Plain));
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
     CHECK(!ecs_alive(world, entity));
-    CHECK(!ecs_alive(world, ecs_spawn_with(world, (Taken, {0, 1}), (Plain))));
+    CHECK(!ecs_alive(world, other));
     CHECK_EQ_U64(ecs_entity_count(world), 1);
     ecs_world_destroy(world);
 }
 
-TEST(hook_commands_in_flush_are_applied)
+TEST(hook_commands_in_flush_are_applied_by_it)
 {
     hook_state state;
     ecs_world *world = world_with_editing_hooks(&state);
@@ -1005,19 +1092,38 @@ TEST(hook_commands_in_flush_are_applied)
     ecs_world_destroy(world);
 }
 
-TEST(hook_commands_at_clear_and_destroy_are_harmless)
+ECS_TASK(spawn_taken)
+{
+    CHECK(!ecs_is_null(ecs_cmd_spawn_with(view->cmd, (Taken, {0, 1}))));
+    return ECS_OK;
+}
+
+TEST(hook_commands_in_tick_are_applied_by_it)
 {
     hook_state state;
     ecs_world *world = world_with_editing_hooks(&state);
     state.record = true;
-    state.kill = true;
+    CHECK_STATUS(ecs_system_add(world, &spawn_taken, ECS_UPDATE), ECS_OK);
+    for (uint32_t i = 1; i <= 3; i++) {
+        CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
+        CHECK_EQ_U64(ecs_component_count(world, ecs_component_id(world, Taken)), i);
+        CHECK_EQ_U64(ecs_component_count(world, ecs_component_id(world, Echo)), i);
+    }
+    ecs_world_destroy(world);
+}
+
+TEST(hook_commands_at_clear_and_destroy_are_harmless)
+{
+    hook_state state;
+    ecs_world *world = world_with_editing_hooks(&state);
     ecs_entity entity = ecs_spawn(world);
-    state.kill = false;
     CHECK_STATUS(ecs_add(world, entity, Taken), ECS_OK);
+    state.record = true;
     state.kill = true;
     CHECK_STATUS(ecs_world_clear(world), ECS_OK);
     CHECK_EQ_U64(ecs_entity_count(world), 0);
-    state.kill = false;
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
+    CHECK_EQ_U64(ecs_entity_count(world), 0);
     state.other = ecs_spawn(world);
     (void)ecs_spawn_with(world, (Taken, {0, 1}));
     state.ending = true;
@@ -1033,7 +1139,7 @@ static void bring_marked(ecs_world *world, ecs_entity entity, void *value, void 
     CHECK_STATUS(ecs_cmd_add(ecs_world_commands(world), entity, Marked), ECS_OK);
 }
 
-TEST(hook_commands_cascade)
+TEST(hook_commands_cascade_in_one_flush)
 {
     hook_state state;
     ecs_world *world = world_with_editing_hooks(&state);
@@ -1043,8 +1149,36 @@ TEST(hook_commands_cascade)
     install(world, ecs_type_of(Echo), &hooks);
     state.record = true;
     ecs_entity entity = ecs_spawn_with(world, (Taken));
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
     CHECK(ecs_has(world, entity, Echo));
     CHECK(ecs_has(world, entity, Marked));
+    ecs_world_destroy(world);
+}
+
+/* Hooks that wake each other for ever: a flush ends all the same. */
+static void toggle_plain(ecs_world *world, ecs_entity entity, void *value, void *user)
+{
+    (void)value;
+    (void)user;
+    if (ecs_has(world, entity, Echo)) {
+        CHECK_STATUS(ecs_cmd_remove(ecs_world_commands(world), entity, Echo), ECS_OK);
+    }
+    CHECK_STATUS(ecs_cmd_add(ecs_world_commands(world), entity, Echo), ECS_OK);
+    CHECK_STATUS(ecs_cmd_set(ecs_world_commands(world), entity, Taken, {0, 1}), ECS_OK);
+}
+
+TEST(hook_commands_without_end_do_not_hang)
+{
+    ecs_world *world = ecs_world_create(NULL);
+    ecs_hooks hooks;
+    memset(&hooks, 0, sizeof hooks);
+    hooks.on_set = toggle_plain;
+    install(world, ecs_type_of(Taken), &hooks);
+    ecs_entity entity = ecs_spawn_with(world, (Taken, {0, 1}));
+    (void)ecs_flush(world);
+    (void)ecs_tick(world, 0);
+    CHECK(ecs_alive(world, entity));
+    CHECK(ecs_has(world, entity, Taken));
     ecs_world_destroy(world);
 }
 

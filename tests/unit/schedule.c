@@ -869,6 +869,7 @@ static ecs_world *world_that_fails(ecs_on_error policy, ecs_entity *first)
         ecs_entity e = ecs_spawn_with(world, (X, {i == 70 || i == 200 ? -1.0f : 1.0f}));
         if (i == 0) *first = e;
     }
+    ecs_component_register(world, ecs_type_of(Marked), NULL);
     memset(&system, 0, sizeof system);
     system.system = &fails_at_negative;
     system.on_error = policy;

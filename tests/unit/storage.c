@@ -322,6 +322,38 @@ TEST(storage_move_appends_to_new_table_and_fills_hole)
     ecs_world_destroy(world);
 }
 
+/* The value may be one of the world's own, in memory that moves for the new row. */
+TEST(storage_set_from_own_column_is_safe)
+{
+    enum { COUNT = 2000 };
+    static ecs_entity all[COUNT];
+    ecs_world *world = ecs_world_create(NULL);
+    REQUIRE(world != NULL);
+    all[0] = ecs_spawn_with(world, (Pair, {7, 8}));
+    for (uint32_t i = 1; i < COUNT; i++) {
+        all[i] = ecs_spawn(world);
+        const Pair *own = ecs_get(world, all[i - 1], Pair);
+        CHECK_STATUS(ecs_set_type(world, all[i], ecs_type_of(Pair), own), ECS_OK);
+        CHECK_EQ_U64(ecs_get(world, all[i], Pair)->b, 8);
+    }
+    for (uint32_t i = 0; i < COUNT; i++) CHECK_EQ_U64(ecs_get(world, all[i], Pair)->a, 7);
+    ecs_world_destroy(world);
+}
+
+TEST(storage_spawn_from_own_column_is_safe)
+{
+    ecs_world *world = ecs_world_create(NULL);
+    REQUIRE(world != NULL);
+    ecs_entity last = ecs_spawn_with(world, (Pair, {7, 8}));
+    for (uint32_t i = 1; i < 2000; i++) {
+        last = ecs_spawn_with(world, (Pair, *ecs_get(world, last, Pair)));
+        ecs_value value = {ecs_type_of(Pair), ecs_get(world, last, Pair)};
+        last = ecs_spawn_values(world, &value, 1);
+        CHECK_EQ_U64(ecs_get(world, last, Pair)->b, 8);
+    }
+    ecs_world_destroy(world);
+}
+
 /* ---- bulk ---- */
 
 TEST(storage_bulk_spawn_copies_arrays)
@@ -667,6 +699,34 @@ TEST(storage_same_set_is_same_table)
         if (table.component_count == 3) count++;
     }
     CHECK_EQ_U64(count, 1);
+    ecs_world_destroy(world);
+}
+
+TEST(storage_spawn_of_32_types_works_33_are_too_large)
+{
+    enum { COUNT = 33 };
+    ecs_world *world = world_small_chunks();
+    static char names[COUNT][8];
+    static ecs_type types[COUNT];
+    uint32_t data[COUNT];
+    ecs_value values[COUNT];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "n%u", (unsigned)i);
+        ecs_type type = {names[i], 4, 4, NULL, 0u, NULL};
+        types[i] = type;
+        data[i] = i;
+        values[i].type = &types[i];
+        values[i].data = &data[i];
+    }
+    ecs_entity entity = ecs_spawn_values(world, values, 32);
+    for (uint32_t i = 0; i < 32; i++) {
+        CHECK_EQ_U64(*(const uint32_t *)ecs_get_type(world, entity, &types[i]), i);
+    }
+    CHECK(ecs_is_null(ecs_spawn_values(world, values, 33)));
+    CHECK_STATUS(ecs_world_status(world), ECS_TOO_LARGE);
+    CHECK_STATUS(ecs_spawn_bulk(world, 1, values, 33, NULL), ECS_TOO_LARGE);
+    CHECK_STATUS(ecs_set_type(world, entity, &types[32], &data[32]), ECS_OK);
+    CHECK_EQ_U64(ecs_entity_count(world), 1);
     ecs_world_destroy(world);
 }
 

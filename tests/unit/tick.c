@@ -178,7 +178,7 @@ TEST(tick_equal_inputs_give_equal_worlds)
 
 enum { RANDOM_TYPES = 6, RANDOM_SYSTEMS = 24 };
 
-static char random_names[RANDOM_SYSTEMS][8];
+static char random_names[RANDOM_SYSTEMS][16];
 static ecs_type random_types[RANDOM_TYPES];
 static uint32_t random_order[RANDOM_SYSTEMS];
 static uint32_t random_ran;
