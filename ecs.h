@@ -248,12 +248,11 @@ ECSI_INLINE uint32_t ecs_generation(ecs_entity e)
 typedef struct ecs_world ecs_world;
 typedef struct ecs_commands ecs_commands;
 
-/* Where an entity lives. Not for use: public so that accessors can be inlined. */
+/* Where an entity lives: 8 bytes, so that a million of them stay in the cache. Not for use:
+ * public so that accessors can be inlined. */
 typedef struct ecsi_record {
-    uint32_t generation; /* of the living entity, or of the next one to live here */
-    uint32_t chunk;      /* id of the chunk that holds its row; 0: none, it is dead */
-    uint32_t row;        /* in that chunk; in a dead slot: next free slot plus one */
-    uint32_t touch;      /* index plus one into the flush's list of touched entities */
+    uint32_t generation; /* of the living entity; 0: the slot is free */
+    uint32_t place;      /* chunk id above row_bits, row in that chunk below; 0: no row */
 } ecsi_record;
 
 /* The first bytes of every world. Not for use. */
@@ -261,6 +260,7 @@ typedef struct ecsi_front {
     ecsi_record *records;
     uint32_t record_count; /* slots ever used */
     uint32_t alive_count;
+    uint32_t row_bits;
 } ecsi_front;
 
 /* ---------------------------------------------------------------------------
@@ -407,7 +407,8 @@ typedef struct ecs_world_desc {
     uint32_t tables_max;            /* 65,536, 1,024 */
     uint32_t table_slots_max;       /* no limit, 16 for each table: components of all tables */
     uint32_t chunk_bytes;           /* 2 MiB, 64 KiB: power of two, largest piece of a table */
-    uint32_t chunks_max;            /* no limit; fixed: room for the entities at 64 bytes each
+    uint32_t chunks_max;            /* 65,535 (4 G rows at 65,536 each; more chunks: fewer rows
+                                       in each); fixed: room for the entities at 64 bytes each
                                        and one chunk for every 16 tables */
     uint32_t row_block_rows;        /* 4,096: power of two, at least 64 */
     uint32_t queries_max;           /* 4,096, 256: those of systems included */
@@ -564,9 +565,9 @@ ECSI_INLINE const void *ecs_getter_find(ecs_getter getter, ecs_entity entity, si
     if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) return NULL;
     record = &getter.front->records[(uint32_t)entity.bits];
     if (ECSI_UNLIKELY(record->generation != (uint32_t)(entity.bits >> 32))) return NULL;
-    base = getter.slot->bases[record->chunk];
+    base = getter.slot->bases[record->place >> getter.front->row_bits];
     if (ECSI_UNLIKELY(base == NULL)) return NULL;
-    return base + (size_t)record->row * bytes;
+    return base + (record->place & ((1u << getter.front->row_bits) - 1u)) * bytes;
 }
 
 /* ---------------------------------------------------------------------------
@@ -2343,18 +2344,17 @@ static void ecsi_map_destroy(ecsi_memory *memory, ecsi_map *map)
 
 /* entity.h: handles, generations, the free list and the records.
  *
- * A record of 16 bytes a slot says where the entity's row is. A slot that is free holds
- * the generation that its next owner gets, and in `row` the next free slot plus one: the
- * free list is a stack, so the same edits hand out the same handles. */
+ * A record of 8 bytes a slot says where the entity's row is. Free slots lie on a stack, each
+ * with the generation that its next owner gets; so the same edits hand out the same
+ * handles, and freeing writes to one place in memory. */
 /* floor: 4 */
 #ifndef ECS_ENTITY_H
 #define ECS_ENTITY_H
 
 typedef struct ecsi_entities {
-    ecsi_front front;    /* must be first: the inlined getter reads it */
-    ecsi_vec records;    /* of ecsi_record; front.records is its data */
-    uint32_t free_head;  /* newest free slot plus one; 0: none */
-    uint32_t free_count;
+    ecsi_front front;   /* must be first: the inlined getter reads it */
+    ecsi_vec records;   /* of ecsi_record; front.records is its data */
+    ecsi_vec free_list; /* of ecs_entity: handles to come, newest last; has room for all */
     uint32_t max;
 } ecsi_entities;
 
@@ -2365,6 +2365,9 @@ static ecs_status ecsi_entities_create(ecsi_memory *memory, ecsi_entities *entit
     ECSI_CHECK(max <= ECS_ENTITIES_MAX);
     entities->max = max;
     status = ecsi_vec_create(memory, &entities->records, max, sizeof(ecsi_record));
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &entities->free_list, max, sizeof(ecs_entity));
+    }
     entities->front.records = (ecsi_record *)entities->records.data;
     return status;
 }
@@ -2374,6 +2377,7 @@ static void ecsi_entities_destroy(ecsi_memory *memory, ecsi_entities *entities)
     ECSI_CHECK(entities->front.record_count <= entities->max);
     ECSI_CHECK(entities->front.alive_count <= entities->front.record_count);
     ecsi_vec_destroy(memory, &entities->records, sizeof(ecsi_record));
+    ecsi_vec_destroy(memory, &entities->free_list, sizeof(ecs_entity));
     entities->front.records = NULL;
 }
 
@@ -2381,6 +2385,26 @@ static inline ecsi_record *ecsi_entities_record(const ecsi_entities *entities, u
 {
     ECSI_CHECK(index < entities->front.record_count);
     return &entities->front.records[index];
+}
+
+/* Chunk id and row of a record; the id is 0 when the entity has no row. */
+static inline uint32_t ecsi_record_chunk(const ecsi_entities *entities,
+                                         const ecsi_record *record)
+{
+    return record->place >> entities->front.row_bits;
+}
+
+static inline uint32_t ecsi_record_row(const ecsi_entities *entities, const ecsi_record *record)
+{
+    return record->place & ((1u << entities->front.row_bits) - 1u);
+}
+
+static inline void ecsi_record_place(const ecsi_entities *entities, ecsi_record *record,
+                                     uint32_t chunk, uint32_t row)
+{
+    ECSI_CHECK(chunk != 0);
+    ECSI_CHECK(row >> entities->front.row_bits == 0);
+    record->place = chunk << entities->front.row_bits | row;
 }
 
 /* The record of a living entity, or NULL. */
@@ -2391,7 +2415,7 @@ static inline ecsi_record *ecsi_entities_find(const ecsi_entities *entities, ecs
     if (ECSI_UNLIKELY(index >= entities->front.record_count)) return NULL;
     record = &entities->front.records[index];
     if (ECSI_UNLIKELY(record->generation != ecs_generation(entity))) return NULL;
-    return ECSI_LIKELY(record->chunk != 0) ? record : NULL;
+    return ECSI_LIKELY(record->place != 0) ? record : NULL;
 }
 
 static inline ecs_entity ecsi_entities_handle(const ecsi_entities *entities, uint32_t index)
@@ -2402,16 +2426,23 @@ static inline ecs_entity ecsi_entities_handle(const ecsi_entities *entities, uin
     return e;
 }
 
-/* Makes sure that `count` slots can be taken. ECS_FULL or ECS_NO_MEMORY: nothing changed. */
+/* Makes sure that `count` slots can be taken, and that every slot can be freed later without
+ * memory. ECS_FULL or ECS_NO_MEMORY: nothing changed. */
 static inline ecs_status ecsi_entities_reserve(ecsi_memory *memory, ecsi_entities *entities,
                                                uint32_t count)
 {
     uint64_t need;
     ecs_status status;
-    if (ECSI_LIKELY(entities->free_count >= count)) return ECS_OK;
-    need = (uint64_t)entities->front.record_count + (count - entities->free_count);
-    if (ECSI_LIKELY(need <= entities->records.capacity)) return ECS_OK;
+    if (ECSI_LIKELY(entities->free_list.count >= count)) return ECS_OK;
+    need = (uint64_t)entities->front.record_count + (count - entities->free_list.count);
+    if (ECSI_LIKELY(need <= entities->records.capacity &&
+                    need <= entities->free_list.capacity)) {
+        return ECS_OK;
+    }
     if (need > entities->max) return ECS_FULL;
+    status = ecsi_vec_reserve(memory, &entities->free_list, (uint32_t)need, entities->max,
+                              sizeof(ecs_entity));
+    if (status != ECS_OK) return status;
     entities->records.count = entities->front.record_count;
     status = ecsi_vec_reserve(memory, &entities->records, (uint32_t)need, entities->max,
                               sizeof(ecsi_record));
@@ -2419,45 +2450,40 @@ static inline ecs_status ecsi_entities_reserve(ecsi_memory *memory, ecsi_entitie
     return status;
 }
 
-/* Takes the newest free slot, or a new one. It has no row yet: chunk is 0. */
+/* Takes the newest free slot, or a new one. It has no row yet. */
 static inline ecs_entity ecsi_entities_take(ecsi_entities *entities)
 {
     ecsi_record *record;
-    uint32_t index;
-    if (entities->free_head != 0) {
-        index = entities->free_head - 1;
-        record = ecsi_entities_record(entities, index);
-        ECSI_CHECK(record->chunk == 0);
-        entities->free_head = record->row;
-        entities->free_count--;
+    ecs_entity e;
+    if (entities->free_list.count > 0) {
+        e = *ECSI_VEC_AT(ecs_entity, &entities->free_list, --entities->free_list.count);
     } else {
-        index = entities->front.record_count++;
-        ECSI_CHECK(index < entities->records.capacity);
-        record = ecsi_entities_record(entities, index);
-        record->generation = 1;
-        record->chunk = 0;
-        record->touch = 0;
+        ECSI_CHECK(entities->front.record_count < entities->records.capacity);
+        e.bits = (uint64_t)1 << 32 | entities->front.record_count++;
     }
+    record = ecsi_entities_record(entities, ecs_index(e));
+    ECSI_CHECK(ecs_generation(e) != 0);
+    record->generation = ecs_generation(e);
+    record->place = 0;
     entities->front.alive_count++;
-    return ecsi_entities_handle(entities, index);
+    return e;
 }
 
 /* Frees a slot. One whose generation would wrap is retired: never handed out again. */
 static inline void ecsi_entities_give(ecsi_entities *entities, uint32_t index)
 {
     ecsi_record *record = ecsi_entities_record(entities, index);
+    uint32_t generation = record->generation + 1;
+    ecs_entity next;
     ECSI_CHECK(entities->front.alive_count > 0);
     ECSI_CHECK(record->generation != 0);
     entities->front.alive_count--;
-    record->chunk = 0;
-    record->generation++;
-    if (ECSI_UNLIKELY(record->generation == 0)) {
-        record->row = 0;
-        return;
-    }
-    record->row = entities->free_head;
-    entities->free_head = index + 1;
-    entities->free_count++;
+    record->generation = 0;
+    record->place = 0;
+    if (ECSI_UNLIKELY(generation == 0)) return;
+    ECSI_CHECK(entities->free_list.count < entities->free_list.capacity);
+    next.bits = (uint64_t)generation << 32 | index;
+    *ECSI_VEC_AT(ecs_entity, &entities->free_list, entities->free_list.count++) = next;
 }
 
 #endif /* ECS_ENTITY_H */
@@ -3018,6 +3044,13 @@ static inline ecsi_chunk *ecsi_chunk_at(const ecsi_storage *storage, uint32_t id
     return *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id);
 }
 
+/* The chunk of an entity that has a row. */
+static inline ecsi_chunk *ecsi_record_chunk_at(const ecsi_storage *storage,
+                                               const ecsi_record *record)
+{
+    return ecsi_chunk_at(storage, ecsi_record_chunk(storage->entities, record));
+}
+
 /* Where a component is in a table, or NULL. */
 static inline const ecsi_table_slot *ecsi_table_find(const ecsi_table *table, uint32_t component)
 {
@@ -3105,6 +3138,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     table->block_rows = storage->row_block_rows;
     for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
     rows = (uint32_t)(storage->chunk_bytes / bytes);
+    rows = ecsi_min_u32(rows, 1u << storage->entities->front.row_bits);
     if (rows >= storage->row_block_rows) rows -= rows % storage->row_block_rows;
     table->block_shift = 31u;
     if (rows == 0) return 0;
@@ -3703,8 +3737,7 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
     table->row_count++;
     *(ecs_entity *)(void *)(ecsi_chunk_bytes(chunk) + table->entities_offset +
                             (size_t)row * sizeof(ecs_entity)) = entity;
-    record->chunk = chunk->id;
-    record->row = row;
+    ecsi_record_place(storage->entities, record, chunk->id, row);
     ecsi_chunk_ticks(chunk)[row >> table->block_shift] = *storage->tick;
     return chunk;
 }
@@ -3770,8 +3803,7 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
             ecsi_column_move(storage, column, ecsi_chunk_value(chunk, column, row),
                              ecsi_chunk_value(last, column, last_row));
         }
-        record->chunk = chunk->id;
-        record->row = row;
+        ecsi_record_place(storage->entities, record, chunk->id, row);
         *ecsi_chunk_row_tick(chunk, row) = *storage->tick;
     }
     last->count = last_row;
@@ -3841,11 +3873,11 @@ static ECSI_NOINLINE void ecsi_row_move_hooked(ecsi_storage *storage, ecsi_chunk
 static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_record *record,
                                  ecsi_table *to, ecsi_raw raw)
 {
-    ecsi_chunk *old = ecsi_chunk_at(storage, record->chunk);
-    uint32_t old_row = record->row;
+    ecsi_chunk *old = ecsi_record_chunk_at(storage, record);
+    uint32_t old_row = ecsi_record_row(storage->entities, record);
     ecsi_table *from = old->table;
     ecsi_chunk *chunk = ecsi_row_push(storage, to, entity, record);
-    uint32_t row = record->row;
+    uint32_t row = ecsi_record_row(storage->entities, record);
     const ecsi_column *a = from->columns;
     const ecsi_column *a_end = a + from->column_count;
     const ecsi_column *b = to->columns;
@@ -3891,21 +3923,23 @@ static void ecsi_rows_destroy(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t
 static inline void *ecsi_row_value(const ecsi_storage *storage, const ecsi_record *record,
                                    uint32_t component)
 {
-    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return NULL;
-    ECSI_CHECK(record->row < chunk->count);
-    return ecsi_chunk_value(chunk, &chunk->table->columns[slot->column], record->row);
+    ECSI_CHECK(ecsi_record_row(storage->entities, record) < chunk->count);
+    return ecsi_chunk_value(chunk, &chunk->table->columns[slot->column],
+                            ecsi_record_row(storage->entities, record));
 }
 
 /* The row block of a value counts as changed. */
 static inline void ecsi_row_touch(const ecsi_storage *storage, const ecsi_record *record,
                                   uint32_t component)
 {
-    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return;
-    *ecsi_chunk_tick(chunk, slot->column, record->row) = *storage->tick;
+    *ecsi_chunk_tick(chunk, slot->column, ecsi_record_row(storage->entities, record)) =
+        *storage->tick;
 }
 
 /* ---- Life ------------------------------------------------------------------------- */
@@ -4038,7 +4072,7 @@ static void ecsi_notify_added(const ecsi_storage *storage, ecs_entity entity,
     uint32_t i;
     if (!to->notify) return;
     ECSI_CHECK(!ecs_is_null(entity));
-    ECSI_CHECK(ecsi_chunk_at(storage, record->chunk)->table == to);
+    ECSI_CHECK(ecsi_record_chunk_at(storage, record)->table == to);
     for (i = 0; i < to->component_count; i++) {
         const ecsi_component *c = ecsi_component_at(storage->components, to->ids[i]);
         if (c->hooks.on_add == NULL) continue;
@@ -4056,7 +4090,7 @@ static void ecsi_notify_removed(const ecsi_storage *storage, ecs_entity entity,
     uint32_t i;
     if (!from->notify) return;
     ECSI_CHECK(!ecs_is_null(entity));
-    ECSI_CHECK(ecsi_chunk_at(storage, record->chunk)->table == from);
+    ECSI_CHECK(ecsi_record_chunk_at(storage, record)->table == from);
     for (i = 0; i < from->component_count; i++) {
         const ecsi_component *c = ecsi_component_at(storage->components, from->ids[i]);
         if (c->hooks.on_remove == NULL) continue;
@@ -4092,7 +4126,7 @@ static inline void ecsi_value_build(const ecsi_component *c, void *to, void *fro
 static inline ecsi_table *ecsi_record_table(const ecsi_storage *storage,
                                             const ecsi_record *record)
 {
-    return ecsi_chunk_at(storage, record->chunk)->table;
+    return ecsi_record_chunk_at(storage, record)->table;
 }
 
 /* Adds a component whose value is built, or left raw when `raw` says so. Answers the table
@@ -4123,7 +4157,7 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
 {
     ecsi_table *from;
     ecs_status status;
-    ECSI_CHECK(record->chunk != 0);
+    ECSI_CHECK(record->place != 0);
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
     if (status == ECS_OK && from != NULL) {
         ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
@@ -4177,13 +4211,14 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
 
 static void ecsi_edit_despawn(ecsi_storage *storage, ecs_entity entity, ecsi_record *record)
 {
-    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
+    uint32_t row = ecsi_record_row(storage->entities, record);
     ECSI_CHECK(record->generation == ecs_generation(entity));
     if (ECSI_UNLIKELY(chunk->table->notify)) {
         ecsi_notify_removed(storage, entity, record, chunk->table, NULL);
     }
-    if (ECSI_UNLIKELY(chunk->table->lifecycle)) ecsi_rows_destroy(storage, chunk, record->row, 1);
-    ecsi_row_pop(storage, chunk, record->row);
+    if (ECSI_UNLIKELY(chunk->table->lifecycle)) ecsi_rows_destroy(storage, chunk, row, 1);
+    ecsi_row_pop(storage, chunk, row);
     ecsi_entities_give(storage->entities, ecs_index(entity));
 }
 
@@ -4370,8 +4405,7 @@ static void ecsi_rows_push(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t co
     for (i = 0; i < count; i++) {
         ecs_entity e = ecsi_entities_take(storage->entities);
         ecsi_record *record = ecsi_entities_record(storage->entities, ecs_index(e));
-        record->chunk = chunk->id;
-        record->row = first + i;
+        ecsi_record_place(storage->entities, record, chunk->id, first + i);
         entities[first + i] = e;
     }
     if (out != NULL) memcpy(out, entities + first, count * sizeof *out);
@@ -4468,6 +4502,7 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     ecsi_table *table;
     ecsi_chunk *to;
     ecsi_chunk *from;
+    uint32_t row;
     uint32_t i;
     ecs_status status;
     if (record == NULL) return ECS_STALE;
@@ -4483,13 +4518,14 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     if (status != ECS_OK) return status;
     record = ecsi_entities_find(storage->entities, entity); /* records may have moved */
     ECSI_CHECK(record != NULL);
-    from = ecsi_chunk_at(storage, record->chunk);
+    from = ecsi_record_chunk_at(storage, record);
+    row = ecsi_record_row(storage->entities, record);
     to = table->last;
     for (i = 0; i < table->column_count; i++) {
         const ecsi_column *column = &table->columns[i];
         ecsi_values_copy(ecsi_component_at(storage->components, column->component),
                          ecsi_chunk_value(to, column, to->count - 1),
-                         ecsi_chunk_value(from, column, record->row), 1);
+                         ecsi_chunk_value(from, column, row), 1);
     }
     record = ecsi_entities_find(storage->entities, *out);
     ecsi_notify_added(storage, *out, record, NULL, table);
@@ -5355,6 +5391,7 @@ typedef struct ecsi_flush {
     ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
     ecsi_vec spawn_map; /* of ecs_entity */
     ecsi_vec touches;   /* of ecsi_touch */
+    ecsi_vec touch_of;  /* of uint32_t by entity: index into touches plus one */
     ecsi_vec folds;     /* of ecsi_fold */
     ecsi_vec fold_of;   /* of uint32_t by component: index plus one */
     ecsi_vec marks;     /* of unsigned char by component: has a payload */
@@ -5969,6 +6006,26 @@ static ecs_status ecsi_flush_components(ecsi_flush *flush)
     return ECS_OK;
 }
 
+/* Room in the list by entity, for all slots and `more` new ones. Custom commands may spawn as
+ * well: what they need is added at the next touch. */
+static ecs_status ecsi_flush_entities(ecsi_flush *flush, uint32_t more)
+{
+    const ecsi_entities *entities = flush->storage->entities;
+    uint64_t need = (uint64_t)entities->front.record_count + more;
+    uint32_t old = flush->touch_of.count;
+    ecs_status status;
+    if (need > entities->max) need = entities->max;
+    if (ECSI_LIKELY(need <= old)) return ECS_OK;
+    status = ecsi_vec_reserve(flush->memory, &flush->touch_of, (uint32_t)need, entities->max,
+                              sizeof(uint32_t));
+    if (status != ECS_OK) return status;
+    memset(ECSI_VEC_AT(uint32_t, &flush->touch_of, old), 0,
+           ((size_t)need - old) * sizeof(uint32_t));
+    flush->touch_of.count = (uint32_t)need;
+    ECSI_CHECK(flush->touch_of.count >= entities->front.record_count);
+    return ECS_OK;
+}
+
 /* Joins one command to the folds. */
 static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
 {
@@ -6120,7 +6177,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     ecsi_storage *storage = flush->storage;
     ecsi_record *record = ecsi_entities_record(storage->entities, touch->index);
     ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
-    ecsi_table *from = record->chunk == 0 ? NULL : ecsi_record_table(storage, record);
+    ecsi_table *from = record->place == 0 ? NULL : ecsi_record_table(storage, record);
     ecsi_table *to = from;
     ecsi_raw raw;
     ecs_status status = ECS_OK;
@@ -6144,7 +6201,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     raw.marks = (const unsigned char *)flush->marks.data;
     if (from == NULL) {
         ecsi_chunk *chunk = ecsi_row_push(storage, to, entity, record);
-        ecsi_row_init(storage, chunk, record->row, raw);
+        ecsi_row_init(storage, chunk, chunk->count - 1, raw);
     } else if (to != from) {
         ecsi_notify_removed(storage, entity, record, from, to);
         ecsi_row_move(storage, entity, record, to, raw);
@@ -6204,8 +6261,8 @@ static void ecsi_flush_apply(ecsi_flush *flush)
     for (i = 0; i < count; i++) {
         const ecsi_touch *touch = &touches[i];
         ecsi_record *record = ecsi_entities_record(entities, touch->index);
-        record->touch = 0;
-        if (touch->first->next == NULL && record->chunk != 0) {
+        *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch->index) = 0;
+        if (touch->first->next == NULL && record->place != 0) {
             ecsi_flush_single(flush, touch);
         } else {
             ecsi_flush_chain(flush, touch);
@@ -6239,9 +6296,11 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     ecs_entity entity;
     ecsi_record *record;
     ecsi_touch *touch;
+    uint32_t *touch_of;
     ecs_status status = ecsi_command_type(flush, command);
     entity.bits = command->entity;
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
     if (ECSI_UNLIKELY(status != ECS_OK)) {
         ecsi_command_drop(flush, command, flush->system, status);
         return;
@@ -6254,8 +6313,9 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
         return;
     }
     record = ecsi_entities_record(entities, ecs_index(entity));
-    if (record->touch != 0) {
-        touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, record->touch - 1);
+    touch_of = ECSI_VEC_AT(uint32_t, &flush->touch_of, ecs_index(entity));
+    if (*touch_of != 0) {
+        touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, *touch_of - 1);
         ECSI_CHECK(touch->index == ecs_index(entity));
         touch->last->next = command;
         touch->last = command;
@@ -6263,7 +6323,7 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     }
     /* A slot without a row is a spawn of this flush, whose command comes first; anything
      * else there is a dead or forged handle. */
-    if (record->chunk == 0 && command->kind != ECSI_COMMAND_SPAWN) {
+    if (record->place == 0 && command->kind != ECSI_COMMAND_SPAWN) {
         ecsi_command_drop(flush, command, flush->system, ECS_STALE);
         return;
     }
@@ -6273,7 +6333,7 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     touch->last = command;
     touch->index = ecs_index(entity);
     touch->system = flush->system;
-    record->touch = flush->touches.count;
+    *touch_of = flush->touches.count;
 }
 
 #ifndef ECS_NO_EVENTS
@@ -6321,6 +6381,8 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
     ECSI_CHECK(!flush->running);
     status = ecsi_flush_components(flush);
     if (status != ECS_OK) return status; /* nothing is lost: it can be tried again */
+    status = ecsi_flush_entities(flush, queue->spawn_count);
+    if (status != ECS_OK) return status;
     flush->running = true;
     *flush->locks += 1;
     flush->system = ECSI_NO_SYSTEM;
@@ -6367,6 +6429,10 @@ static ecs_status ecsi_flush_create(ecsi_flush *flush, size_t queue_bytes)
         status = ecsi_vec_create(memory, &flush->touches, commands, sizeof(ecsi_touch));
     }
     if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->touch_of, flush->storage->entities->max,
+                                 sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &flush->folds, components, sizeof(ecsi_fold));
     }
     if (status == ECS_OK) {
@@ -6385,6 +6451,7 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
     ecsi_vec_destroy(memory, &flush->ranges, sizeof(ecsi_spawn_range));
     ecsi_vec_destroy(memory, &flush->spawn_map, sizeof(ecs_entity));
     ecsi_vec_destroy(memory, &flush->touches, sizeof(ecsi_touch));
+    ecsi_vec_destroy(memory, &flush->touch_of, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &flush->folds, sizeof(ecsi_fold));
     ecsi_vec_destroy(memory, &flush->fold_of, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &flush->marks, 1);
@@ -7522,21 +7589,15 @@ static uint64_t ecsi_hash_values(uint64_t h, const ecsi_component *c, const void
 
 static uint64_t ecsi_hash_entities(uint64_t h, const ecsi_entities *entities)
 {
-    uint32_t slot = entities->free_head;
     uint32_t i;
     h = ecsi_mix(h, (uint64_t)entities->front.alive_count << 32 | entities->front.record_count);
     for (i = 0; i < entities->front.record_count; i++) {
         const ecsi_record *record = ecsi_entities_record(entities, i);
-        h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->chunk != 0 ? 1u : 0u);
+        h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->place != 0 ? 1u : 0u);
     }
-    h = ecsi_mix(h, entities->free_count);
-    for (i = 0; i < entities->free_count; i++) {
-        ECSI_CHECK(slot != 0);
-        h = ecsi_mix(h, slot);
-        slot = ecsi_entities_record(entities, slot - 1)->row;
-    }
-    ECSI_CHECK(slot == 0);
-    return h;
+    ECSI_CHECK(entities->free_list.count <= entities->front.record_count);
+    return ecsi_hash_bytes(h, entities->free_list.data,
+                           entities->free_list.count * sizeof(ecs_entity));
 }
 
 static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const ecsi_table *table)
@@ -7743,9 +7804,10 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     uint32_t index = ecs_index(entity);
     ECSI_CHECK(entities->front.record_count <= entities->max);
     if (record != NULL) {
-        const ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+        const ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
         ecsi_print(text, "entity %u generation %u: alive, table %u, row %u of chunk %u\n", index,
-                   ecs_generation(entity), chunk->table->id, record->row, chunk->number);
+                   ecs_generation(entity), chunk->table->id, ecsi_record_row(entities, record),
+                   chunk->number);
         ecsi_explain_set(text, storage->components, chunk->table);
         ecsi_print(text, "\n");
     } else if (ecs_is_null(entity)) {
@@ -7755,10 +7817,13 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     } else if (index >= entities->front.record_count) {
         ecsi_print(text, "entity %u: this world never had such a slot\n", index);
     } else {
-        ecsi_print(text, "entity %u generation %u: stale; the slot is at generation %u, %s\n",
-                   index, ecs_generation(entity),
-                   ecsi_entities_record(entities, index)->generation,
-                   ecsi_entities_record(entities, index)->chunk != 0 ? "alive" : "free");
+        uint32_t generation = ecsi_entities_record(entities, index)->generation;
+        ecsi_print(text, "entity %u generation %u: stale; ", index, ecs_generation(entity));
+        if (generation == 0) {
+            ecsi_print(text, "the slot is free\n");
+        } else {
+            ecsi_print(text, "generation %u lives there\n", generation);
+        }
     }
     ECSI_CHECK(text->total > 0);
 }
@@ -7933,13 +7998,25 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->tables_max = ecsi_default_u32(d->tables_max, 65536);
     d->table_slots_max = ecsi_default_u32(d->table_slots_max, 0xffffffffu);
     d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 2u << 20);
-    d->chunks_max = ecsi_default_u32(d->chunks_max, 0x7ffffffeu);
+    d->chunks_max = ecsi_default_u32(d->chunks_max, 65535);
     d->queries_max = ecsi_default_u32(d->queries_max, 4096);
     d->systems_max = ecsi_default_u32(d->systems_max, 1024);
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
     ECSI_CHECK(d->queries_max >= d->systems_max);
+}
+
+/* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
+ * of chunks leave over; 0 when that is too few. */
+static uint32_t ecsi_row_bits(const ecs_world_desc *d)
+{
+    uint32_t bits = 16;
+    ECSI_CHECK(d->chunks_max > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(d->chunk_bytes));
+    while (bits > 6 && (sizeof(ecs_entity) << bits) > d->chunk_bytes) bits--;
+    while (bits >= 6 && d->chunks_max >> (32 - bits) != 0) bits--;
+    return bits >= 6 ? bits : 0;
 }
 
 /* The description with its defaults; false when it makes no sense. */
@@ -7967,7 +8044,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
     if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
-    if (d->command_bytes_max < 4096) return false;
+    if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
 
@@ -8039,6 +8116,7 @@ static void ecsi_world_wire(ecs_world *world)
     world->storage.chunk_bytes = d->chunk_bytes;
     world->storage.chunks_max = d->chunks_max;
     world->storage.row_block_rows = d->row_block_rows;
+    world->entities.front.row_bits = ecsi_row_bits(d);
     world->editor.storage = &world->storage;
 #ifndef ECS_NO_EVENTS
     world->events.components = &world->components;
@@ -8573,7 +8651,7 @@ ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index)
 {
     ECSI_REQUIRE(world != NULL, ecs_null());
     if (index >= world->entities.front.record_count) return ecs_null();
-    if (ecsi_entities_record(&world->entities, index)->chunk == 0) return ecs_null();
+    if (ecsi_entities_record(&world->entities, index)->place == 0) return ecs_null();
     return ecsi_entities_handle(&world->entities, index);
 }
 
@@ -8582,7 +8660,7 @@ ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous)
     uint32_t index = ecs_is_null(previous) ? 0 : ecs_index(previous) + 1;
     ECSI_REQUIRE(world != NULL, ecs_null());
     for (; index < world->entities.front.record_count; index++) {
-        if (ecsi_entities_record(&world->entities, index)->chunk != 0) {
+        if (ecsi_entities_record(&world->entities, index)->place != 0) {
             return ecsi_entities_handle(&world->entities, index);
         }
     }
@@ -8749,7 +8827,7 @@ ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_ty
 
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out)
 {
-    static const ecsi_front nothing = {NULL, 0, 0};
+    static const ecsi_front nothing = {NULL, 0, 0, 0};
     uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);

@@ -67,12 +67,7 @@ static ecs_world *world_new(void)
         ecs_type_of(Position), ecs_type_of(Velocity), ecs_type_of(Accel),
         ecs_type_of(Value),    ecs_type_of(Data),     ecs_type_of(Health),
         ecs_type_of(Damage),   ecs_type_of(Player),   ecs_type_of(Sprite)};
-    ecs_world_desc desc = {0};
-    ecs_world *world;
-    /* A million commands in the world's own stream are more than the default quota. */
-    desc.command_bytes_max = (size_t)1 << 30;
-    desc.stream_bytes_max = (size_t)1 << 28;
-    world = ecs_world_create(&desc);
+    ecs_world *world = ecs_world_create(NULL); /* as most users do */
     bench_need(world != NULL, "ecs_world_create");
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         ecs_component component;

@@ -40,8 +40,6 @@ static ecs_world *world_new(void)
     ecs_world *world;
     desc.components_max = 4096;
     desc.systems_max = 2048;
-    desc.command_bytes_max = (size_t)1 << 30;
-    desc.stream_bytes_max = (size_t)1 << 28;
     world = ecs_world_create(&desc);
     bench_need(world != NULL, "ecs_world_create");
     return world;

@@ -36,7 +36,7 @@
 #define ECSI_NO_SYSTEM 0xffffffffu
 
 typedef enum ecsi_command_kind {
-    ECSI_COMMAND_STREAM,  /* entity: serial; component: system */
+    ECSI_COMMAND_STREAM,  /* entity: serial */
     ECSI_COMMAND_SPAWN,   /* entity: provisional */
     ECSI_COMMAND_DESPAWN,
     ECSI_COMMAND_ADD,
@@ -53,7 +53,7 @@ typedef struct ecsi_command {
     uint64_t entity;
     struct ecsi_command *next; /* of the same entity */
     uint32_t component;      /* 0: not registered when it was recorded; its type follows */
-    uint32_t payload_bytes;
+    uint32_t system;         /* that recorded it */
 } ecsi_command;
 
 static inline void *ecsi_command_payload(ecsi_command *command)
@@ -68,9 +68,13 @@ static inline const ecs_type **ecsi_command_type_at(ecsi_command *command)
     return (const ecs_type **)(void *)(command + 1);
 }
 
+/* The head of a custom command's payload; the user's part follows at ECSI_CUSTOM_BYTES. */
 typedef struct ecsi_custom {
     void (*run)(ecs_world *world, void *payload, uint32_t bytes);
+    uint32_t bytes;
 } ecsi_custom;
+
+#define ECSI_CUSTOM_BYTES 16u
 
 typedef struct ecsi_block {
     struct ecsi_block *next;
@@ -86,6 +90,7 @@ typedef struct ecsi_queue {
     uint32_t command_count;
     uint32_t spawn_count;
     uint32_t stream_count;
+    bool spawned; /* provisional handles are about, even of spawns that were taken back */
 } ecsi_queue;
 
 /* Where a queue stands, to take back a failed system's commands. */
@@ -110,7 +115,6 @@ typedef struct ecsi_touch {
     ecsi_command *first;
     ecsi_command *last;
     uint32_t index;
-    uint32_t system;
 } ecsi_touch;
 
 /* Several commands on one component of one entity, folded. */
@@ -143,13 +147,15 @@ typedef struct ecsi_flush {
     ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
     ecsi_vec spawn_map; /* of ecs_entity */
     ecsi_vec touches;   /* of ecsi_touch */
+    ecsi_vec touch_of;  /* of uint32_t by entity: index into touches plus one */
     ecsi_vec folds;     /* of ecsi_fold */
     ecsi_vec fold_of;   /* of uint32_t by component: index plus one */
     ecsi_vec marks;     /* of unsigned char by component: has a payload */
     uint64_t serial_next;
+    const uint64_t *open_serial; /* of the world's own stream */
     uint32_t commands_max; /* of one queue, in fixed mode */
     bool running;
-    uint32_t system;       /* of the command that is looked at */
+    uint32_t killer;       /* system of the despawn that was folded last */
     uint64_t recorded;
     uint64_t applied;
     uint64_t dropped;
@@ -307,6 +313,7 @@ static void ecsi_queue_reset(ecsi_queue *queue)
     queue->command_count = 0;
     queue->spawn_count = 0;
     queue->stream_count = 0;
+    queue->spawned = false;
 }
 
 /* ---- Recording -------------------------------------------------------------------- */
@@ -375,7 +382,7 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     command->entity = entity;
     command->next = NULL;
     command->component = 0;
-    command->payload_bytes = shape.payload_bytes;
+    command->system = cmd->system;
     command->payload_offset = 0;
     if (shape.payload_bytes > 0) {
         at = ((uintptr_t)command + head + (align - 1)) & ~(uintptr_t)(align - 1);
@@ -402,7 +409,6 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
                                   &command);
     }
     if (status != ECS_OK) return status;
-    command->component = cmd->system;
     cmd->queue->stream_count++;
     cmd->begun = true;
     ECSI_CHECK(command->payload_offset == 0);
@@ -481,6 +487,7 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
     if (*status != ECS_OK) return ecs_null();
     cmd->spawn_count++;
     cmd->queue->spawn_count++;
+    cmd->queue->spawned = true;
     ECSI_CHECK(ecs_is_provisional(e));
     return e;
 }
@@ -509,7 +516,7 @@ static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
 {
     void *payload = ecsi_command_payload(command);
     if (command->kind != ECSI_COMMAND_SET || payload == NULL) return;
-    ECSI_CHECK(command->payload_bytes > 0);
+    ECSI_CHECK(command->payload_offset >= sizeof *command);
     if (command->component != 0) {
         ecsi_values_destroy(ecsi_component_at(flush->components, command->component), payload, 1);
     } else {
@@ -544,8 +551,7 @@ static void ecsi_flush_kill(ecsi_flush *flush, ecs_entity entity, uint32_t syste
 #endif
 }
 
-static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t system,
-                              ecs_status why)
+static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_status why)
 {
     ecsi_drop *drop = &flush->drops[flush->drop_count % ECSI_DROPS_MAX];
     ECSI_CHECK(why != ECS_OK);
@@ -553,7 +559,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t
     drop->tick = *flush->storage->tick;
     drop->kind = command->kind;
     drop->component = command->component;
-    drop->system = system;
+    drop->system = command->system;
     drop->killer = ecsi_flush_killer(flush, command->entity);
     drop->why = why;
     flush->drop_count++;
@@ -562,29 +568,15 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t
     ECSI_CHECK(flush->drop_count > 0);
 }
 
-/* Takes back what was recorded since the mark: a failed system's commands and events. */
-static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
+/* Puts a queue back to a mark; what was recorded since has ended. */
+static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
 {
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
-    ecsi_command *command;
-    uint32_t system = ECSI_NO_SYSTEM;
     ECSI_CHECK(queue->command_count >= mark.command_count);
-    if (mark.block != NULL) {
-        cursor.block = mark.block;
-        cursor.at = mark.used;
-    }
-    for (command = ecsi_cursor_next(&cursor); command != NULL;
-         command = ecsi_cursor_next(&cursor)) {
-        if (command->kind == ECSI_COMMAND_STREAM) {
-            system = command->component;
-        } else if (command->kind == ECSI_COMMAND_EVENT) {
-            flush->events_dropped++;
-        } else {
-            ecsi_command_drop(flush, command, system, ECS_FAILED);
-        }
-    }
+    ECSI_CHECK(queue->bytes >= mark.bytes);
     if (mark.block == NULL) {
+        bool spawned = queue->spawned;
         ecsi_queue_reset(queue);
+        queue->spawned = spawned;
         return;
     }
     queue->last = mark.block;
@@ -595,10 +587,53 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
     queue->stream_count = mark.stream_count;
 }
 
+/* Takes back what was recorded since the mark: a failed system's commands and events. */
+static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
+{
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ECSI_CHECK(queue->command_count >= mark.command_count);
+    if (mark.block != NULL) {
+        cursor.block = mark.block;
+        cursor.at = mark.used;
+    }
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        if (command->kind == ECSI_COMMAND_STREAM) continue;
+        if (command->kind == ECSI_COMMAND_EVENT) {
+            flush->events_dropped++;
+        } else {
+            ecsi_command_drop(flush, command, ECS_FAILED);
+        }
+    }
+    ecsi_queue_restore(queue, mark);
+}
+
+/* Takes back a spawn of which a part was refused: it counts as one command that was. */
+static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_commands *before)
+{
+    ecsi_queue *queue = cmd->queue;
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ECSI_CHECK(cmd->begun);
+    ECSI_CHECK(queue->spawn_count > mark.spawn_count);
+    if (mark.block != NULL) {
+        cursor.block = mark.block;
+        cursor.at = mark.used;
+    }
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        ecsi_payload_end(cmd->flush, command);
+        if (command->kind != ECSI_COMMAND_STREAM) cmd->flush->recorded--;
+    }
+    ecsi_queue_restore(queue, mark);
+    *cmd = *before;
+}
+
 /* ---- Pass 1: handles --------------------------------------------------------------- */
 
-/* What a provisional handle became: itself when it is not of this flush, null when its
- * spawn was dropped. */
+/* What a provisional handle became: itself when its stream still records, null when its spawn
+ * was dropped. */
 static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
 {
     const ecsi_spawn_range *ranges = (const ecsi_spawn_range *)flush->ranges.data;
@@ -618,7 +653,10 @@ static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
         }
     }
     ECSI_CHECK(low <= flush->ranges.count);
-    if (low == flush->ranges.count || ranges[low].serial != serial) return entity;
+    if (low == flush->ranges.count || ranges[low].serial != serial) {
+        /* A stream that still records is flushed later; any other one is gone for ever. */
+        return serial == *flush->open_serial ? entity : ecs_null();
+    }
     number &= ECSI_ORDINALS_MAX - 1;
     if (number >= ranges[low].count) return ecs_null();
     return *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, ranges[low].first + number);
@@ -648,6 +686,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
         if (command->kind != ECSI_COMMAND_SPAWN) continue;
         if (ecsi_entities_reserve(flush->memory, entities, 1) == ECS_OK) {
             real = ecsi_entities_take(entities);
+            entities->reserved_count++;
         }
         ECSI_CHECK(range != NULL);
         ECSI_CHECK(flush->spawn_map.count < flush->spawn_map.capacity);
@@ -709,13 +748,12 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
     uint32_t t;
     uint32_t id;
     bool any = false;
-    if (flush->spawn_map.count == 0) return;
     for (id = 1; id <= flush->components->list.count; id++) {
         const ecsi_component *c = ecsi_component_at(flush->components, id);
         any = any || c->references;
         if (c->references && c->resource != NULL) ecsi_patch_values(flush, c, c->resource, 1);
     }
-    ECSI_CHECK(flush->ranges.count > 0);
+    ECSI_CHECK(!ecs_is_provisional(ecs_null()));
     for (t = 0; t < flush->storage->tables.count && any; t++) {
         ecsi_table *table = ecsi_table_at(flush->storage, t);
         uint32_t i;
@@ -754,6 +792,26 @@ static ecs_status ecsi_flush_components(ecsi_flush *flush)
     }
     flush->fold_of.count = count;
     flush->marks.count = count;
+    return ECS_OK;
+}
+
+/* Room in the list by entity, for all slots and `more` new ones. Custom commands may spawn as
+ * well: what they need is added at the next touch. */
+static ecs_status ecsi_flush_entities(ecsi_flush *flush, uint32_t more)
+{
+    const ecsi_entities *entities = flush->storage->entities;
+    uint64_t need = (uint64_t)entities->front.record_count + more;
+    uint32_t old = flush->touch_of.count;
+    ecs_status status;
+    if (need > entities->max) need = entities->max;
+    if (ECSI_LIKELY(need <= old)) return ECS_OK;
+    status = ecsi_vec_reserve(flush->memory, &flush->touch_of, (uint32_t)need, entities->max,
+                              sizeof(uint32_t));
+    if (status != ECS_OK) return status;
+    memset(ECSI_VEC_AT(uint32_t, &flush->touch_of, old), 0,
+           ((size_t)need - old) * sizeof(uint32_t));
+    flush->touch_of.count = (uint32_t)need;
+    ECSI_CHECK(flush->touch_of.count >= entities->front.record_count);
     return ECS_OK;
 }
 
@@ -810,9 +868,10 @@ static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch)
     ECSI_CHECK(touch->first != NULL);
     for (command = touch->first; command != NULL; command = command->next) {
         if (dead) {
-            ecsi_command_drop(flush, command, touch->system, ECS_STALE);
+            ecsi_command_drop(flush, command, ECS_STALE);
         } else if (command->kind == ECSI_COMMAND_DESPAWN) {
             dead = true;
+            flush->killer = command->system;
             flush->applied++;
         } else if (command->kind == ECSI_COMMAND_SPAWN) {
             flush->applied++;
@@ -898,7 +957,7 @@ static void ecsi_chain_lost(ecsi_flush *flush, const ecsi_touch *touch, ecs_stat
         command->payload_offset = 0; /* ended with its fold */
         ECSI_CHECK(flush->applied > 0);
         flush->applied--;
-        ecsi_command_drop(flush, command, touch->system, why);
+        ecsi_command_drop(flush, command, why);
     }
 }
 
@@ -908,12 +967,13 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     ecsi_storage *storage = flush->storage;
     ecsi_record *record = ecsi_entities_record(storage->entities, touch->index);
     ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
-    ecsi_table *from = record->chunk == 0 ? NULL : ecsi_record_table(storage, record);
+    ecsi_table *from = record->place == 0 ? NULL : ecsi_record_table(storage, record);
     ecsi_table *to = from;
     ecsi_raw raw;
     ecs_status status = ECS_OK;
+    if (from == NULL) storage->entities->reserved_count--;
     if (ecsi_fold_chain(flush, touch)) {
-        ecsi_flush_kill(flush, entity, touch->system);
+        ecsi_flush_kill(flush, entity, flush->killer);
         if (from == NULL) {
             ecsi_entities_give(storage->entities, touch->index);
         } else {
@@ -932,7 +992,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     raw.marks = (const unsigned char *)flush->marks.data;
     if (from == NULL) {
         ecsi_chunk *chunk = ecsi_row_push(storage, to, entity, record);
-        ecsi_row_init(storage, chunk, record->row, raw);
+        ecsi_row_init(storage, chunk, chunk->count - 1, raw);
     } else if (to != from) {
         ecsi_notify_removed(storage, entity, record, from, to);
         ecsi_row_move(storage, entity, record, to, raw);
@@ -969,34 +1029,34 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
     }
     default:
         ECSI_CHECK(command->kind == ECSI_COMMAND_DESPAWN);
-        ecsi_flush_kill(flush, entity, touch->system);
+        ecsi_flush_kill(flush, entity, command->system);
         ecsi_edit_despawn(storage, entity, record);
         break;
     }
     if (ECSI_LIKELY(status == ECS_OK)) {
         flush->applied++;
     } else {
-        ecsi_command_drop(flush, command, touch->system, status);
+        ecsi_command_drop(flush, command, status);
     }
 }
 
 /* Applies all chains that were collected. */
 static void ecsi_flush_apply(ecsi_flush *flush)
 {
-    const ecsi_touch *touches = (const ecsi_touch *)flush->touches.data;
     ecsi_entities *entities = flush->storage->entities;
     uint32_t count = flush->touches.count;
     uint32_t i;
     flush->touches.count = 0;
     ECSI_CHECK(count <= flush->touches.capacity);
     for (i = 0; i < count; i++) {
-        const ecsi_touch *touch = &touches[i];
-        ecsi_record *record = ecsi_entities_record(entities, touch->index);
-        record->touch = 0;
-        if (touch->first->next == NULL && record->chunk != 0) {
-            ecsi_flush_single(flush, touch);
+        /* A copy: what hooks record may move the list. */
+        ecsi_touch touch = *ECSI_VEC_AT(ecsi_touch, &flush->touches, i);
+        ecsi_record *record = ecsi_entities_record(entities, touch.index);
+        *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch.index) = 0;
+        if (touch.first->next == NULL && record->place != 0) {
+            ecsi_flush_single(flush, &touch);
         } else {
-            ecsi_flush_chain(flush, touch);
+            ecsi_flush_chain(flush, &touch);
         }
     }
 }
@@ -1027,23 +1087,26 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     ecs_entity entity;
     ecsi_record *record;
     ecsi_touch *touch;
+    uint32_t *touch_of;
     ecs_status status = ecsi_command_type(flush, command);
     entity.bits = command->entity;
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
     if (ECSI_UNLIKELY(status != ECS_OK)) {
-        ecsi_command_drop(flush, command, flush->system, status);
+        ecsi_command_drop(flush, command, status);
         return;
     }
     if (ecs_index(entity) >= entities->front.record_count ||
         ecsi_entities_record(entities, ecs_index(entity))->generation !=
             ecs_generation(entity) || ecs_is_null(entity)) {
-        ecsi_command_drop(flush, command, flush->system,
+        ecsi_command_drop(flush, command,
                           command->kind == ECSI_COMMAND_SPAWN ? ECS_FULL : ECS_STALE);
         return;
     }
     record = ecsi_entities_record(entities, ecs_index(entity));
-    if (record->touch != 0) {
-        touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, record->touch - 1);
+    touch_of = ECSI_VEC_AT(uint32_t, &flush->touch_of, ecs_index(entity));
+    if (*touch_of != 0) {
+        touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, *touch_of - 1);
         ECSI_CHECK(touch->index == ecs_index(entity));
         touch->last->next = command;
         touch->last = command;
@@ -1051,8 +1114,8 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     }
     /* A slot without a row is a spawn of this flush, whose command comes first; anything
      * else there is a dead or forged handle. */
-    if (record->chunk == 0 && command->kind != ECSI_COMMAND_SPAWN) {
-        ecsi_command_drop(flush, command, flush->system, ECS_STALE);
+    if (record->place == 0 && command->kind != ECSI_COMMAND_SPAWN) {
+        ecsi_command_drop(flush, command, ECS_STALE);
         return;
     }
     ECSI_CHECK(flush->touches.count < flush->touches.capacity);
@@ -1060,8 +1123,7 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     touch->first = command;
     touch->last = command;
     touch->index = ecs_index(entity);
-    touch->system = flush->system;
-    record->touch = flush->touches.count;
+    *touch_of = flush->touches.count;
 }
 
 #ifndef ECS_NO_EVENTS
@@ -1089,10 +1151,10 @@ static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
     ecsi_custom custom;
     unsigned char *payload = (unsigned char *)ecsi_command_payload(command);
     uint32_t locks = *flush->locks;
-    ECSI_CHECK(command->payload_bytes >= 16);
+    ECSI_CHECK(sizeof custom <= ECSI_CUSTOM_BYTES);
     memcpy(&custom, payload, sizeof custom);
     *flush->locks = 0;
-    custom.run(flush->world, payload + 16, command->payload_bytes - 16);
+    custom.run(flush->world, payload + ECSI_CUSTOM_BYTES, custom.bytes);
     ECSI_CHECK(*flush->locks == 0);
     *flush->locks = locks;
     flush->applied++;
@@ -1105,19 +1167,20 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
     ecsi_cursor cursor = ecsi_queue_begin(queue);
     ecsi_command *command;
     ecs_status status;
-    if (queue->command_count == 0) return ECS_OK;
+    if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
     ECSI_CHECK(!flush->running);
     status = ecsi_flush_components(flush);
     if (status != ECS_OK) return status; /* nothing is lost: it can be tried again */
+    status = ecsi_flush_entities(flush, queue->spawn_count);
+    if (status != ECS_OK) return status;
     flush->running = true;
     *flush->locks += 1;
-    flush->system = ECSI_NO_SYSTEM;
     ecsi_flush_spawns(flush, queue);
-    ecsi_flush_patch(flush, since);
+    if (queue->spawned) ecsi_flush_patch(flush, since);
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
         switch (command->kind) {
-        case ECSI_COMMAND_STREAM: flush->system = command->component; break;
+        case ECSI_COMMAND_STREAM: break;
         case ECSI_COMMAND_CUSTOM:
             ecsi_flush_apply(flush);
             ecsi_flush_custom(flush, command);
@@ -1155,6 +1218,10 @@ static ecs_status ecsi_flush_create(ecsi_flush *flush, size_t queue_bytes)
         status = ecsi_vec_create(memory, &flush->touches, commands, sizeof(ecsi_touch));
     }
     if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &flush->touch_of, flush->storage->entities->max,
+                                 sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &flush->folds, components, sizeof(ecsi_fold));
     }
     if (status == ECS_OK) {
@@ -1173,6 +1240,7 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
     ecsi_vec_destroy(memory, &flush->ranges, sizeof(ecsi_spawn_range));
     ecsi_vec_destroy(memory, &flush->spawn_map, sizeof(ecs_entity));
     ecsi_vec_destroy(memory, &flush->touches, sizeof(ecsi_touch));
+    ecsi_vec_destroy(memory, &flush->touch_of, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &flush->folds, sizeof(ecsi_fold));
     ecsi_vec_destroy(memory, &flush->fold_of, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &flush->marks, 1);

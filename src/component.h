@@ -147,7 +147,7 @@ static ecs_status ecsi_type_check(const ecs_type *type)
     for (i = 0; i < type->member_count; i++) {
         const ecs_member *m = &type->members[i];
         if (m->offset > type->bytes || m->bytes > type->bytes - m->offset) return ECS_INVALID;
-        if (m->kind > ECS_KIND_ENTITY) return ECS_INVALID;
+        if (m->kind > ECS_KIND_ENTITY || m->name == NULL) return ECS_INVALID;
         if (m->kind == ECS_KIND_ENTITY && m->bytes % sizeof(ecs_entity) != 0) return ECS_INVALID;
     }
     return ECS_OK;
@@ -165,8 +165,11 @@ static bool ecsi_type_equal(const ecs_type *a, const ecs_type *b)
         const ecs_member *x = &a->members[i];
         const ecs_member *y = &b->members[i];
         if (x->offset != y->offset || x->bytes != y->bytes) return false;
-        /* C and C++ may see an enumeration differently; references must agree. */
-        if ((x->kind == ECS_KIND_ENTITY) != (y->kind == ECS_KIND_ENTITY)) return false;
+        if (strcmp(x->name, y->name) != 0) return false;
+        if (x->kind == y->kind) continue;
+        /* An enumeration is an integer in C and opaque in C++; references must agree. */
+        if (x->kind == ECS_KIND_ENTITY || y->kind == ECS_KIND_ENTITY) return false;
+        if (x->kind != ECS_KIND_OPAQUE && y->kind != ECS_KIND_OPAQUE) return false;
     }
     return true;
 }

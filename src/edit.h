@@ -39,7 +39,7 @@ static void ecsi_notify_added(const ecsi_storage *storage, ecs_entity entity,
     uint32_t i;
     if (!to->notify) return;
     ECSI_CHECK(!ecs_is_null(entity));
-    ECSI_CHECK(ecsi_chunk_at(storage, record->chunk)->table == to);
+    ECSI_CHECK(ecsi_record_chunk_at(storage, record)->table == to);
     for (i = 0; i < to->component_count; i++) {
         const ecsi_component *c = ecsi_component_at(storage->components, to->ids[i]);
         if (c->hooks.on_add == NULL) continue;
@@ -57,7 +57,7 @@ static void ecsi_notify_removed(const ecsi_storage *storage, ecs_entity entity,
     uint32_t i;
     if (!from->notify) return;
     ECSI_CHECK(!ecs_is_null(entity));
-    ECSI_CHECK(ecsi_chunk_at(storage, record->chunk)->table == from);
+    ECSI_CHECK(ecsi_record_chunk_at(storage, record)->table == from);
     for (i = 0; i < from->component_count; i++) {
         const ecsi_component *c = ecsi_component_at(storage->components, from->ids[i]);
         if (c->hooks.on_remove == NULL) continue;
@@ -93,7 +93,7 @@ static inline void ecsi_value_build(const ecsi_component *c, void *to, void *fro
 static inline ecsi_table *ecsi_record_table(const ecsi_storage *storage,
                                             const ecsi_record *record)
 {
-    return ecsi_chunk_at(storage, record->chunk)->table;
+    return ecsi_record_chunk_at(storage, record)->table;
 }
 
 /* Adds a component whose value is built, or left raw when `raw` says so. Answers the table
@@ -124,7 +124,7 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
 {
     ecsi_table *from;
     ecs_status status;
-    ECSI_CHECK(record->chunk != 0);
+    ECSI_CHECK(record->place != 0);
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
     if (status == ECS_OK && from != NULL) {
         ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
@@ -178,13 +178,14 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
 
 static void ecsi_edit_despawn(ecsi_storage *storage, ecs_entity entity, ecsi_record *record)
 {
-    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
+    uint32_t row = ecsi_record_row(storage->entities, record);
     ECSI_CHECK(record->generation == ecs_generation(entity));
     if (ECSI_UNLIKELY(chunk->table->notify)) {
         ecsi_notify_removed(storage, entity, record, chunk->table, NULL);
     }
-    if (ECSI_UNLIKELY(chunk->table->lifecycle)) ecsi_rows_destroy(storage, chunk, record->row, 1);
-    ecsi_row_pop(storage, chunk, record->row);
+    if (ECSI_UNLIKELY(chunk->table->lifecycle)) ecsi_rows_destroy(storage, chunk, row, 1);
+    ecsi_row_pop(storage, chunk, row);
     ecsi_entities_give(storage->entities, ecs_index(entity));
 }
 
@@ -330,8 +331,9 @@ static ecs_status ecsi_edit_spawn_shape(ecsi_editor *editor, const ecs_value *va
     ecsi_chunk *chunk;
     uint32_t row;
     uint32_t i;
-    ecs_status status = ecsi_shape_of(editor, values, count, &shape);
-    if (status == ECS_OK) status = ecsi_edit_spawn(storage, shape->table, out);
+    ecs_status status = ecsi_entities_reserve(storage->memory, storage->entities, 1);
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_shape_of(editor, values, count, &shape);
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_edit_spawn(storage, shape->table, out);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     chunk = shape->table->last;
     row = chunk->count - 1;
@@ -371,8 +373,7 @@ static void ecsi_rows_push(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t co
     for (i = 0; i < count; i++) {
         ecs_entity e = ecsi_entities_take(storage->entities);
         ecsi_record *record = ecsi_entities_record(storage->entities, ecs_index(e));
-        record->chunk = chunk->id;
-        record->row = first + i;
+        ecsi_record_place(storage->entities, record, chunk->id, first + i);
         entities[first + i] = e;
     }
     if (out != NULL) memcpy(out, entities + first, count * sizeof *out);
@@ -390,11 +391,10 @@ static ecs_status ecsi_edit_spawn_bulk(ecsi_editor *editor, uint32_t entity_coun
     ecsi_storage *storage = editor->storage;
     ecsi_shape *shape;
     uint32_t done = 0;
-    ecs_status status = ecsi_shape_of(editor, values, value_count, &shape);
+    ecs_status status =
+        ecsi_entities_reserve(storage->memory, storage->entities, entity_count);
     ECSI_CHECK(entity_count > 0);
-    if (status == ECS_OK) {
-        status = ecsi_entities_reserve(storage->memory, storage->entities, entity_count);
-    }
+    if (status == ECS_OK) status = ecsi_shape_of(editor, values, value_count, &shape);
     if (status == ECS_OK) status = ecsi_table_reserve(storage, shape->table, entity_count);
     if (status != ECS_OK) return status;
     while (done < entity_count) {
@@ -469,6 +469,7 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     ecsi_table *table;
     ecsi_chunk *to;
     ecsi_chunk *from;
+    uint32_t row;
     uint32_t i;
     ecs_status status;
     if (record == NULL) return ECS_STALE;
@@ -484,13 +485,14 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     if (status != ECS_OK) return status;
     record = ecsi_entities_find(storage->entities, entity); /* records may have moved */
     ECSI_CHECK(record != NULL);
-    from = ecsi_chunk_at(storage, record->chunk);
+    from = ecsi_record_chunk_at(storage, record);
+    row = ecsi_record_row(storage->entities, record);
     to = table->last;
     for (i = 0; i < table->column_count; i++) {
         const ecsi_column *column = &table->columns[i];
         ecsi_values_copy(ecsi_component_at(storage->components, column->component),
                          ecsi_chunk_value(to, column, to->count - 1),
-                         ecsi_chunk_value(from, column, record->row), 1);
+                         ecsi_chunk_value(from, column, row), 1);
     }
     record = ecsi_entities_find(storage->entities, *out);
     ecsi_notify_added(storage, *out, record, NULL, table);

@@ -215,6 +215,7 @@ static void ecsi_reader_close(ecsi_events *events, uint32_t id)
     ecsi_reader *reader = ecsi_reader_at(events, id);
     ecsi_event *event = ecsi_event_at(events, reader->event - 1);
     ECSI_CHECK(event->reader_count > 0);
+    ecsi_event_tidy(events, event);
     event->reader_count--;
     reader->event = 0;
     ecsi_event_tidy(events, event);
@@ -245,11 +246,12 @@ static ecs_events ecsi_reader_peek(const ecsi_events *events, uint32_t id)
 static void ecsi_reader_advance(ecsi_events *events, uint32_t id, uint32_t count)
 {
     ecsi_reader *reader = ecsi_reader_at(events, id);
-    const ecsi_event *event = ecsi_event_at(events, reader->event - 1);
+    ecsi_event *event = ecsi_event_at(events, reader->event - 1);
     ECSI_CHECK(reader->event != 0);
     if (reader->position < event->position) reader->position = event->position;
     reader->position += count;
     ECSI_CHECK(reader->position <= event->position + event->count);
+    ecsi_event_tidy(events, event);
 }
 
 #endif /* ECS_NO_EVENTS */

@@ -108,9 +108,10 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     uint32_t index = ecs_index(entity);
     ECSI_CHECK(entities->front.record_count <= entities->max);
     if (record != NULL) {
-        const ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+        const ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
         ecsi_print(text, "entity %u generation %u: alive, table %u, row %u of chunk %u\n", index,
-                   ecs_generation(entity), chunk->table->id, record->row, chunk->number);
+                   ecs_generation(entity), chunk->table->id, ecsi_record_row(entities, record),
+                   chunk->number);
         ecsi_explain_set(text, storage->components, chunk->table);
         ecsi_print(text, "\n");
     } else if (ecs_is_null(entity)) {
@@ -120,10 +121,13 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     } else if (index >= entities->front.record_count) {
         ecsi_print(text, "entity %u: this world never had such a slot\n", index);
     } else {
-        ecsi_print(text, "entity %u generation %u: stale; the slot is at generation %u, %s\n",
-                   index, ecs_generation(entity),
-                   ecsi_entities_record(entities, index)->generation,
-                   ecsi_entities_record(entities, index)->chunk != 0 ? "alive" : "free");
+        uint32_t generation = ecsi_entities_record(entities, index)->generation;
+        ecsi_print(text, "entity %u generation %u: stale; ", index, ecs_generation(entity));
+        if (generation == 0) {
+            ecsi_print(text, "the slot is free\n");
+        } else {
+            ecsi_print(text, "generation %u lives there\n", generation);
+        }
     }
     ECSI_CHECK(text->total > 0);
 }

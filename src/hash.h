@@ -42,35 +42,34 @@ static uint64_t ecsi_hash_values(uint64_t h, const ecsi_component *c, const void
 
 static uint64_t ecsi_hash_entities(uint64_t h, const ecsi_entities *entities)
 {
-    uint32_t slot = entities->free_head;
     uint32_t i;
-    h = ecsi_mix(h, (uint64_t)entities->front.alive_count << 32 | entities->front.record_count);
+    h = ecsi_mix(h, entities->front.record_count);
     for (i = 0; i < entities->front.record_count; i++) {
         const ecsi_record *record = ecsi_entities_record(entities, i);
-        h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->chunk != 0 ? 1u : 0u);
+        h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->place != 0 ? 1u : 0u);
     }
-    h = ecsi_mix(h, entities->free_count);
-    for (i = 0; i < entities->free_count; i++) {
-        ECSI_CHECK(slot != 0);
-        h = ecsi_mix(h, slot);
-        slot = ecsi_entities_record(entities, slot - 1)->row;
-    }
-    ECSI_CHECK(slot == 0);
-    return h;
+    ECSI_CHECK(entities->free_list.count <= entities->front.record_count);
+    return ecsi_hash_bytes(h, entities->free_list.data,
+                           entities->free_list.count * sizeof(ecs_entity));
 }
 
+/* Rows that are hashed as one piece: chunks of all sizes are made of such pieces. */
+#define ECSI_HASH_ROWS 64u
+
+/* An empty table cannot be seen: it counts for nothing. */
 static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const ecsi_table *table)
 {
     ecsi_chunk *chunk;
     uint32_t i;
     uint32_t row;
+    if (table->row_count == 0) return h;
     h = ecsi_mix(h, (uint64_t)table->component_count << 32 | table->row_count);
     for (i = 0; i < table->component_count; i++) {
         h = ecsi_mix(h, ecsi_component_at(storage->components, table->ids[i])->name_hash);
     }
     for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
-        for (row = 0; row < chunk->count; row += table->block_rows) {
-            uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
+        for (row = 0; row < chunk->count; row += ECSI_HASH_ROWS) {
+            uint32_t count = ecsi_min_u32(ECSI_HASH_ROWS, chunk->count - row);
             ECSI_CHECK(chunk->table == table);
             h = ecsi_hash_bytes(h, ecsi_chunk_entities(chunk) + row, count * sizeof(ecs_entity));
             h = ecsi_mix(h, *ecsi_chunk_row_tick(chunk, row));
@@ -83,7 +82,7 @@ static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const e
             }
         }
     }
-    ECSI_CHECK(table->row_count == 0 || table->first != NULL);
+    ECSI_CHECK(table->first != NULL);
     return h;
 }
 

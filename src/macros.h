@@ -357,8 +357,9 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #define ECSI_TERM_ON(T) (ON, T)
 #define ECSI_TERM_EMIT(T) (EM, T)
 #define ECSI_TERM_LOOKUP(T) (LU, T)
+/* Terms are counted behind a prefix that means nothing: ANY must still be one of them. */
 #define ECSI_TERMS(m, n, ...)                                                      \
-    ECSI_CAT(ECSI_TERMS_, ECSI_COUNT(ECSI_TERM_##__VA_ARGS__))(m, n, ECSI_TERM_##__VA_ARGS__)
+    ECSI_CAT(ECSI_TERMS_, ECSI_COUNT(ECSI_INERT_##__VA_ARGS__))(m, n, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_TERMS_1(m, n, a1) m(n, a1)
 #define ECSI_TERMS_2(m, n, a1, a2) \
     m(n, a1, ECSI_TERM_##a2)

@@ -17,7 +17,7 @@ typedef struct ecsi_query_term {
 /* One table of a query: the table, then a column index for each term. */
 typedef struct ecsi_match {
     ecsi_table *table;
-    uint16_t columns[4]; /* really term_count, rounded up: see match_bytes */
+    uint16_t columns[ECS_TERMS_MAX]; /* really term_count, rounded up: see match_bytes */
 } ecsi_match;
 
 typedef struct ecsi_query {

@@ -171,6 +171,13 @@ static inline ecsi_chunk *ecsi_chunk_at(const ecsi_storage *storage, uint32_t id
     return *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id);
 }
 
+/* The chunk of an entity that has a row. */
+static inline ecsi_chunk *ecsi_record_chunk_at(const ecsi_storage *storage,
+                                               const ecsi_record *record)
+{
+    return ecsi_chunk_at(storage, ecsi_record_chunk(storage->entities, record));
+}
+
 /* Where a component is in a table, or NULL. */
 static inline const ecsi_table_slot *ecsi_table_find(const ecsi_table *table, uint32_t component)
 {
@@ -258,6 +265,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     table->block_rows = storage->row_block_rows;
     for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
     rows = (uint32_t)(storage->chunk_bytes / bytes);
+    rows = ecsi_min_u32(rows, 1u << storage->entities->front.row_bits);
     if (rows >= storage->row_block_rows) rows -= rows % storage->row_block_rows;
     table->block_shift = 31u;
     if (rows == 0) return 0;
@@ -856,8 +864,7 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
     table->row_count++;
     *(ecs_entity *)(void *)(ecsi_chunk_bytes(chunk) + table->entities_offset +
                             (size_t)row * sizeof(ecs_entity)) = entity;
-    record->chunk = chunk->id;
-    record->row = row;
+    ecsi_record_place(storage->entities, record, chunk->id, row);
     ecsi_chunk_ticks(chunk)[row >> table->block_shift] = *storage->tick;
     return chunk;
 }
@@ -923,8 +930,7 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
             ecsi_column_move(storage, column, ecsi_chunk_value(chunk, column, row),
                              ecsi_chunk_value(last, column, last_row));
         }
-        record->chunk = chunk->id;
-        record->row = row;
+        ecsi_record_place(storage->entities, record, chunk->id, row);
         *ecsi_chunk_row_tick(chunk, row) = *storage->tick;
     }
     last->count = last_row;
@@ -994,11 +1000,11 @@ static ECSI_NOINLINE void ecsi_row_move_hooked(ecsi_storage *storage, ecsi_chunk
 static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_record *record,
                                  ecsi_table *to, ecsi_raw raw)
 {
-    ecsi_chunk *old = ecsi_chunk_at(storage, record->chunk);
-    uint32_t old_row = record->row;
+    ecsi_chunk *old = ecsi_record_chunk_at(storage, record);
+    uint32_t old_row = ecsi_record_row(storage->entities, record);
     ecsi_table *from = old->table;
     ecsi_chunk *chunk = ecsi_row_push(storage, to, entity, record);
-    uint32_t row = record->row;
+    uint32_t row = ecsi_record_row(storage->entities, record);
     const ecsi_column *a = from->columns;
     const ecsi_column *a_end = a + from->column_count;
     const ecsi_column *b = to->columns;
@@ -1044,21 +1050,23 @@ static void ecsi_rows_destroy(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t
 static inline void *ecsi_row_value(const ecsi_storage *storage, const ecsi_record *record,
                                    uint32_t component)
 {
-    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return NULL;
-    ECSI_CHECK(record->row < chunk->count);
-    return ecsi_chunk_value(chunk, &chunk->table->columns[slot->column], record->row);
+    ECSI_CHECK(ecsi_record_row(storage->entities, record) < chunk->count);
+    return ecsi_chunk_value(chunk, &chunk->table->columns[slot->column],
+                            ecsi_record_row(storage->entities, record));
 }
 
 /* The row block of a value counts as changed. */
 static inline void ecsi_row_touch(const ecsi_storage *storage, const ecsi_record *record,
                                   uint32_t component)
 {
-    ecsi_chunk *chunk = ecsi_chunk_at(storage, record->chunk);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return;
-    *ecsi_chunk_tick(chunk, slot->column, record->row) = *storage->tick;
+    *ecsi_chunk_tick(chunk, slot->column, ecsi_record_row(storage->entities, record)) =
+        *storage->tick;
 }
 
 /* ---- Life ------------------------------------------------------------------------- */

@@ -71,13 +71,25 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->tables_max = ecsi_default_u32(d->tables_max, 65536);
     d->table_slots_max = ecsi_default_u32(d->table_slots_max, 0xffffffffu);
     d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 2u << 20);
-    d->chunks_max = ecsi_default_u32(d->chunks_max, 0x7ffffffeu);
+    d->chunks_max = ecsi_default_u32(d->chunks_max, 65535);
     d->queries_max = ecsi_default_u32(d->queries_max, 4096);
     d->systems_max = ecsi_default_u32(d->systems_max, 1024);
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
     ECSI_CHECK(d->queries_max >= d->systems_max);
+}
+
+/* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
+ * of chunks leave over; 0 when that is too few. */
+static uint32_t ecsi_row_bits(const ecs_world_desc *d)
+{
+    uint32_t bits = 16;
+    ECSI_CHECK(d->chunks_max > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(d->chunk_bytes));
+    while (bits > 6 && (sizeof(ecs_entity) << bits) > d->chunk_bytes) bits--;
+    while (bits >= 6 && d->chunks_max >> (32 - bits) != 0) bits--;
+    return bits >= 6 ? bits : 0;
 }
 
 /* The description with its defaults; false when it makes no sense. */
@@ -105,7 +117,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
     if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
-    if (d->command_bytes_max < 4096) return false;
+    if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
 
@@ -177,6 +189,7 @@ static void ecsi_world_wire(ecs_world *world)
     world->storage.chunk_bytes = d->chunk_bytes;
     world->storage.chunks_max = d->chunks_max;
     world->storage.row_block_rows = d->row_block_rows;
+    world->entities.front.row_bits = ecsi_row_bits(d);
     world->editor.storage = &world->storage;
 #ifndef ECS_NO_EVENTS
     world->events.components = &world->components;
@@ -193,6 +206,7 @@ static void ecsi_world_wire(ecs_world *world)
     world->flush.memory = memory;
     world->flush.world = world;
     world->flush.locks = &world->locks;
+    world->flush.open_serial = &world->own_cmd.serial;
     world->schedule.flush = &world->flush;
     world->schedule.queries = &world->queries;
     world->schedule.memory = memory;
@@ -270,6 +284,16 @@ ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc)
     return ecsi_align_up(world.memory.block_used, 64);
 }
 
+static void ecsi_desc_complain(const ecs_world_desc *d, const char *what)
+{
+    ecsi_log log;
+    ECSI_CHECK(d != NULL);
+    ECSI_CHECK(what != NULL);
+    log.write = d->log != NULL ? d->log : ecsi_log_stderr;
+    log.user = d->log_user;
+    ecsi_log_print(&log, ECS_LOG_ERROR, "ecs_world_create: %s", what);
+}
+
 /* Memory for the world itself, and in fixed mode for all that it will ever have. */
 static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator *allocator,
                                     size_t *bytes)
@@ -282,6 +306,7 @@ static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator
         if (*bytes == 0) return NULL;
         if (d->buffer != NULL && (d->buffer_bytes < *bytes ||
                                   (uintptr_t)d->buffer % 64 != 0)) {
+            ecsi_desc_complain(d, "the buffer is too small, or not aligned to 64");
             return NULL;
         }
     }
@@ -325,10 +350,7 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
     size_t bytes;
     ecs_status status;
     if (!ecsi_desc_resolve(desc, &d)) {
-        ecsi_log log;
-        log.write = desc->log != NULL ? desc->log : ecsi_log_stderr;
-        log.user = desc->log_user;
-        ecsi_log_print(&log, ECS_LOG_ERROR, "ecs_world_create: the description is not valid");
+        ecsi_desc_complain(desc, "the description is not valid");
         return NULL;
     }
     if (d.allocator != NULL) allocator = *d.allocator;
@@ -480,7 +502,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
     uint32_t i;
     memset(&stats, 0, sizeof stats);
     ECSI_REQUIRE(world != NULL, stats);
-    stats.entity_count = world->entities.front.alive_count;
+    stats.entity_count = ecs_entity_count(world);
     stats.component_count = world->components.list.count;
     stats.table_count = world->storage.tables.count;
     stats.chunk_count = world->storage.chunk_count;
@@ -704,14 +726,14 @@ ECS_API bool ecs_alive(const ecs_world *world, ecs_entity entity)
 ECS_API uint32_t ecs_entity_count(const ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, 0);
-    return world->entities.front.alive_count;
+    return world->entities.front.alive_count - world->entities.reserved_count;
 }
 
 ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index)
 {
     ECSI_REQUIRE(world != NULL, ecs_null());
     if (index >= world->entities.front.record_count) return ecs_null();
-    if (ecsi_entities_record(&world->entities, index)->chunk == 0) return ecs_null();
+    if (ecsi_entities_record(&world->entities, index)->place == 0) return ecs_null();
     return ecsi_entities_handle(&world->entities, index);
 }
 
@@ -720,7 +742,7 @@ ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous)
     uint32_t index = ecs_is_null(previous) ? 0 : ecs_index(previous) + 1;
     ECSI_REQUIRE(world != NULL, ecs_null());
     for (; index < world->entities.front.record_count; index++) {
-        if (ecsi_entities_record(&world->entities, index)->chunk != 0) {
+        if (ecsi_entities_record(&world->entities, index)->place != 0) {
             return ecsi_entities_handle(&world->entities, index);
         }
     }
@@ -887,13 +909,13 @@ ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_ty
 
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out)
 {
-    static const ecsi_front nothing = {NULL, 0, 0};
+    static const ecsi_front nothing = {NULL, 0, 0, 0};
     uint32_t id;
     ecs_status status;
-    ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(out != NULL, ECS_INVALID);
     out->front = &nothing;
     out->slot = NULL;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
     if (world->locks != 0) return ECS_LOCKED;
     status = ecsi_component_need(&world->components, type, &id);
     if (status == ECS_OK) status = ecsi_getter_need(&world->storage, id, &out->slot);
@@ -1083,12 +1105,18 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
 ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count)
 {
+    ecsi_queue_mark mark;
+    ecs_commands before;
     ecs_status status;
     ecs_entity e;
     uint32_t i;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
     ECSI_REQUIRE(values != NULL || count == 0, ecs_null());
+    mark = ecsi_queue_where(cmd->queue);
+    before = *cmd;
     e = ecsi_record_spawn(cmd, &status);
+    cmd->flush->world->status = status;
+    if (status != ECS_OK) return ecs_null();
     for (i = 0; i < count && status == ECS_OK; i++) {
         status = ecsi_record_component(cmd,
                                        values[i].data == NULL ? ECSI_COMMAND_ADD
@@ -1096,7 +1124,9 @@ ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *valu
                                        e, 0, values[i].type, values[i].data);
     }
     cmd->flush->world->status = status;
-    return status == ECS_OK ? e : ecs_null();
+    if (status == ECS_OK) return e;
+    ecsi_spawn_undo(cmd, mark, &before);
+    return ecs_null();
 }
 
 ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
@@ -1168,13 +1198,16 @@ ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
     ECSI_REQUIRE(run != NULL, ECS_INVALID);
     ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
     if (bytes > 1u << 30) return ECS_TOO_LARGE;
-    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_CUSTOM, bytes + 16, 16), 0,
+    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_CUSTOM,
+                                                      bytes + ECSI_CUSTOM_BYTES, 16), 0,
                                  &command);
     if (status != ECS_OK) return status;
+    memset(&custom, 0, sizeof custom);
     custom.run = run;
+    custom.bytes = bytes;
     to = (unsigned char *)ecsi_command_payload(command);
     memcpy(to, &custom, sizeof custom);
-    if (bytes > 0) memcpy(to + 16, payload, bytes);
+    if (bytes > 0) memcpy(to + ECSI_CUSTOM_BYTES, payload, bytes);
     return ECS_OK;
 }
 

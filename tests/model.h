@@ -973,7 +973,7 @@ static void model_list_make(model *m, model_list *list, bool in_command)
         bool with = !model_is_tag(kind) && model_pick(m->source, 3) != 0;
         list->values[i].type = model_type(kind);
         list->values[i].data = NULL;
-        list->model[i].present = false;
+        memset(&list->model[i], 0, sizeof list->model[i]);
         if (!with) continue;
         list->model[i] = model_value_new(m, kind, in_command);
         model_make(m, kind, &list->bytes[i], &list->model[i]);
@@ -2004,10 +2004,10 @@ TEST_UNUSED static model_config model_config_pick(model_source *source)
         config.desc.memory = ECS_MEMORY_FIXED;
         config.desc.tables_max = 8192;
         config.desc.components_max = 64;
-        config.desc.queries_max = 64;
+        config.desc.queries_max = 32;
         config.desc.systems_max = 4;
-        if (config.desc.chunk_bytes == 0) config.desc.chunk_bytes = 1u << 14;
-        config.desc.chunks_max = 8192;
+        config.desc.chunk_bytes = 1u << 14;
+        config.desc.chunks_max = 1024; /* entities_max is less: a chunk for each of them */
     }
     return config;
 }

@@ -316,6 +316,7 @@ static bool walk_next(Walk *walk, const Slots *slots, ecs_commands *cmd, ecs_sta
 static ecs_status walk_entry(Walk *walk, ecs_commands *cmd, const char *name)
 {
     struct stat info;
+    memset(&info, 0, sizeof info); /* MemorySanitizer does not see what the kernel fills in */
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return ECS_OK;
     int answer = fstatat(dirfd(walk->open), name, &info, AT_SYMLINK_NOFOLLOW);
     int error = errno;
@@ -388,6 +389,7 @@ static void walk_destroy(void *values, uint32_t count, void *user)
 static int file_open(const char *path)
 {
     struct stat info;
+    memset(&info, 0, sizeof info);
     int file = path_open(path, O_RDONLY | O_NOFOLLOW);
     if (file < 0) return -1;
     if (fstat(file, &info) == 0 && S_ISREG(info.st_mode)) return file;

@@ -253,7 +253,7 @@ fi
 [ "$(value unread_directories)" -gt 0 ] || fail "nothing was refused"
 grep -q 'too many directories' "$tmp/err" || fail "the refusal is not reported"
 
-# ---- Errors ----------------------------------------------------------------------------------------
+# ---- Errors -------------------------------------------------------------------------------
 "$tmp/plain" "$tmp/nowhere" >/dev/null 2>"$tmp/err"
 [ $? -eq 1 ] && grep -q nowhere "$tmp/err" || fail "a missing directory is not exit 1"
 "$tmp/plain" "$tree/empty" >/dev/null 2>&1

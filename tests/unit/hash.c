@@ -472,7 +472,7 @@ TEST(hash_of_equal_histories_is_equal_whatever_the_memory)
         config.desc.allocator = NULL;
         config.desc.memory = ECS_MEMORY_FIXED;
         config.desc.tables_max = 8192;
-        config.desc.chunks_max = 8192;
+        config.desc.chunks_max = 1024;
         config.desc.chunk_bytes = 1u << 16;
         trace_run(seed, config, other);
         CHECK(memcmp(plain, other, sizeof plain) == 0);
