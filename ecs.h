@@ -343,7 +343,7 @@ typedef struct ecs_type {
     uint32_t align; /* power of two, at most ECS_ALIGN_MAX; 1 for a tag */
     const ecs_member *members;
     uint32_t member_count;
-    const ecs_hooks *hooks; /* NULL: none; ecs_hooks_set can install them later */
+    const ecs_hooks *hooks; /* NULL: none; ecs_component_hooks can install them later */
 } ecs_type;
 
 /* A type as one world knows it. All zero is null. */
@@ -369,7 +369,8 @@ ECS_API const ecs_type *ecs_component_type(const ecs_world *world, ecs_component
 ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component,
                                        const ecs_hooks *hooks);
 /* From now on, adding `component` adds `required` as well (and what that requires).
- * Removing the required one alone is allowed. ECS_CYCLE: it requires itself. */
+ * Removing the required one alone is allowed. ECS_CYCLE: it requires itself. ECS_FULL: more
+ * than 64 components would come along. */
 ECS_API ecs_status ecs_component_require(ecs_world *world, ecs_component component,
                                          ecs_component required);
 /* Entities that have the component. O(tables). */
@@ -498,7 +499,8 @@ typedef struct ecs_value {
 
 /* O(1). Null when refused: see ecs_world_status (ECS_FULL, ECS_NO_MEMORY, ECS_LOCKED). */
 ECS_API ecs_entity ecs_spawn(ecs_world *world);
-/* Straight into the table of all `count` types, which must differ. */
+/* Straight into the table of all `count` types (32 at most), which must differ; on_add by
+ * rising id, then on_set in the order of the list. A value's data may lie in the world. */
 ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count);
 /* `entity_count` entities of one shape: each value's data is an array of that many, or
  * NULL for zero. All or nothing. `out` may be NULL. Values with a `copy` hook are
@@ -530,7 +532,8 @@ ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component 
  * most `max` of them. */
 ECS_API uint32_t ecs_entity_components(const ecs_world *world, ecs_entity entity,
                                        ecs_component *out, uint32_t max);
-/* A copy of all components. Null when refused. */
+/* A copy of all components. Null when refused: ECS_STALE, ECS_FULL, ECS_NO_MEMORY, ECS_LOCKED,
+ * or ECS_UNSUPPORTED when a value has a destroy or move hook but no copy hook. */
 ECS_API ecs_entity ecs_clone(ecs_world *world, ecs_entity entity);
 
 /* By description; those that edit register the type when it is new. */
@@ -766,7 +769,7 @@ ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity);
 
 ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
                                          const void *value);
-/* NULL when it is not registered. */
+/* NULL when it was never used as a resource. */
 ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type);
 /* Registers it when needed; NULL when refused or inside a tick. */
 ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type);
@@ -808,7 +811,7 @@ ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *ty
 /* From outside systems: visible at once. ECS_FULL by policy. */
 ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
                                        const void *value);
-/* From a system: visible at the next phase. ECS_FULL: the quota. */
+/* From a system: visible at the next phase. ECS_FULL: the quota, or a 17th event type. */
 ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value);
 /* A reader for code outside systems: it sees what is sent from now on. Null: refused. */
 ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_type *type);
@@ -854,7 +857,7 @@ typedef struct ecs_phase_desc {
     uint64_t tick;                                                                \
     uint32_t count; /* rows in this span; 0 for systems without columns */        \
     uint32_t base;  /* rows of all spans before this one */                       \
-    float dt;       /* seconds; the step for fixed steps, since the last run for intervals */
+    float dt;       /* seconds: the step of a fixed step, else since the system's last run */
 
 typedef struct ecs_view {
     ECSI_VIEW_FIELDS
@@ -964,7 +967,7 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
  * every tick. Covers handles, generations, free list, table and row order, values (by
  * field where members are listed, else their bytes), resources, events and readers,
  * change ticks, accumulators and intervals. Addresses, padding and capacities are not in
- * it. Equal between compilers under the flags of docs/determinism.md. O(everything). */
+ * it; the order in which types were registered is, and so is the length of row blocks. Equal between compilers under the flags of docs/determinism.md. O(everything). */
 ECS_API uint64_t ecs_world_hash(const ecs_world *world);
 #endif
 
@@ -1107,6 +1110,7 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
 /* ---- Types -------------------------------------------------------------------- */
 /* tidy: compiler begin */
 #ifdef __cplusplus
+#include <new>
 template <typename U> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
 template <typename U, size_t N> struct ecsi_kind<U[N]> { enum { value = ecsi_kind<U>::value }; };
 template <typename U> struct ecsi_signed { enum { value = (U)-1 < (U)1 }; };
@@ -1135,7 +1139,39 @@ ECSI_KIND_OF(ecs_entity, ECS_KIND_ENTITY)
 #define ECSI_KIND(T, m) ((uint32_t)ecsi_kind<decltype(T::m)>::value)
 #define ECSI_TRIVIAL(T)                                                            \
     static_assert(__is_trivially_copyable(T),                                      \
-                  "component " #T " must be trivially copyable, or ECS_COMPONENT_CPP")
+                  "component " #T " must be trivially copyable, or ECS_COMPONENT_CLASS")
+/* What the world calls for a C++ class: its own constructors and destructor. */
+template <typename U> struct ecsi_class {
+    static void init(void *to, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U();
+    }
+    static void copy(void *to, const void *from, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U(((const U *)from)[i]);
+    }
+    static void move(void *to, void *from, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) {
+            new ((U *)to + i) U((U &&)((U *)from)[i]);
+            ((U *)from)[i].~U();
+        }
+    }
+    static void destroy(void *values, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) ((U *)values)[i].~U();
+    }
+};
+/* A class as component: default and copy constructible; they must not throw. The hash needs
+ * a hook of its own: ecs_component_hooks. */
+#define ECS_COMPONENT_CLASS(T)                                                     \
+    static const ecs_hooks ecsi_hooks_##T = {                                      \
+        ecsi_class<T>::init, ecsi_class<T>::copy, ecsi_class<T>::move,             \
+        ecsi_class<T>::destroy, NULL, NULL, NULL, NULL, NULL};                     \
+    ECSI_TYPE_INFO(T, NULL, 0u, &ecsi_hooks_##T)                                   \
+    ECSI_TYPE_EDITS(T)                                                             \
+    ECSI_TYPE_VALUES(T)                                                            \
+    struct ecsi_end_##T
 #else
 #define ECSI_INT_KIND(U, s)                                                        \
     (sizeof(U) == 1   ? ECS_KIND_U8 - (s)                                          \
@@ -1343,23 +1379,25 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #define ecs_lookup(view, T, entity) ecsi_find_##T((view)->ecsi_lookup_##T, (entity))
 
 /* Stage 1: each term becomes an inert (KIND, T) pair. */
-#define ECSI_TERM_READ(T) (R, T)
-#define ECSI_TERM_WRITE(T) (W, T)
-#define ECSI_TERM_WITH(T) (H, T)
-#define ECSI_TERM_NOT(T) (N, T)
-#define ECSI_TERM_OPTIONAL(T) (O, T)
-#define ECSI_TERM_OPTIONAL_WRITE(T) (P, T)
+#define ECSI_TERM_READ(T) (ecsiR, T)
+#define ECSI_TERM_WRITE(T) (ecsiW, T)
+#define ECSI_TERM_WITH(T) (ecsiH, T)
+#define ECSI_TERM_NOT(T) (ecsiN, T)
+#define ECSI_TERM_OPTIONAL(T) (ecsiO, T)
+#define ECSI_TERM_OPTIONAL_WRITE(T) (ecsiP, T)
 #define ECSI_TERM_ANY(...) ECSI_CAT(ECSI_ANY_, ECSI_COUNT(__VA_ARGS__))(__VA_ARGS__)
-#define ECSI_ANY_2(a, b) (Y, a), (Z, b)
-#define ECSI_ANY_3(a, b, c) (Y, a), (Z, b), (Z, c)
-#define ECSI_ANY_4(a, b, c, d) (Y, a), (Z, b), (Z, c), (Z, d)
-#define ECSI_TERM_RES_READ(T) (RR, T)
-#define ECSI_TERM_RES_WRITE(T) (RW, T)
-#define ECSI_TERM_ON(T) (ON, T)
-#define ECSI_TERM_EMIT(T) (EM, T)
-#define ECSI_TERM_LOOKUP(T) (LU, T)
-#define ECSI_TERMS(m, n, ...)                                                      \
-    ECSI_CAT(ECSI_TERMS_, ECSI_COUNT(ECSI_TERM_##__VA_ARGS__))(m, n, ECSI_TERM_##__VA_ARGS__)
+#define ECSI_ANY_2(a, b) (ecsiY, a), (ecsiZ, b)
+#define ECSI_ANY_3(a, b, c) (ecsiY, a), (ecsiZ, b), (ecsiZ, c)
+#define ECSI_ANY_4(a, b, c, d) (ecsiY, a), (ecsiZ, b), (ecsiZ, c), (ecsiZ, d)
+#define ECSI_TERM_RES_READ(T) (ecsiRR, T)
+#define ECSI_TERM_RES_WRITE(T) (ecsiRW, T)
+#define ECSI_TERM_ON(T) (ecsiON, T)
+#define ECSI_TERM_EMIT(T) (ecsiEM, T)
+#define ECSI_TERM_LOOKUP(T) (ecsiLU, T)
+/* Picks the number of terms. It must get the terms as they were written, never through another
+ * macro: arguments that a macro passes on are expanded first, and a hostile READ with them. */
+#define ECSI_TERM_PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, \
+                       n, ...) n
 #define ECSI_TERMS_1(m, n, a1) m(n, a1)
 #define ECSI_TERMS_2(m, n, a1, a2) \
     m(n, a1, ECSI_TERM_##a2)
@@ -1414,57 +1452,57 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
  * type a doubled member. */
 #define ECSI_FIELD(t) ECSI_FIELD_ t
 #define ECSI_FIELD_(k, T) ECSI_FIELD_##k(T)
-#define ECSI_FIELD_R(T) unsigned ecsi_term_##T : 1; const T *ecsi_read_##T;
-#define ECSI_FIELD_W(T) unsigned ecsi_term_##T : 1; T *ecsi_write_##T; const T *ecsi_read_##T;
-#define ECSI_FIELD_H(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_N(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_O(T) unsigned ecsi_term_##T : 1; const T *ecsi_optional_##T;
-#define ECSI_FIELD_P(T)                                                            \
+#define ECSI_FIELD_ecsiR(T) unsigned ecsi_term_##T : 1; const T *ecsi_read_##T;
+#define ECSI_FIELD_ecsiW(T) unsigned ecsi_term_##T : 1; T *ecsi_write_##T; const T *ecsi_read_##T;
+#define ECSI_FIELD_ecsiH(T) unsigned ecsi_term_##T : 1;
+#define ECSI_FIELD_ecsiN(T) unsigned ecsi_term_##T : 1;
+#define ECSI_FIELD_ecsiO(T) unsigned ecsi_term_##T : 1; const T *ecsi_optional_##T;
+#define ECSI_FIELD_ecsiP(T)                                                            \
     unsigned ecsi_term_##T : 1; T *ecsi_optional_write_##T; const T *ecsi_optional_##T;
-#define ECSI_FIELD_Y(T) ECSI_FIELD_O(T)
-#define ECSI_FIELD_Z(T) ECSI_FIELD_O(T)
-#define ECSI_FIELD_RR(T) const T *ecsi_res_read_##T;
-#define ECSI_FIELD_RW(T) T *ecsi_res_write_##T; const T *ecsi_res_read_##T;
-#define ECSI_FIELD_ON(T) const T *ecsi_on_##T; uint32_t ecsi_on_count_##T;
-#define ECSI_FIELD_EM(T) ecs_commands *ecsi_emit_##T;
-#define ECSI_FIELD_LU(T) struct ecsi_getter_##T ecsi_lookup_##T;
+#define ECSI_FIELD_ecsiY(T) ECSI_FIELD_ecsiO(T)
+#define ECSI_FIELD_ecsiZ(T) ECSI_FIELD_ecsiO(T)
+#define ECSI_FIELD_ecsiRR(T) const T *ecsi_res_read_##T;
+#define ECSI_FIELD_ecsiRW(T) T *ecsi_res_write_##T; const T *ecsi_res_read_##T;
+#define ECSI_FIELD_ecsiON(T) const T *ecsi_on_##T; uint32_t ecsi_on_count_##T;
+#define ECSI_FIELD_ecsiEM(T) ecs_commands *ecsi_emit_##T;
+#define ECSI_FIELD_ecsiLU(T) struct ecsi_getter_##T ecsi_lookup_##T;
 #define ECSI_FILL(t) ECSI_FILL_ t
 #define ECSI_FILL_(k, T) ECSI_FILL_##k(T) ecsi_cell++;
-#define ECSI_FILL_R(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_W(T)                                                             \
+#define ECSI_FILL_ecsiR(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiW(T)                                                             \
     ecsi_v->ecsi_write_##T = (T *)*ecsi_cell; ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_H(T)
-#define ECSI_FILL_N(T)
-#define ECSI_FILL_O(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_P(T)                                                             \
+#define ECSI_FILL_ecsiH(T)
+#define ECSI_FILL_ecsiN(T)
+#define ECSI_FILL_ecsiO(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiP(T)                                                             \
     ecsi_v->ecsi_optional_write_##T = (T *)*ecsi_cell;                           \
     ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_Y(T) ECSI_FILL_O(T)
-#define ECSI_FILL_Z(T) ECSI_FILL_O(T)
-#define ECSI_FILL_RR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_RW(T)                                                            \
+#define ECSI_FILL_ecsiY(T) ECSI_FILL_ecsiO(T)
+#define ECSI_FILL_ecsiZ(T) ECSI_FILL_ecsiO(T)
+#define ECSI_FILL_ecsiRR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiRW(T)                                                            \
     ecsi_v->ecsi_res_write_##T = (T *)*ecsi_cell;                                \
     ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_ON(T)                                                            \
+#define ECSI_FILL_ecsiON(T)                                                            \
     ecsi_v->ecsi_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
     ecsi_v->ecsi_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
-#define ECSI_FILL_EM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
-#define ECSI_FILL_LU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
+#define ECSI_FILL_ecsiEM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
+#define ECSI_FILL_ecsiLU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
 #define ECSI_ENTRY(t) ECSI_ENTRY_ t
 #define ECSI_ENTRY_(k, T) {&ecsi_type_##T, {0}, ECSI_ACCESS_##k},
-#define ECSI_ACCESS_R ECS_ACCESS_READ
-#define ECSI_ACCESS_W ECS_ACCESS_WRITE
-#define ECSI_ACCESS_H ECS_ACCESS_WITH
-#define ECSI_ACCESS_N ECS_ACCESS_NOT
-#define ECSI_ACCESS_O ECS_ACCESS_OPTIONAL
-#define ECSI_ACCESS_P ECS_ACCESS_OPTIONAL_WRITE
-#define ECSI_ACCESS_Y ECS_ACCESS_ANY
-#define ECSI_ACCESS_Z ECS_ACCESS_ANY_MORE
-#define ECSI_ACCESS_RR ECS_ACCESS_RES_READ
-#define ECSI_ACCESS_RW ECS_ACCESS_RES_WRITE
-#define ECSI_ACCESS_ON ECS_ACCESS_ON
-#define ECSI_ACCESS_EM ECS_ACCESS_EMIT
-#define ECSI_ACCESS_LU ECS_ACCESS_LOOKUP
+#define ECSI_ACCESS_ecsiR ECS_ACCESS_READ
+#define ECSI_ACCESS_ecsiW ECS_ACCESS_WRITE
+#define ECSI_ACCESS_ecsiH ECS_ACCESS_WITH
+#define ECSI_ACCESS_ecsiN ECS_ACCESS_NOT
+#define ECSI_ACCESS_ecsiO ECS_ACCESS_OPTIONAL
+#define ECSI_ACCESS_ecsiP ECS_ACCESS_OPTIONAL_WRITE
+#define ECSI_ACCESS_ecsiY ECS_ACCESS_ANY
+#define ECSI_ACCESS_ecsiZ ECS_ACCESS_ANY_MORE
+#define ECSI_ACCESS_ecsiRR ECS_ACCESS_RES_READ
+#define ECSI_ACCESS_ecsiRW ECS_ACCESS_RES_WRITE
+#define ECSI_ACCESS_ecsiON ECS_ACCESS_ON
+#define ECSI_ACCESS_ecsiEM ECS_ACCESS_EMIT
+#define ECSI_ACCESS_ecsiLU ECS_ACCESS_LOOKUP
 #define ECSI_FOR_TERMS(k, m, ...) ECSI_CAT(ECSI_MAP_, k)(m, __VA_ARGS__)
 
 /* ---- Systems ------------------------------------------------------------------ */
@@ -1472,7 +1510,11 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 /* ECS_SYSTEM(name, 1 to 16 terms) { body; return ECS_OK; }. In the body, `view` points to
  * the system's view. The name becomes a constant of type ecs_system, so it must be free:
  * `remove` of stdio.h is not, nor is `move` under `using namespace std`. */
-#define ECS_SYSTEM(name, ...) ECSI_TERMS(ECSI_SYSTEM, name, __VA_ARGS__)
+#define ECS_SYSTEM(name, ...)          \
+    ECSI_CAT(ECSI_TERMS_,                                                          \
+             ECSI_TERM_PICK(ECSI_TERM_##__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10,   \
+                            9, 8, 7, 6, 5, 4, 3, 2, 1, 0))(                        \
+        ECSI_SYSTEM, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_SYSTEM(n, ...) ECSI_SYSTEM_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_SYSTEM_(n, k, ...)                                                    \
     struct ecsi_view_##n {                                                         \
@@ -1513,7 +1555,11 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 
 /* ---- Queries ------------------------------------------------------------------ */
 
-#define ECS_QUERY(name, ...) ECSI_TERMS(ECSI_QUERY, name, __VA_ARGS__)
+#define ECS_QUERY(name, ...)          \
+    ECSI_CAT(ECSI_TERMS_,                                                          \
+             ECSI_TERM_PICK(ECSI_TERM_##__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10,   \
+                            9, 8, 7, 6, 5, 4, 3, 2, 1, 0))(                        \
+        ECSI_QUERY, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_QUERY(n, ...) ECSI_QUERY_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_QUERY_(n, k, ...)                                                     \
     struct ecsi_view_##n {                                                         \
@@ -1824,14 +1870,17 @@ ECS_API const char *ecs_status_text(ecs_status status)
     return "unknown status";
 }
 
-/* Copies a name into a field of ECS_NAME_BYTES_MAX; false when it is empty or too long. */
-static bool ecsi_name_copy(char *to, const char *from)
+/* Copies a name into a field of ECS_NAME_BYTES_MAX: ECS_INVALID when it is empty,
+ * ECS_TOO_LARGE when it does not fit. */
+static ecs_status ecsi_name_copy(char *to, const char *from)
 {
     size_t bytes = strlen(from) + 1;
     ECSI_CHECK(to != NULL);
-    if (bytes == 1 || bytes > ECS_NAME_BYTES_MAX) return false;
+    ECSI_CHECK(from != NULL);
+    if (bytes == 1) return ECS_INVALID;
+    if (bytes > ECS_NAME_BYTES_MAX) return ECS_TOO_LARGE;
     memcpy(to, from, bytes);
-    return true;
+    return ECS_OK;
 }
 
 /* Bounded text: what does not fit is counted, so that the caller can ask for more. */
@@ -2356,6 +2405,7 @@ typedef struct ecsi_entities {
     ecsi_vec records;   /* of ecsi_record; front.records is its data */
     ecsi_vec free_list; /* of ecs_entity: handles to come, newest last; has room for all */
     uint32_t max;
+    uint32_t reserved_count; /* taken by a flush that has not placed them yet */
 } ecsi_entities;
 
 static ecs_status ecsi_entities_create(ecsi_memory *memory, ecsi_entities *entities, uint32_t max)
@@ -2637,7 +2687,7 @@ static ecs_status ecsi_type_check(const ecs_type *type)
     for (i = 0; i < type->member_count; i++) {
         const ecs_member *m = &type->members[i];
         if (m->offset > type->bytes || m->bytes > type->bytes - m->offset) return ECS_INVALID;
-        if (m->kind > ECS_KIND_ENTITY) return ECS_INVALID;
+        if (m->kind > ECS_KIND_ENTITY || m->name == NULL) return ECS_INVALID;
         if (m->kind == ECS_KIND_ENTITY && m->bytes % sizeof(ecs_entity) != 0) return ECS_INVALID;
     }
     return ECS_OK;
@@ -2655,8 +2705,11 @@ static bool ecsi_type_equal(const ecs_type *a, const ecs_type *b)
         const ecs_member *x = &a->members[i];
         const ecs_member *y = &b->members[i];
         if (x->offset != y->offset || x->bytes != y->bytes) return false;
-        /* C and C++ may see an enumeration differently; references must agree. */
-        if ((x->kind == ECS_KIND_ENTITY) != (y->kind == ECS_KIND_ENTITY)) return false;
+        if (strcmp(x->name, y->name) != 0) return false;
+        if (x->kind == y->kind) continue;
+        /* An enumeration is an integer in C and opaque in C++; references must agree. */
+        if (x->kind == ECS_KIND_ENTITY || y->kind == ECS_KIND_ENTITY) return false;
+        if (x->kind != ECS_KIND_OPAQUE && y->kind != ECS_KIND_OPAQUE) return false;
     }
     return true;
 }
@@ -2728,9 +2781,10 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     c = (ecsi_component *)ecsi_keep(memory, sizeof *c, 16);
     if (c == NULL) return ECS_NO_MEMORY;
     c->type = *type;
-    if (!ecsi_name_copy(c->name, type->name)) {
+    status = ecsi_name_copy(c->name, type->name);
+    if (status != ECS_OK) {
         ecsi_keep_rewind(memory, mark);
-        return ECS_TOO_LARGE;
+        return status;
     }
     c->type.name = c->name;
     c->type.hooks = NULL;
@@ -2984,6 +3038,8 @@ typedef struct ecsi_storage {
     uint32_t chunk_count;
     size_t chunk_bytes_total;
     unsigned char *pool; /* fixed: chunks_max pieces of chunk_bytes */
+    ecsi_chunk *retired; /* replaced by a larger one; only its bytes count */
+    uint32_t retired_align;
 } ecsi_storage;
 
 /* Bytes that ecsi_keep may need for one table, and for each of its components. */
@@ -3362,6 +3418,21 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     return ECS_OK;
 }
 
+/* Keeps a replaced chunk until the next one is replaced: the values of the call that made the
+ * table grow may lie in it. */
+static void ecsi_chunk_retire(ecsi_storage *storage, ecsi_chunk *old, uint32_t align)
+{
+    ECSI_CHECK(!storage->memory->fixed);
+    ECSI_CHECK(old != storage->retired);
+    if (storage->retired != NULL) {
+        ecsi_release(storage->memory, storage->retired, storage->retired->bytes,
+                     storage->retired_align);
+    }
+    storage->chunk_bytes_total -= old == NULL ? 0 : old->bytes;
+    storage->retired = old;
+    storage->retired_align = align;
+}
+
 /* Replaces the only chunk by one of another capacity, with all its rows. */
 static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
 {
@@ -3404,7 +3475,7 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
     table->last = chunk;
     *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, chunk->id) = chunk;
     ecsi_getters_note(storage, chunk, true);
-    ecsi_chunk_memory_free(storage, old, table->align);
+    ecsi_chunk_retire(storage, old, table->align);
     return ECS_OK;
 }
 
@@ -3948,7 +4019,9 @@ static inline void ecsi_row_touch(const ecsi_storage *storage, const ecsi_record
 static size_t ecsi_storage_shrink(ecsi_storage *storage)
 {
     size_t before = storage->chunk_bytes_total;
+    size_t given = storage->retired == NULL ? 0 : storage->retired->bytes;
     uint32_t t;
+    if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
     for (t = 0; t < storage->tables.count; t++) {
         ecsi_table *table = ecsi_table_at(storage, t);
         uint32_t capacity = ECSI_FIRST_ROWS;
@@ -3965,7 +4038,8 @@ static size_t ecsi_storage_shrink(ecsi_storage *storage)
         ECSI_CHECK(table->row_count <= table->capacity || table->chunk_count > 1);
     }
     ECSI_CHECK(storage->chunk_bytes_total <= before);
-    return before - storage->chunk_bytes_total;
+    if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
+    return given + (before - storage->chunk_bytes_total);
 }
 
 static ecs_status ecsi_storage_create(ecsi_storage *storage)
@@ -4017,6 +4091,7 @@ static void ecsi_storage_destroy(ecsi_storage *storage)
         ecsi_table_trim(storage, table);
     }
     ECSI_CHECK(storage->chunk_count == 0);
+    if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
     for (i = 0; i < storage->getter_count; i++) {
         ecsi_release(memory, storage->getters[i].bases,
                      storage->getter_capacity[i] * sizeof(unsigned char *), 16);
@@ -4364,8 +4439,9 @@ static ecs_status ecsi_edit_spawn_shape(ecsi_editor *editor, const ecs_value *va
     ecsi_chunk *chunk;
     uint32_t row;
     uint32_t i;
-    ecs_status status = ecsi_shape_of(editor, values, count, &shape);
-    if (status == ECS_OK) status = ecsi_edit_spawn(storage, shape->table, out);
+    ecs_status status = ecsi_entities_reserve(storage->memory, storage->entities, 1);
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_shape_of(editor, values, count, &shape);
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_edit_spawn(storage, shape->table, out);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     chunk = shape->table->last;
     row = chunk->count - 1;
@@ -4423,11 +4499,10 @@ static ecs_status ecsi_edit_spawn_bulk(ecsi_editor *editor, uint32_t entity_coun
     ecsi_storage *storage = editor->storage;
     ecsi_shape *shape;
     uint32_t done = 0;
-    ecs_status status = ecsi_shape_of(editor, values, value_count, &shape);
+    ecs_status status =
+        ecsi_entities_reserve(storage->memory, storage->entities, entity_count);
     ECSI_CHECK(entity_count > 0);
-    if (status == ECS_OK) {
-        status = ecsi_entities_reserve(storage->memory, storage->entities, entity_count);
-    }
+    if (status == ECS_OK) status = ecsi_shape_of(editor, values, value_count, &shape);
     if (status == ECS_OK) status = ecsi_table_reserve(storage, shape->table, entity_count);
     if (status != ECS_OK) return status;
     while (done < entity_count) {
@@ -4800,6 +4875,7 @@ static void ecsi_reader_close(ecsi_events *events, uint32_t id)
     ecsi_reader *reader = ecsi_reader_at(events, id);
     ecsi_event *event = ecsi_event_at(events, reader->event - 1);
     ECSI_CHECK(event->reader_count > 0);
+    ecsi_event_tidy(events, event);
     event->reader_count--;
     reader->event = 0;
     ecsi_event_tidy(events, event);
@@ -4830,11 +4906,12 @@ static ecs_events ecsi_reader_peek(const ecsi_events *events, uint32_t id)
 static void ecsi_reader_advance(ecsi_events *events, uint32_t id, uint32_t count)
 {
     ecsi_reader *reader = ecsi_reader_at(events, id);
-    const ecsi_event *event = ecsi_event_at(events, reader->event - 1);
+    ecsi_event *event = ecsi_event_at(events, reader->event - 1);
     ECSI_CHECK(reader->event != 0);
     if (reader->position < event->position) reader->position = event->position;
     reader->position += count;
     ECSI_CHECK(reader->position <= event->position + event->count);
+    ecsi_event_tidy(events, event);
 }
 
 #endif /* ECS_NO_EVENTS */
@@ -4860,7 +4937,7 @@ typedef struct ecsi_query_term {
 /* One table of a query: the table, then a column index for each term. */
 typedef struct ecsi_match {
     ecsi_table *table;
-    uint16_t columns[4]; /* really term_count, rounded up: see match_bytes */
+    uint16_t columns[ECS_TERMS_MAX]; /* really term_count, rounded up: see match_bytes */
 } ecsi_match;
 
 typedef struct ecsi_query {
@@ -4898,6 +4975,11 @@ static inline bool ecsi_access_is_column(uint32_t access)
 static inline bool ecsi_access_is_match(uint32_t access)
 {
     return ecsi_access_is_column(access) || access == ECS_ACCESS_WITH || access == ECS_ACCESS_NOT;
+}
+
+static inline bool ecsi_access_is_resource(uint32_t access)
+{
+    return access == ECS_ACCESS_RES_READ || access == ECS_ACCESS_RES_WRITE;
 }
 
 static inline bool ecsi_access_is_required(uint32_t access)
@@ -5034,6 +5116,10 @@ static ecs_status ecsi_query_check(const ecsi_query_term *terms, uint32_t count,
             if (terms[a].component != terms[b].component) continue;
             if (match && ecsi_access_is_match(terms[b].access)) return ECS_INVALID;
             if (!match && terms[a].access == terms[b].access) return ECS_INVALID;
+            if (ecsi_access_is_resource(terms[a].access) &&
+                ecsi_access_is_resource(terms[b].access)) {
+                return ECS_INVALID;
+            }
         }
     }
     return ECS_OK;
@@ -5115,7 +5201,7 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     if (status != ECS_OK) return status;
     mark = ecsi_keep_where(memory);
     status = ecsi_query_alloc(queries, terms, info->term_count, &query);
-    if (status == ECS_OK && !ecsi_name_copy(query->name, info->name)) status = ECS_TOO_LARGE;
+    if (status == ECS_OK) status = ecsi_name_copy(query->name, info->name);
     if (status == ECS_OK) status = ecsi_query_fill(queries, query);
     if (status != ECS_OK) {
         if (query != NULL && !memory->fixed) {
@@ -5284,7 +5370,7 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
 #define ECSI_NO_SYSTEM 0xffffffffu
 
 typedef enum ecsi_command_kind {
-    ECSI_COMMAND_STREAM,  /* entity: serial; component: system */
+    ECSI_COMMAND_STREAM,  /* entity: serial */
     ECSI_COMMAND_SPAWN,   /* entity: provisional */
     ECSI_COMMAND_DESPAWN,
     ECSI_COMMAND_ADD,
@@ -5301,7 +5387,7 @@ typedef struct ecsi_command {
     uint64_t entity;
     struct ecsi_command *next; /* of the same entity */
     uint32_t component;      /* 0: not registered when it was recorded; its type follows */
-    uint32_t payload_bytes;
+    uint32_t system;         /* that recorded it */
 } ecsi_command;
 
 static inline void *ecsi_command_payload(ecsi_command *command)
@@ -5316,9 +5402,13 @@ static inline const ecs_type **ecsi_command_type_at(ecsi_command *command)
     return (const ecs_type **)(void *)(command + 1);
 }
 
+/* The head of a custom command's payload; the user's part follows at ECSI_CUSTOM_BYTES. */
 typedef struct ecsi_custom {
     void (*run)(ecs_world *world, void *payload, uint32_t bytes);
+    uint32_t bytes;
 } ecsi_custom;
+
+#define ECSI_CUSTOM_BYTES 16u
 
 typedef struct ecsi_block {
     struct ecsi_block *next;
@@ -5334,6 +5424,7 @@ typedef struct ecsi_queue {
     uint32_t command_count;
     uint32_t spawn_count;
     uint32_t stream_count;
+    bool spawned; /* provisional handles are about, even of spawns that were taken back */
 } ecsi_queue;
 
 /* Where a queue stands, to take back a failed system's commands. */
@@ -5358,12 +5449,12 @@ typedef struct ecsi_touch {
     ecsi_command *first;
     ecsi_command *last;
     uint32_t index;
-    uint32_t system;
 } ecsi_touch;
 
 /* Several commands on one component of one entity, folded. */
 typedef struct ecsi_fold {
     uint32_t component;
+    uint32_t order; /* of the last command on it: what comes last has the last word */
     bool present;
     void *payload; /* the last value, or NULL */
 } ecsi_fold;
@@ -5394,11 +5485,12 @@ typedef struct ecsi_flush {
     ecsi_vec touch_of;  /* of uint32_t by entity: index into touches plus one */
     ecsi_vec folds;     /* of ecsi_fold */
     ecsi_vec fold_of;   /* of uint32_t by component: index plus one */
+    uint32_t fold_order;
     ecsi_vec marks;     /* of unsigned char by component: has a payload */
     uint64_t serial_next;
+    const uint64_t *open_serial; /* of the world's own stream */
     uint32_t commands_max; /* of one queue, in fixed mode */
     bool running;
-    uint32_t system;       /* of the command that is looked at */
     uint64_t recorded;
     uint64_t applied;
     uint64_t dropped;
@@ -5556,6 +5648,7 @@ static void ecsi_queue_reset(ecsi_queue *queue)
     queue->command_count = 0;
     queue->spawn_count = 0;
     queue->stream_count = 0;
+    queue->spawned = false;
 }
 
 /* ---- Recording -------------------------------------------------------------------- */
@@ -5624,7 +5717,7 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     command->entity = entity;
     command->next = NULL;
     command->component = 0;
-    command->payload_bytes = shape.payload_bytes;
+    command->system = cmd->system;
     command->payload_offset = 0;
     if (shape.payload_bytes > 0) {
         at = ((uintptr_t)command + head + (align - 1)) & ~(uintptr_t)(align - 1);
@@ -5651,7 +5744,6 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
                                   &command);
     }
     if (status != ECS_OK) return status;
-    command->component = cmd->system;
     cmd->queue->stream_count++;
     cmd->begun = true;
     ECSI_CHECK(command->payload_offset == 0);
@@ -5730,6 +5822,7 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
     if (*status != ECS_OK) return ecs_null();
     cmd->spawn_count++;
     cmd->queue->spawn_count++;
+    cmd->queue->spawned = true;
     ECSI_CHECK(ecs_is_provisional(e));
     return e;
 }
@@ -5758,7 +5851,7 @@ static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
 {
     void *payload = ecsi_command_payload(command);
     if (command->kind != ECSI_COMMAND_SET || payload == NULL) return;
-    ECSI_CHECK(command->payload_bytes > 0);
+    ECSI_CHECK(command->payload_offset >= sizeof *command);
     if (command->component != 0) {
         ecsi_values_destroy(ecsi_component_at(flush->components, command->component), payload, 1);
     } else {
@@ -5793,8 +5886,7 @@ static void ecsi_flush_kill(ecsi_flush *flush, ecs_entity entity, uint32_t syste
 #endif
 }
 
-static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t system,
-                              ecs_status why)
+static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_status why)
 {
     ecsi_drop *drop = &flush->drops[flush->drop_count % ECSI_DROPS_MAX];
     ECSI_CHECK(why != ECS_OK);
@@ -5802,7 +5894,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t
     drop->tick = *flush->storage->tick;
     drop->kind = command->kind;
     drop->component = command->component;
-    drop->system = system;
+    drop->system = command->system;
     drop->killer = ecsi_flush_killer(flush, command->entity);
     drop->why = why;
     flush->drop_count++;
@@ -5811,29 +5903,15 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, uint32_t
     ECSI_CHECK(flush->drop_count > 0);
 }
 
-/* Takes back what was recorded since the mark: a failed system's commands and events. */
-static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
+/* Puts a queue back to a mark; what was recorded since has ended. */
+static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
 {
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
-    ecsi_command *command;
-    uint32_t system = ECSI_NO_SYSTEM;
     ECSI_CHECK(queue->command_count >= mark.command_count);
-    if (mark.block != NULL) {
-        cursor.block = mark.block;
-        cursor.at = mark.used;
-    }
-    for (command = ecsi_cursor_next(&cursor); command != NULL;
-         command = ecsi_cursor_next(&cursor)) {
-        if (command->kind == ECSI_COMMAND_STREAM) {
-            system = command->component;
-        } else if (command->kind == ECSI_COMMAND_EVENT) {
-            flush->events_dropped++;
-        } else {
-            ecsi_command_drop(flush, command, system, ECS_FAILED);
-        }
-    }
+    ECSI_CHECK(queue->bytes >= mark.bytes);
     if (mark.block == NULL) {
+        bool spawned = queue->spawned;
         ecsi_queue_reset(queue);
+        queue->spawned = spawned;
         return;
     }
     queue->last = mark.block;
@@ -5844,10 +5922,53 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
     queue->stream_count = mark.stream_count;
 }
 
+/* Takes back what was recorded since the mark: a failed system's commands and events. */
+static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
+{
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ECSI_CHECK(queue->command_count >= mark.command_count);
+    if (mark.block != NULL) {
+        cursor.block = mark.block;
+        cursor.at = mark.used;
+    }
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        if (command->kind == ECSI_COMMAND_STREAM) continue;
+        if (command->kind == ECSI_COMMAND_EVENT) {
+            flush->events_dropped++;
+        } else {
+            ecsi_command_drop(flush, command, ECS_FAILED);
+        }
+    }
+    ecsi_queue_restore(queue, mark);
+}
+
+/* Takes back a spawn of which a part was refused: it counts as one command that was. */
+static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_commands *before)
+{
+    ecsi_queue *queue = cmd->queue;
+    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_command *command;
+    ECSI_CHECK(cmd->begun);
+    ECSI_CHECK(queue->spawn_count > mark.spawn_count);
+    if (mark.block != NULL) {
+        cursor.block = mark.block;
+        cursor.at = mark.used;
+    }
+    for (command = ecsi_cursor_next(&cursor); command != NULL;
+         command = ecsi_cursor_next(&cursor)) {
+        ecsi_payload_end(cmd->flush, command);
+        if (command->kind != ECSI_COMMAND_STREAM) cmd->flush->recorded--;
+    }
+    ecsi_queue_restore(queue, mark);
+    *cmd = *before;
+}
+
 /* ---- Pass 1: handles --------------------------------------------------------------- */
 
-/* What a provisional handle became: itself when it is not of this flush, null when its
- * spawn was dropped. */
+/* What a provisional handle became: itself when its stream still records, null when its spawn
+ * was dropped. */
 static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
 {
     const ecsi_spawn_range *ranges = (const ecsi_spawn_range *)flush->ranges.data;
@@ -5867,7 +5988,10 @@ static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
         }
     }
     ECSI_CHECK(low <= flush->ranges.count);
-    if (low == flush->ranges.count || ranges[low].serial != serial) return entity;
+    if (low == flush->ranges.count || ranges[low].serial != serial) {
+        /* A stream that still records is flushed later; any other one is gone for ever. */
+        return serial == *flush->open_serial ? entity : ecs_null();
+    }
     number &= ECSI_ORDINALS_MAX - 1;
     if (number >= ranges[low].count) return ecs_null();
     return *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, ranges[low].first + number);
@@ -5897,6 +6021,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
         if (command->kind != ECSI_COMMAND_SPAWN) continue;
         if (ecsi_entities_reserve(flush->memory, entities, 1) == ECS_OK) {
             real = ecsi_entities_take(entities);
+            entities->reserved_count++;
         }
         ECSI_CHECK(range != NULL);
         ECSI_CHECK(flush->spawn_map.count < flush->spawn_map.capacity);
@@ -5958,13 +6083,12 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
     uint32_t t;
     uint32_t id;
     bool any = false;
-    if (flush->spawn_map.count == 0) return;
     for (id = 1; id <= flush->components->list.count; id++) {
         const ecsi_component *c = ecsi_component_at(flush->components, id);
         any = any || c->references;
         if (c->references && c->resource != NULL) ecsi_patch_values(flush, c, c->resource, 1);
     }
-    ECSI_CHECK(flush->ranges.count > 0);
+    ECSI_CHECK(!ecs_is_provisional(ecs_null()));
     for (t = 0; t < flush->storage->tables.count && any; t++) {
         ecsi_table *table = ecsi_table_at(flush->storage, t);
         uint32_t i;
@@ -6046,6 +6170,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
         fold->payload = NULL;
     }
     fold->present = command->kind != ECSI_COMMAND_REMOVE;
+    fold->order = ++flush->fold_order;
     if (command->kind == ECSI_COMMAND_SET) fold->payload = ecsi_command_payload(command);
     *mark = fold->payload != NULL;
     flush->applied++;
@@ -6071,16 +6196,18 @@ static void ecsi_folds_end(ecsi_flush *flush)
 
 /* Joins a chain to the folds; what follows a despawn is dropped. Answers whether the entity
  * is despawned. */
-static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch)
+static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch, ecs_entity entity)
 {
     ecsi_command *command;
     bool dead = false;
     ECSI_CHECK(flush->folds.count == 0);
     ECSI_CHECK(touch->first != NULL);
+    flush->fold_order = 0;
     for (command = touch->first; command != NULL; command = command->next) {
         if (dead) {
-            ecsi_command_drop(flush, command, touch->system, ECS_STALE);
+            ecsi_command_drop(flush, command, ECS_STALE);
         } else if (command->kind == ECSI_COMMAND_DESPAWN) {
+            ecsi_flush_kill(flush, entity, command->system);
             dead = true;
             flush->applied++;
         } else if (command->kind == ECSI_COMMAND_SPAWN) {
@@ -6093,17 +6220,32 @@ static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch)
     return dead;
 }
 
+/* The fold whose last command comes next after `order`, or NULL. */
+static const ecsi_fold *ecsi_fold_next(const ecsi_flush *flush, uint32_t order)
+{
+    const ecsi_fold *next = NULL;
+    uint32_t i;
+    for (i = 0; i < flush->folds.count; i++) {
+        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        if (fold->order <= order) continue;
+        if (next == NULL || fold->order < next->order) next = fold;
+        if (fold->order == order + 1) break;
+    }
+    ECSI_CHECK(next == NULL || next->order > order);
+    return next;
+}
+
 /* The table that the folds lead to from `from` (NULL: a new entity). */
 static ecs_status ecsi_fold_table(ecsi_flush *flush, ecsi_table *from, ecsi_table **out)
 {
     ecsi_storage *storage = flush->storage;
     uint32_t count = from == NULL ? 0 : from->component_count;
     uint32_t *set = ecsi_scratch_set(storage, from, flush->components->list.count + 1);
-    uint32_t i;
+    const ecsi_fold *fold;
     if (set == NULL) return ECS_NO_MEMORY;
     ECSI_CHECK(out != NULL);
-    for (i = 0; i < flush->folds.count; i++) {
-        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+    for (fold = ecsi_fold_next(flush, 0); fold != NULL;
+         fold = ecsi_fold_next(flush, fold->order)) {
         if (!fold->present) {
             count = ecsi_set_erase(set, count, fold->component);
         } else if (from == NULL || ecsi_table_find(from, fold->component) == NULL) {
@@ -6167,7 +6309,7 @@ static void ecsi_chain_lost(ecsi_flush *flush, const ecsi_touch *touch, ecs_stat
         command->payload_offset = 0; /* ended with its fold */
         ECSI_CHECK(flush->applied > 0);
         flush->applied--;
-        ecsi_command_drop(flush, command, touch->system, why);
+        ecsi_command_drop(flush, command, why);
     }
 }
 
@@ -6181,8 +6323,8 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     ecsi_table *to = from;
     ecsi_raw raw;
     ecs_status status = ECS_OK;
-    if (ecsi_fold_chain(flush, touch)) {
-        ecsi_flush_kill(flush, entity, touch->system);
+    if (from == NULL) storage->entities->reserved_count--;
+    if (ecsi_fold_chain(flush, touch, entity)) {
         if (from == NULL) {
             ecsi_entities_give(storage->entities, touch->index);
         } else {
@@ -6238,34 +6380,34 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
     }
     default:
         ECSI_CHECK(command->kind == ECSI_COMMAND_DESPAWN);
-        ecsi_flush_kill(flush, entity, touch->system);
+        ecsi_flush_kill(flush, entity, command->system);
         ecsi_edit_despawn(storage, entity, record);
         break;
     }
     if (ECSI_LIKELY(status == ECS_OK)) {
         flush->applied++;
     } else {
-        ecsi_command_drop(flush, command, touch->system, status);
+        ecsi_command_drop(flush, command, status);
     }
 }
 
 /* Applies all chains that were collected. */
 static void ecsi_flush_apply(ecsi_flush *flush)
 {
-    const ecsi_touch *touches = (const ecsi_touch *)flush->touches.data;
     ecsi_entities *entities = flush->storage->entities;
     uint32_t count = flush->touches.count;
     uint32_t i;
     flush->touches.count = 0;
     ECSI_CHECK(count <= flush->touches.capacity);
     for (i = 0; i < count; i++) {
-        const ecsi_touch *touch = &touches[i];
-        ecsi_record *record = ecsi_entities_record(entities, touch->index);
-        *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch->index) = 0;
-        if (touch->first->next == NULL && record->place != 0) {
-            ecsi_flush_single(flush, touch);
+        /* A copy: what hooks record may move the list. */
+        ecsi_touch touch = *ECSI_VEC_AT(ecsi_touch, &flush->touches, i);
+        ecsi_record *record = ecsi_entities_record(entities, touch.index);
+        *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch.index) = 0;
+        if (touch.first->next == NULL && record->place != 0) {
+            ecsi_flush_single(flush, &touch);
         } else {
-            ecsi_flush_chain(flush, touch);
+            ecsi_flush_chain(flush, &touch);
         }
     }
 }
@@ -6302,13 +6444,13 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
     if (ECSI_UNLIKELY(status != ECS_OK)) {
-        ecsi_command_drop(flush, command, flush->system, status);
+        ecsi_command_drop(flush, command, status);
         return;
     }
     if (ecs_index(entity) >= entities->front.record_count ||
         ecsi_entities_record(entities, ecs_index(entity))->generation !=
             ecs_generation(entity) || ecs_is_null(entity)) {
-        ecsi_command_drop(flush, command, flush->system,
+        ecsi_command_drop(flush, command,
                           command->kind == ECSI_COMMAND_SPAWN ? ECS_FULL : ECS_STALE);
         return;
     }
@@ -6324,7 +6466,7 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     /* A slot without a row is a spawn of this flush, whose command comes first; anything
      * else there is a dead or forged handle. */
     if (record->place == 0 && command->kind != ECSI_COMMAND_SPAWN) {
-        ecsi_command_drop(flush, command, flush->system, ECS_STALE);
+        ecsi_command_drop(flush, command, ECS_STALE);
         return;
     }
     ECSI_CHECK(flush->touches.count < flush->touches.capacity);
@@ -6332,7 +6474,6 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     touch->first = command;
     touch->last = command;
     touch->index = ecs_index(entity);
-    touch->system = flush->system;
     *touch_of = flush->touches.count;
 }
 
@@ -6361,10 +6502,10 @@ static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
     ecsi_custom custom;
     unsigned char *payload = (unsigned char *)ecsi_command_payload(command);
     uint32_t locks = *flush->locks;
-    ECSI_CHECK(command->payload_bytes >= 16);
+    ECSI_CHECK(sizeof custom <= ECSI_CUSTOM_BYTES);
     memcpy(&custom, payload, sizeof custom);
     *flush->locks = 0;
-    custom.run(flush->world, payload + 16, command->payload_bytes - 16);
+    custom.run(flush->world, payload + ECSI_CUSTOM_BYTES, custom.bytes);
     ECSI_CHECK(*flush->locks == 0);
     *flush->locks = locks;
     flush->applied++;
@@ -6377,7 +6518,7 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
     ecsi_cursor cursor = ecsi_queue_begin(queue);
     ecsi_command *command;
     ecs_status status;
-    if (queue->command_count == 0) return ECS_OK;
+    if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
     ECSI_CHECK(!flush->running);
     status = ecsi_flush_components(flush);
     if (status != ECS_OK) return status; /* nothing is lost: it can be tried again */
@@ -6385,13 +6526,12 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
     if (status != ECS_OK) return status;
     flush->running = true;
     *flush->locks += 1;
-    flush->system = ECSI_NO_SYSTEM;
     ecsi_flush_spawns(flush, queue);
-    ecsi_flush_patch(flush, since);
+    if (queue->spawned) ecsi_flush_patch(flush, since);
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
         switch (command->kind) {
-        case ECSI_COMMAND_STREAM: flush->system = command->component; break;
+        case ECSI_COMMAND_STREAM: break;
         case ECSI_COMMAND_CUSTOM:
             ecsi_flush_apply(flush);
             ecsi_flush_custom(flush, command);
@@ -6626,7 +6766,8 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     ECSI_REQUIRE(desc->after <= count && desc->before <= count, ECS_INVALID);
     if (ecsi_phase_by_name(schedule, desc->name) != 0) return ECS_EXISTS;
     memset(&phase, 0, sizeof phase);
-    if (!ecsi_name_copy(phase.name, desc->name)) return ECS_TOO_LARGE;
+    status = ecsi_name_copy(phase.name, desc->name);
+    if (status != ECS_OK) return status;
     status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
@@ -6660,7 +6801,8 @@ static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
     ECSI_CHECK(system->order_names != NULL);
     ECSI_CHECK(*count == 0);
     for (i = 0; i < ECS_ORDER_MAX && names[i] != NULL; i++) {
-        if (!ecsi_name_copy(system->order_names[base + i], names[i])) return ECS_TOO_LARGE;
+        ecs_status status = ecsi_name_copy(system->order_names[base + i], names[i]);
+        if (status != ECS_OK) return status;
         *count = i + 1;
     }
     return ECS_OK;
@@ -6754,7 +6896,8 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     ecs_status status;
     ECSI_REQUIRE(desc->interval_s >= 0.0f && desc->interval_s < 1e9f, ECS_INVALID);
     ECSI_CHECK(schedule->phases.count > 0);
-    if (!ecsi_name_copy(system->name, name)) return ECS_TOO_LARGE;
+    status = ecsi_name_copy(system->name, name);
+    if (status != ECS_OK) return status;
     system->desc = *desc;
     system->desc.system = NULL;
     system->desc.name = system->name;
@@ -6833,11 +6976,6 @@ static uint32_t ecsi_access_strength(uint32_t access)
     case ECS_ACCESS_LOOKUP: return 1;
     default: return 0;
     }
-}
-
-static bool ecsi_access_is_resource(uint32_t access)
-{
-    return access == ECS_ACCESS_RES_READ || access == ECS_ACCESS_RES_WRITE;
 }
 
 /* Whether two systems may not run at the same time; `component` says because of what, 0 for
@@ -7399,7 +7537,9 @@ static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
     if (system->fixed.step_s > 0) {
         steps = ecsi_fixed_steps(&system->fixed, dt);
         if (steps > 0 && desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
-        for (; steps > 0; steps--) ecsi_system_run(schedule, index, system->fixed.step_s);
+        for (; steps > 0 && !system->failed; steps--) {
+            ecsi_system_run(schedule, index, system->fixed.step_s);
+        }
         return;
     }
     system->ticks++;
@@ -7550,8 +7690,9 @@ static void ecsi_schedule_destroy(ecsi_schedule *schedule)
 /* hash.h: the world hash, the oracle of determinism.
  *
  * It sees what programs can see and nothing else: no address, no capacity, no padding of
- * listed types. Components count by the hash of their name, so the hash does not depend on
- * ids; tables count in order of creation, because that is the order of iteration. */
+ * listed types. Components count by the hash of their name; tables count in order of
+ * creation, because that is the order of iteration, and columns by id: the order in which
+ * types are registered is an input like any other. */
 /* floor: 12 */
 #ifndef ECS_HASH_H
 #define ECS_HASH_H
@@ -7590,7 +7731,7 @@ static uint64_t ecsi_hash_values(uint64_t h, const ecsi_component *c, const void
 static uint64_t ecsi_hash_entities(uint64_t h, const ecsi_entities *entities)
 {
     uint32_t i;
-    h = ecsi_mix(h, (uint64_t)entities->front.alive_count << 32 | entities->front.record_count);
+    h = ecsi_mix(h, entities->front.record_count);
     for (i = 0; i < entities->front.record_count; i++) {
         const ecsi_record *record = ecsi_entities_record(entities, i);
         h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->place != 0 ? 1u : 0u);
@@ -7600,18 +7741,23 @@ static uint64_t ecsi_hash_entities(uint64_t h, const ecsi_entities *entities)
                            entities->free_list.count * sizeof(ecs_entity));
 }
 
+/* Rows that are hashed as one piece: chunks of all sizes are made of such pieces. */
+#define ECSI_HASH_ROWS 64u
+
+/* An empty table cannot be seen: it counts for nothing. */
 static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const ecsi_table *table)
 {
     ecsi_chunk *chunk;
     uint32_t i;
     uint32_t row;
+    if (table->row_count == 0) return h;
     h = ecsi_mix(h, (uint64_t)table->component_count << 32 | table->row_count);
     for (i = 0; i < table->component_count; i++) {
         h = ecsi_mix(h, ecsi_component_at(storage->components, table->ids[i])->name_hash);
     }
     for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
-        for (row = 0; row < chunk->count; row += table->block_rows) {
-            uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
+        for (row = 0; row < chunk->count; row += ECSI_HASH_ROWS) {
+            uint32_t count = ecsi_min_u32(ECSI_HASH_ROWS, chunk->count - row);
             ECSI_CHECK(chunk->table == table);
             h = ecsi_hash_bytes(h, ecsi_chunk_entities(chunk) + row, count * sizeof(ecs_entity));
             h = ecsi_mix(h, *ecsi_chunk_row_tick(chunk, row));
@@ -7624,7 +7770,7 @@ static uint64_t ecsi_hash_table(uint64_t h, const ecsi_storage *storage, const e
             }
         }
     }
-    ECSI_CHECK(table->row_count == 0 || table->first != NULL);
+    ECSI_CHECK(table->first != NULL);
     return h;
 }
 
@@ -8004,7 +8150,7 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
-    ECSI_CHECK(d->queries_max >= d->systems_max);
+    ECSI_CHECK(d->systems_max > 0);
 }
 
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
@@ -8080,8 +8226,9 @@ static ecs_status ecsi_world_settle(ecs_world *world)
     for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
         ecsi_queue *queue = &world->own[world->own_current];
         ecs_status status;
-        if (queue->command_count == 0) return ECS_OK;
+        if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
         status = ecsi_flush_components(&world->flush);
+        if (status == ECS_OK) status = ecsi_flush_entities(&world->flush, queue->spawn_count);
         if (status != ECS_OK) return status;
         world->own_current ^= 1u;
         ECSI_CHECK(world->own[world->own_current].command_count == 0);
@@ -8133,6 +8280,7 @@ static void ecsi_world_wire(ecs_world *world)
     world->flush.memory = memory;
     world->flush.world = world;
     world->flush.locks = &world->locks;
+    world->flush.open_serial = &world->own_cmd.serial;
     world->schedule.flush = &world->flush;
     world->schedule.queries = &world->queries;
     world->schedule.memory = memory;
@@ -8210,6 +8358,16 @@ ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc)
     return ecsi_align_up(world.memory.block_used, 64);
 }
 
+static void ecsi_desc_complain(const ecs_world_desc *d, const char *what)
+{
+    ecsi_log log;
+    ECSI_CHECK(d != NULL);
+    ECSI_CHECK(what != NULL);
+    log.write = d->log != NULL ? d->log : ecsi_log_stderr;
+    log.user = d->log_user;
+    ecsi_log_print(&log, ECS_LOG_ERROR, "ecs_world_create: %s", what);
+}
+
 /* Memory for the world itself, and in fixed mode for all that it will ever have. */
 static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator *allocator,
                                     size_t *bytes)
@@ -8222,6 +8380,7 @@ static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator
         if (*bytes == 0) return NULL;
         if (d->buffer != NULL && (d->buffer_bytes < *bytes ||
                                   (uintptr_t)d->buffer % 64 != 0)) {
+            ecsi_desc_complain(d, "the buffer is too small, or not aligned to 64");
             return NULL;
         }
     }
@@ -8265,10 +8424,7 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
     size_t bytes;
     ecs_status status;
     if (!ecsi_desc_resolve(desc, &d)) {
-        ecsi_log log;
-        log.write = desc->log != NULL ? desc->log : ecsi_log_stderr;
-        log.user = desc->log_user;
-        ecsi_log_print(&log, ECS_LOG_ERROR, "ecs_world_create: the description is not valid");
+        ecsi_desc_complain(desc, "the description is not valid");
         return NULL;
     }
     if (d.allocator != NULL) allocator = *d.allocator;
@@ -8420,7 +8576,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
     uint32_t i;
     memset(&stats, 0, sizeof stats);
     ECSI_REQUIRE(world != NULL, stats);
-    stats.entity_count = world->entities.front.alive_count;
+    stats.entity_count = ecs_entity_count(world);
     stats.component_count = world->components.list.count;
     stats.table_count = world->storage.tables.count;
     stats.chunk_count = world->storage.chunk_count;
@@ -8644,7 +8800,7 @@ ECS_API bool ecs_alive(const ecs_world *world, ecs_entity entity)
 ECS_API uint32_t ecs_entity_count(const ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, 0);
-    return world->entities.front.alive_count;
+    return world->entities.front.alive_count - world->entities.reserved_count;
 }
 
 ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index)
@@ -8830,10 +8986,10 @@ ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_g
     static const ecsi_front nothing = {NULL, 0, 0, 0};
     uint32_t id;
     ecs_status status;
-    ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(out != NULL, ECS_INVALID);
     out->front = &nothing;
     out->slot = NULL;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
     if (world->locks != 0) return ECS_LOCKED;
     status = ecsi_component_need(&world->components, type, &id);
     if (status == ECS_OK) status = ecsi_getter_need(&world->storage, id, &out->slot);
@@ -8945,16 +9101,18 @@ ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t
 
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter)
 {
-    ECSI_REQUIRE_VOID(world != NULL);
     ECSI_REQUIRE_VOID(iter != NULL);
+    ecsi_iter_start(iter, NULL, NULL, 0);
+    ECSI_REQUIRE_VOID(world != NULL);
     ecsi_iter_start(iter, ecsi_query_get(world, query), &world->locks, world->schedule.tick);
 }
 
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter)
 {
     const ecsi_query *q;
-    ECSI_REQUIRE_VOID(world != NULL);
     ECSI_REQUIRE_VOID(iter != NULL);
+    ecsi_iter_start(iter, NULL, NULL, 0);
+    ECSI_REQUIRE_VOID(world != NULL);
     q = ecsi_query_get(world, query);
     if (q != NULL && q->writes) {
         ECS_ASSERT(!q->writes);
@@ -9023,12 +9181,18 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
 ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count)
 {
+    ecsi_queue_mark mark;
+    ecs_commands before;
     ecs_status status;
     ecs_entity e;
     uint32_t i;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
     ECSI_REQUIRE(values != NULL || count == 0, ecs_null());
+    mark = ecsi_queue_where(cmd->queue);
+    before = *cmd;
     e = ecsi_record_spawn(cmd, &status);
+    cmd->flush->world->status = status;
+    if (status != ECS_OK) return ecs_null();
     for (i = 0; i < count && status == ECS_OK; i++) {
         status = ecsi_record_component(cmd,
                                        values[i].data == NULL ? ECSI_COMMAND_ADD
@@ -9036,7 +9200,9 @@ ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *valu
                                        e, 0, values[i].type, values[i].data);
     }
     cmd->flush->world->status = status;
-    return status == ECS_OK ? e : ecs_null();
+    if (status == ECS_OK) return e;
+    ecsi_spawn_undo(cmd, mark, &before);
+    return ecs_null();
 }
 
 ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
@@ -9108,13 +9274,16 @@ ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
     ECSI_REQUIRE(run != NULL, ECS_INVALID);
     ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
     if (bytes > 1u << 30) return ECS_TOO_LARGE;
-    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_CUSTOM, bytes + 16, 16), 0,
+    status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_CUSTOM,
+                                                      bytes + ECSI_CUSTOM_BYTES, 16), 0,
                                  &command);
     if (status != ECS_OK) return status;
+    memset(&custom, 0, sizeof custom);
     custom.run = run;
+    custom.bytes = bytes;
     to = (unsigned char *)ecsi_command_payload(command);
     memcpy(to, &custom, sizeof custom);
-    if (bytes > 0) memcpy(to + 16, payload, bytes);
+    if (bytes > 0) memcpy(to + ECSI_CUSTOM_BYTES, payload, bytes);
     return ECS_OK;
 }
 

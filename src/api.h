@@ -332,7 +332,7 @@ typedef struct ecs_type {
     uint32_t align; /* power of two, at most ECS_ALIGN_MAX; 1 for a tag */
     const ecs_member *members;
     uint32_t member_count;
-    const ecs_hooks *hooks; /* NULL: none; ecs_hooks_set can install them later */
+    const ecs_hooks *hooks; /* NULL: none; ecs_component_hooks can install them later */
 } ecs_type;
 
 /* A type as one world knows it. All zero is null. */
@@ -358,7 +358,8 @@ ECS_API const ecs_type *ecs_component_type(const ecs_world *world, ecs_component
 ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component,
                                        const ecs_hooks *hooks);
 /* From now on, adding `component` adds `required` as well (and what that requires).
- * Removing the required one alone is allowed. ECS_CYCLE: it requires itself. */
+ * Removing the required one alone is allowed. ECS_CYCLE: it requires itself. ECS_FULL: more
+ * than 64 components would come along. */
 ECS_API ecs_status ecs_component_require(ecs_world *world, ecs_component component,
                                          ecs_component required);
 /* Entities that have the component. O(tables). */
@@ -487,7 +488,8 @@ typedef struct ecs_value {
 
 /* O(1). Null when refused: see ecs_world_status (ECS_FULL, ECS_NO_MEMORY, ECS_LOCKED). */
 ECS_API ecs_entity ecs_spawn(ecs_world *world);
-/* Straight into the table of all `count` types, which must differ. */
+/* Straight into the table of all `count` types (32 at most), which must differ; on_add by
+ * rising id, then on_set in the order of the list. A value's data may lie in the world. */
 ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count);
 /* `entity_count` entities of one shape: each value's data is an array of that many, or
  * NULL for zero. All or nothing. `out` may be NULL. Values with a `copy` hook are
@@ -519,7 +521,8 @@ ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component 
  * most `max` of them. */
 ECS_API uint32_t ecs_entity_components(const ecs_world *world, ecs_entity entity,
                                        ecs_component *out, uint32_t max);
-/* A copy of all components. Null when refused. */
+/* A copy of all components. Null when refused: ECS_STALE, ECS_FULL, ECS_NO_MEMORY, ECS_LOCKED,
+ * or ECS_UNSUPPORTED when a value has a destroy or move hook but no copy hook. */
 ECS_API ecs_entity ecs_clone(ecs_world *world, ecs_entity entity);
 
 /* By description; those that edit register the type when it is new. */
@@ -755,7 +758,7 @@ ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity);
 
 ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
                                          const void *value);
-/* NULL when it is not registered. */
+/* NULL when it was never used as a resource. */
 ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type);
 /* Registers it when needed; NULL when refused or inside a tick. */
 ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type);
@@ -797,7 +800,7 @@ ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *ty
 /* From outside systems: visible at once. ECS_FULL by policy. */
 ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
                                        const void *value);
-/* From a system: visible at the next phase. ECS_FULL: the quota. */
+/* From a system: visible at the next phase. ECS_FULL: the quota, or a 17th event type. */
 ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value);
 /* A reader for code outside systems: it sees what is sent from now on. Null: refused. */
 ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_type *type);
@@ -843,7 +846,7 @@ typedef struct ecs_phase_desc {
     uint64_t tick;                                                                \
     uint32_t count; /* rows in this span; 0 for systems without columns */        \
     uint32_t base;  /* rows of all spans before this one */                       \
-    float dt;       /* seconds; the step for fixed steps, since the last run for intervals */
+    float dt;       /* seconds: the step of a fixed step, else since the system's last run */
 
 typedef struct ecs_view {
     ECSI_VIEW_FIELDS
@@ -953,7 +956,7 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
  * every tick. Covers handles, generations, free list, table and row order, values (by
  * field where members are listed, else their bytes), resources, events and readers,
  * change ticks, accumulators and intervals. Addresses, padding and capacities are not in
- * it. Equal between compilers under the flags of docs/determinism.md. O(everything). */
+ * it; the order in which types were registered is, and so is the length of row blocks. Equal between compilers under the flags of docs/determinism.md. O(everything). */
 ECS_API uint64_t ecs_world_hash(const ecs_world *world);
 #endif
 

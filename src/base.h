@@ -147,14 +147,17 @@ ECS_API const char *ecs_status_text(ecs_status status)
     return "unknown status";
 }
 
-/* Copies a name into a field of ECS_NAME_BYTES_MAX; false when it is empty or too long. */
-static bool ecsi_name_copy(char *to, const char *from)
+/* Copies a name into a field of ECS_NAME_BYTES_MAX: ECS_INVALID when it is empty,
+ * ECS_TOO_LARGE when it does not fit. */
+static ecs_status ecsi_name_copy(char *to, const char *from)
 {
     size_t bytes = strlen(from) + 1;
     ECSI_CHECK(to != NULL);
-    if (bytes == 1 || bytes > ECS_NAME_BYTES_MAX) return false;
+    ECSI_CHECK(from != NULL);
+    if (bytes == 1) return ECS_INVALID;
+    if (bytes > ECS_NAME_BYTES_MAX) return ECS_TOO_LARGE;
     memcpy(to, from, bytes);
-    return true;
+    return ECS_OK;
 }
 
 /* Bounded text: what does not fit is counted, so that the caller can ask for more. */

@@ -120,6 +120,7 @@ typedef struct ecsi_touch {
 /* Several commands on one component of one entity, folded. */
 typedef struct ecsi_fold {
     uint32_t component;
+    uint32_t order; /* of the last command on it: what comes last has the last word */
     bool present;
     void *payload; /* the last value, or NULL */
 } ecsi_fold;
@@ -150,12 +151,12 @@ typedef struct ecsi_flush {
     ecsi_vec touch_of;  /* of uint32_t by entity: index into touches plus one */
     ecsi_vec folds;     /* of ecsi_fold */
     ecsi_vec fold_of;   /* of uint32_t by component: index plus one */
+    uint32_t fold_order;
     ecsi_vec marks;     /* of unsigned char by component: has a payload */
     uint64_t serial_next;
     const uint64_t *open_serial; /* of the world's own stream */
     uint32_t commands_max; /* of one queue, in fixed mode */
     bool running;
-    uint32_t killer;       /* system of the despawn that was folded last */
     uint64_t recorded;
     uint64_t applied;
     uint64_t dropped;
@@ -835,6 +836,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
         fold->payload = NULL;
     }
     fold->present = command->kind != ECSI_COMMAND_REMOVE;
+    fold->order = ++flush->fold_order;
     if (command->kind == ECSI_COMMAND_SET) fold->payload = ecsi_command_payload(command);
     *mark = fold->payload != NULL;
     flush->applied++;
@@ -860,18 +862,19 @@ static void ecsi_folds_end(ecsi_flush *flush)
 
 /* Joins a chain to the folds; what follows a despawn is dropped. Answers whether the entity
  * is despawned. */
-static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch)
+static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch, ecs_entity entity)
 {
     ecsi_command *command;
     bool dead = false;
     ECSI_CHECK(flush->folds.count == 0);
     ECSI_CHECK(touch->first != NULL);
+    flush->fold_order = 0;
     for (command = touch->first; command != NULL; command = command->next) {
         if (dead) {
             ecsi_command_drop(flush, command, ECS_STALE);
         } else if (command->kind == ECSI_COMMAND_DESPAWN) {
+            ecsi_flush_kill(flush, entity, command->system);
             dead = true;
-            flush->killer = command->system;
             flush->applied++;
         } else if (command->kind == ECSI_COMMAND_SPAWN) {
             flush->applied++;
@@ -883,17 +886,32 @@ static bool ecsi_fold_chain(ecsi_flush *flush, const ecsi_touch *touch)
     return dead;
 }
 
+/* The fold whose last command comes next after `order`, or NULL. */
+static const ecsi_fold *ecsi_fold_next(const ecsi_flush *flush, uint32_t order)
+{
+    const ecsi_fold *next = NULL;
+    uint32_t i;
+    for (i = 0; i < flush->folds.count; i++) {
+        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+        if (fold->order <= order) continue;
+        if (next == NULL || fold->order < next->order) next = fold;
+        if (fold->order == order + 1) break;
+    }
+    ECSI_CHECK(next == NULL || next->order > order);
+    return next;
+}
+
 /* The table that the folds lead to from `from` (NULL: a new entity). */
 static ecs_status ecsi_fold_table(ecsi_flush *flush, ecsi_table *from, ecsi_table **out)
 {
     ecsi_storage *storage = flush->storage;
     uint32_t count = from == NULL ? 0 : from->component_count;
     uint32_t *set = ecsi_scratch_set(storage, from, flush->components->list.count + 1);
-    uint32_t i;
+    const ecsi_fold *fold;
     if (set == NULL) return ECS_NO_MEMORY;
     ECSI_CHECK(out != NULL);
-    for (i = 0; i < flush->folds.count; i++) {
-        const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
+    for (fold = ecsi_fold_next(flush, 0); fold != NULL;
+         fold = ecsi_fold_next(flush, fold->order)) {
         if (!fold->present) {
             count = ecsi_set_erase(set, count, fold->component);
         } else if (from == NULL || ecsi_table_find(from, fold->component) == NULL) {
@@ -972,8 +990,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     ecsi_raw raw;
     ecs_status status = ECS_OK;
     if (from == NULL) storage->entities->reserved_count--;
-    if (ecsi_fold_chain(flush, touch)) {
-        ecsi_flush_kill(flush, entity, flush->killer);
+    if (ecsi_fold_chain(flush, touch, entity)) {
         if (from == NULL) {
             ecsi_entities_give(storage->entities, touch->index);
         } else {

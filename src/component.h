@@ -241,9 +241,10 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     c = (ecsi_component *)ecsi_keep(memory, sizeof *c, 16);
     if (c == NULL) return ECS_NO_MEMORY;
     c->type = *type;
-    if (!ecsi_name_copy(c->name, type->name)) {
+    status = ecsi_name_copy(c->name, type->name);
+    if (status != ECS_OK) {
         ecsi_keep_rewind(memory, mark);
-        return ECS_TOO_LARGE;
+        return status;
     }
     c->type.name = c->name;
     c->type.hooks = NULL;

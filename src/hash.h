@@ -1,8 +1,9 @@
 /* hash.h: the world hash, the oracle of determinism.
  *
  * It sees what programs can see and nothing else: no address, no capacity, no padding of
- * listed types. Components count by the hash of their name, so the hash does not depend on
- * ids; tables count in order of creation, because that is the order of iteration. */
+ * listed types. Components count by the hash of their name; tables count in order of
+ * creation, because that is the order of iteration, and columns by id: the order in which
+ * types are registered is an input like any other. */
 /* floor: 12 */
 #ifndef ECS_HASH_H
 #define ECS_HASH_H

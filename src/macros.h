@@ -106,6 +106,7 @@
 /* ---- Types -------------------------------------------------------------------- */
 /* tidy: compiler begin */
 #ifdef __cplusplus
+#include <new>
 template <typename U> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
 template <typename U, size_t N> struct ecsi_kind<U[N]> { enum { value = ecsi_kind<U>::value }; };
 template <typename U> struct ecsi_signed { enum { value = (U)-1 < (U)1 }; };
@@ -134,7 +135,39 @@ ECSI_KIND_OF(ecs_entity, ECS_KIND_ENTITY)
 #define ECSI_KIND(T, m) ((uint32_t)ecsi_kind<decltype(T::m)>::value)
 #define ECSI_TRIVIAL(T)                                                            \
     static_assert(__is_trivially_copyable(T),                                      \
-                  "component " #T " must be trivially copyable, or ECS_COMPONENT_CPP")
+                  "component " #T " must be trivially copyable, or ECS_COMPONENT_CLASS")
+/* What the world calls for a C++ class: its own constructors and destructor. */
+template <typename U> struct ecsi_class {
+    static void init(void *to, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U();
+    }
+    static void copy(void *to, const void *from, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U(((const U *)from)[i]);
+    }
+    static void move(void *to, void *from, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) {
+            new ((U *)to + i) U((U &&)((U *)from)[i]);
+            ((U *)from)[i].~U();
+        }
+    }
+    static void destroy(void *values, uint32_t count, void *)
+    {
+        for (uint32_t i = 0; i < count; i++) ((U *)values)[i].~U();
+    }
+};
+/* A class as component: default and copy constructible; they must not throw. The hash needs
+ * a hook of its own: ecs_component_hooks. */
+#define ECS_COMPONENT_CLASS(T)                                                     \
+    static const ecs_hooks ecsi_hooks_##T = {                                      \
+        ecsi_class<T>::init, ecsi_class<T>::copy, ecsi_class<T>::move,             \
+        ecsi_class<T>::destroy, NULL, NULL, NULL, NULL, NULL};                     \
+    ECSI_TYPE_INFO(T, NULL, 0u, &ecsi_hooks_##T)                                   \
+    ECSI_TYPE_EDITS(T)                                                             \
+    ECSI_TYPE_VALUES(T)                                                            \
+    struct ecsi_end_##T
 #else
 #define ECSI_INT_KIND(U, s)                                                        \
     (sizeof(U) == 1   ? ECS_KIND_U8 - (s)                                          \
@@ -342,24 +375,25 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #define ecs_lookup(view, T, entity) ecsi_find_##T((view)->ecsi_lookup_##T, (entity))
 
 /* Stage 1: each term becomes an inert (KIND, T) pair. */
-#define ECSI_TERM_READ(T) (R, T)
-#define ECSI_TERM_WRITE(T) (W, T)
-#define ECSI_TERM_WITH(T) (H, T)
-#define ECSI_TERM_NOT(T) (N, T)
-#define ECSI_TERM_OPTIONAL(T) (O, T)
-#define ECSI_TERM_OPTIONAL_WRITE(T) (P, T)
+#define ECSI_TERM_READ(T) (ecsiR, T)
+#define ECSI_TERM_WRITE(T) (ecsiW, T)
+#define ECSI_TERM_WITH(T) (ecsiH, T)
+#define ECSI_TERM_NOT(T) (ecsiN, T)
+#define ECSI_TERM_OPTIONAL(T) (ecsiO, T)
+#define ECSI_TERM_OPTIONAL_WRITE(T) (ecsiP, T)
 #define ECSI_TERM_ANY(...) ECSI_CAT(ECSI_ANY_, ECSI_COUNT(__VA_ARGS__))(__VA_ARGS__)
-#define ECSI_ANY_2(a, b) (Y, a), (Z, b)
-#define ECSI_ANY_3(a, b, c) (Y, a), (Z, b), (Z, c)
-#define ECSI_ANY_4(a, b, c, d) (Y, a), (Z, b), (Z, c), (Z, d)
-#define ECSI_TERM_RES_READ(T) (RR, T)
-#define ECSI_TERM_RES_WRITE(T) (RW, T)
-#define ECSI_TERM_ON(T) (ON, T)
-#define ECSI_TERM_EMIT(T) (EM, T)
-#define ECSI_TERM_LOOKUP(T) (LU, T)
-/* Terms are counted behind a prefix that means nothing: ANY must still be one of them. */
-#define ECSI_TERMS(m, n, ...)                                                      \
-    ECSI_CAT(ECSI_TERMS_, ECSI_COUNT(ECSI_INERT_##__VA_ARGS__))(m, n, ECSI_TERM_##__VA_ARGS__)
+#define ECSI_ANY_2(a, b) (ecsiY, a), (ecsiZ, b)
+#define ECSI_ANY_3(a, b, c) (ecsiY, a), (ecsiZ, b), (ecsiZ, c)
+#define ECSI_ANY_4(a, b, c, d) (ecsiY, a), (ecsiZ, b), (ecsiZ, c), (ecsiZ, d)
+#define ECSI_TERM_RES_READ(T) (ecsiRR, T)
+#define ECSI_TERM_RES_WRITE(T) (ecsiRW, T)
+#define ECSI_TERM_ON(T) (ecsiON, T)
+#define ECSI_TERM_EMIT(T) (ecsiEM, T)
+#define ECSI_TERM_LOOKUP(T) (ecsiLU, T)
+/* Picks the number of terms. It must get the terms as they were written, never through another
+ * macro: arguments that a macro passes on are expanded first, and a hostile READ with them. */
+#define ECSI_TERM_PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, \
+                       n, ...) n
 #define ECSI_TERMS_1(m, n, a1) m(n, a1)
 #define ECSI_TERMS_2(m, n, a1, a2) \
     m(n, a1, ECSI_TERM_##a2)
@@ -414,57 +448,57 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
  * type a doubled member. */
 #define ECSI_FIELD(t) ECSI_FIELD_ t
 #define ECSI_FIELD_(k, T) ECSI_FIELD_##k(T)
-#define ECSI_FIELD_R(T) unsigned ecsi_term_##T : 1; const T *ecsi_read_##T;
-#define ECSI_FIELD_W(T) unsigned ecsi_term_##T : 1; T *ecsi_write_##T; const T *ecsi_read_##T;
-#define ECSI_FIELD_H(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_N(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_O(T) unsigned ecsi_term_##T : 1; const T *ecsi_optional_##T;
-#define ECSI_FIELD_P(T)                                                            \
+#define ECSI_FIELD_ecsiR(T) unsigned ecsi_term_##T : 1; const T *ecsi_read_##T;
+#define ECSI_FIELD_ecsiW(T) unsigned ecsi_term_##T : 1; T *ecsi_write_##T; const T *ecsi_read_##T;
+#define ECSI_FIELD_ecsiH(T) unsigned ecsi_term_##T : 1;
+#define ECSI_FIELD_ecsiN(T) unsigned ecsi_term_##T : 1;
+#define ECSI_FIELD_ecsiO(T) unsigned ecsi_term_##T : 1; const T *ecsi_optional_##T;
+#define ECSI_FIELD_ecsiP(T)                                                            \
     unsigned ecsi_term_##T : 1; T *ecsi_optional_write_##T; const T *ecsi_optional_##T;
-#define ECSI_FIELD_Y(T) ECSI_FIELD_O(T)
-#define ECSI_FIELD_Z(T) ECSI_FIELD_O(T)
-#define ECSI_FIELD_RR(T) const T *ecsi_res_read_##T;
-#define ECSI_FIELD_RW(T) T *ecsi_res_write_##T; const T *ecsi_res_read_##T;
-#define ECSI_FIELD_ON(T) const T *ecsi_on_##T; uint32_t ecsi_on_count_##T;
-#define ECSI_FIELD_EM(T) ecs_commands *ecsi_emit_##T;
-#define ECSI_FIELD_LU(T) struct ecsi_getter_##T ecsi_lookup_##T;
+#define ECSI_FIELD_ecsiY(T) ECSI_FIELD_ecsiO(T)
+#define ECSI_FIELD_ecsiZ(T) ECSI_FIELD_ecsiO(T)
+#define ECSI_FIELD_ecsiRR(T) const T *ecsi_res_read_##T;
+#define ECSI_FIELD_ecsiRW(T) T *ecsi_res_write_##T; const T *ecsi_res_read_##T;
+#define ECSI_FIELD_ecsiON(T) const T *ecsi_on_##T; uint32_t ecsi_on_count_##T;
+#define ECSI_FIELD_ecsiEM(T) ecs_commands *ecsi_emit_##T;
+#define ECSI_FIELD_ecsiLU(T) struct ecsi_getter_##T ecsi_lookup_##T;
 #define ECSI_FILL(t) ECSI_FILL_ t
 #define ECSI_FILL_(k, T) ECSI_FILL_##k(T) ecsi_cell++;
-#define ECSI_FILL_R(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_W(T)                                                             \
+#define ECSI_FILL_ecsiR(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiW(T)                                                             \
     ecsi_v->ecsi_write_##T = (T *)*ecsi_cell; ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_H(T)
-#define ECSI_FILL_N(T)
-#define ECSI_FILL_O(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_P(T)                                                             \
+#define ECSI_FILL_ecsiH(T)
+#define ECSI_FILL_ecsiN(T)
+#define ECSI_FILL_ecsiO(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiP(T)                                                             \
     ecsi_v->ecsi_optional_write_##T = (T *)*ecsi_cell;                           \
     ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_Y(T) ECSI_FILL_O(T)
-#define ECSI_FILL_Z(T) ECSI_FILL_O(T)
-#define ECSI_FILL_RR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_RW(T)                                                            \
+#define ECSI_FILL_ecsiY(T) ECSI_FILL_ecsiO(T)
+#define ECSI_FILL_ecsiZ(T) ECSI_FILL_ecsiO(T)
+#define ECSI_FILL_ecsiRR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiRW(T)                                                            \
     ecsi_v->ecsi_res_write_##T = (T *)*ecsi_cell;                                \
     ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
-#define ECSI_FILL_ON(T)                                                            \
+#define ECSI_FILL_ecsiON(T)                                                            \
     ecsi_v->ecsi_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
     ecsi_v->ecsi_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
-#define ECSI_FILL_EM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
-#define ECSI_FILL_LU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
+#define ECSI_FILL_ecsiEM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
+#define ECSI_FILL_ecsiLU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
 #define ECSI_ENTRY(t) ECSI_ENTRY_ t
 #define ECSI_ENTRY_(k, T) {&ecsi_type_##T, {0}, ECSI_ACCESS_##k},
-#define ECSI_ACCESS_R ECS_ACCESS_READ
-#define ECSI_ACCESS_W ECS_ACCESS_WRITE
-#define ECSI_ACCESS_H ECS_ACCESS_WITH
-#define ECSI_ACCESS_N ECS_ACCESS_NOT
-#define ECSI_ACCESS_O ECS_ACCESS_OPTIONAL
-#define ECSI_ACCESS_P ECS_ACCESS_OPTIONAL_WRITE
-#define ECSI_ACCESS_Y ECS_ACCESS_ANY
-#define ECSI_ACCESS_Z ECS_ACCESS_ANY_MORE
-#define ECSI_ACCESS_RR ECS_ACCESS_RES_READ
-#define ECSI_ACCESS_RW ECS_ACCESS_RES_WRITE
-#define ECSI_ACCESS_ON ECS_ACCESS_ON
-#define ECSI_ACCESS_EM ECS_ACCESS_EMIT
-#define ECSI_ACCESS_LU ECS_ACCESS_LOOKUP
+#define ECSI_ACCESS_ecsiR ECS_ACCESS_READ
+#define ECSI_ACCESS_ecsiW ECS_ACCESS_WRITE
+#define ECSI_ACCESS_ecsiH ECS_ACCESS_WITH
+#define ECSI_ACCESS_ecsiN ECS_ACCESS_NOT
+#define ECSI_ACCESS_ecsiO ECS_ACCESS_OPTIONAL
+#define ECSI_ACCESS_ecsiP ECS_ACCESS_OPTIONAL_WRITE
+#define ECSI_ACCESS_ecsiY ECS_ACCESS_ANY
+#define ECSI_ACCESS_ecsiZ ECS_ACCESS_ANY_MORE
+#define ECSI_ACCESS_ecsiRR ECS_ACCESS_RES_READ
+#define ECSI_ACCESS_ecsiRW ECS_ACCESS_RES_WRITE
+#define ECSI_ACCESS_ecsiON ECS_ACCESS_ON
+#define ECSI_ACCESS_ecsiEM ECS_ACCESS_EMIT
+#define ECSI_ACCESS_ecsiLU ECS_ACCESS_LOOKUP
 #define ECSI_FOR_TERMS(k, m, ...) ECSI_CAT(ECSI_MAP_, k)(m, __VA_ARGS__)
 
 /* ---- Systems ------------------------------------------------------------------ */
@@ -472,7 +506,11 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 /* ECS_SYSTEM(name, 1 to 16 terms) { body; return ECS_OK; }. In the body, `view` points to
  * the system's view. The name becomes a constant of type ecs_system, so it must be free:
  * `remove` of stdio.h is not, nor is `move` under `using namespace std`. */
-#define ECS_SYSTEM(name, ...) ECSI_TERMS(ECSI_SYSTEM, name, __VA_ARGS__)
+#define ECS_SYSTEM(name, ...)          \
+    ECSI_CAT(ECSI_TERMS_,                                                          \
+             ECSI_TERM_PICK(ECSI_TERM_##__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10,   \
+                            9, 8, 7, 6, 5, 4, 3, 2, 1, 0))(                        \
+        ECSI_SYSTEM, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_SYSTEM(n, ...) ECSI_SYSTEM_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_SYSTEM_(n, k, ...)                                                    \
     struct ecsi_view_##n {                                                         \
@@ -513,7 +551,11 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 
 /* ---- Queries ------------------------------------------------------------------ */
 
-#define ECS_QUERY(name, ...) ECSI_TERMS(ECSI_QUERY, name, __VA_ARGS__)
+#define ECS_QUERY(name, ...)          \
+    ECSI_CAT(ECSI_TERMS_,                                                          \
+             ECSI_TERM_PICK(ECSI_TERM_##__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10,   \
+                            9, 8, 7, 6, 5, 4, 3, 2, 1, 0))(                        \
+        ECSI_QUERY, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_QUERY(n, ...) ECSI_QUERY_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_QUERY_(n, k, ...)                                                     \
     struct ecsi_view_##n {                                                         \

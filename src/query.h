@@ -57,6 +57,11 @@ static inline bool ecsi_access_is_match(uint32_t access)
     return ecsi_access_is_column(access) || access == ECS_ACCESS_WITH || access == ECS_ACCESS_NOT;
 }
 
+static inline bool ecsi_access_is_resource(uint32_t access)
+{
+    return access == ECS_ACCESS_RES_READ || access == ECS_ACCESS_RES_WRITE;
+}
+
 static inline bool ecsi_access_is_required(uint32_t access)
 {
     return access == ECS_ACCESS_READ || access == ECS_ACCESS_WRITE || access == ECS_ACCESS_WITH;
@@ -191,6 +196,10 @@ static ecs_status ecsi_query_check(const ecsi_query_term *terms, uint32_t count,
             if (terms[a].component != terms[b].component) continue;
             if (match && ecsi_access_is_match(terms[b].access)) return ECS_INVALID;
             if (!match && terms[a].access == terms[b].access) return ECS_INVALID;
+            if (ecsi_access_is_resource(terms[a].access) &&
+                ecsi_access_is_resource(terms[b].access)) {
+                return ECS_INVALID;
+            }
         }
     }
     return ECS_OK;
@@ -272,7 +281,7 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     if (status != ECS_OK) return status;
     mark = ecsi_keep_where(memory);
     status = ecsi_query_alloc(queries, terms, info->term_count, &query);
-    if (status == ECS_OK && !ecsi_name_copy(query->name, info->name)) status = ECS_TOO_LARGE;
+    if (status == ECS_OK) status = ecsi_name_copy(query->name, info->name);
     if (status == ECS_OK) status = ecsi_query_fill(queries, query);
     if (status != ECS_OK) {
         if (query != NULL && !memory->fixed) {

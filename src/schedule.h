@@ -165,7 +165,8 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     ECSI_REQUIRE(desc->after <= count && desc->before <= count, ECS_INVALID);
     if (ecsi_phase_by_name(schedule, desc->name) != 0) return ECS_EXISTS;
     memset(&phase, 0, sizeof phase);
-    if (!ecsi_name_copy(phase.name, desc->name)) return ECS_TOO_LARGE;
+    status = ecsi_name_copy(phase.name, desc->name);
+    if (status != ECS_OK) return status;
     status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
@@ -199,7 +200,8 @@ static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
     ECSI_CHECK(system->order_names != NULL);
     ECSI_CHECK(*count == 0);
     for (i = 0; i < ECS_ORDER_MAX && names[i] != NULL; i++) {
-        if (!ecsi_name_copy(system->order_names[base + i], names[i])) return ECS_TOO_LARGE;
+        ecs_status status = ecsi_name_copy(system->order_names[base + i], names[i]);
+        if (status != ECS_OK) return status;
         *count = i + 1;
     }
     return ECS_OK;
@@ -293,7 +295,8 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     ecs_status status;
     ECSI_REQUIRE(desc->interval_s >= 0.0f && desc->interval_s < 1e9f, ECS_INVALID);
     ECSI_CHECK(schedule->phases.count > 0);
-    if (!ecsi_name_copy(system->name, name)) return ECS_TOO_LARGE;
+    status = ecsi_name_copy(system->name, name);
+    if (status != ECS_OK) return status;
     system->desc = *desc;
     system->desc.system = NULL;
     system->desc.name = system->name;
@@ -372,11 +375,6 @@ static uint32_t ecsi_access_strength(uint32_t access)
     case ECS_ACCESS_LOOKUP: return 1;
     default: return 0;
     }
-}
-
-static bool ecsi_access_is_resource(uint32_t access)
-{
-    return access == ECS_ACCESS_RES_READ || access == ECS_ACCESS_RES_WRITE;
 }
 
 /* Whether two systems may not run at the same time; `component` says because of what, 0 for
@@ -938,7 +936,9 @@ static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
     if (system->fixed.step_s > 0) {
         steps = ecsi_fixed_steps(&system->fixed, dt);
         if (steps > 0 && desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
-        for (; steps > 0; steps--) ecsi_system_run(schedule, index, system->fixed.step_s);
+        for (; steps > 0 && !system->failed; steps--) {
+            ecsi_system_run(schedule, index, system->fixed.step_s);
+        }
         return;
     }
     system->ticks++;

@@ -111,6 +111,8 @@ typedef struct ecsi_storage {
     uint32_t chunk_count;
     size_t chunk_bytes_total;
     unsigned char *pool; /* fixed: chunks_max pieces of chunk_bytes */
+    ecsi_chunk *retired; /* replaced by a larger one; only its bytes count */
+    uint32_t retired_align;
 } ecsi_storage;
 
 /* Bytes that ecsi_keep may need for one table, and for each of its components. */
@@ -489,6 +491,21 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     return ECS_OK;
 }
 
+/* Keeps a replaced chunk until the next one is replaced: the values of the call that made the
+ * table grow may lie in it. */
+static void ecsi_chunk_retire(ecsi_storage *storage, ecsi_chunk *old, uint32_t align)
+{
+    ECSI_CHECK(!storage->memory->fixed);
+    ECSI_CHECK(old != storage->retired);
+    if (storage->retired != NULL) {
+        ecsi_release(storage->memory, storage->retired, storage->retired->bytes,
+                     storage->retired_align);
+    }
+    storage->chunk_bytes_total -= old == NULL ? 0 : old->bytes;
+    storage->retired = old;
+    storage->retired_align = align;
+}
+
 /* Replaces the only chunk by one of another capacity, with all its rows. */
 static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
 {
@@ -531,7 +548,7 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
     table->last = chunk;
     *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, chunk->id) = chunk;
     ecsi_getters_note(storage, chunk, true);
-    ecsi_chunk_memory_free(storage, old, table->align);
+    ecsi_chunk_retire(storage, old, table->align);
     return ECS_OK;
 }
 
@@ -1075,7 +1092,9 @@ static inline void ecsi_row_touch(const ecsi_storage *storage, const ecsi_record
 static size_t ecsi_storage_shrink(ecsi_storage *storage)
 {
     size_t before = storage->chunk_bytes_total;
+    size_t given = storage->retired == NULL ? 0 : storage->retired->bytes;
     uint32_t t;
+    if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
     for (t = 0; t < storage->tables.count; t++) {
         ecsi_table *table = ecsi_table_at(storage, t);
         uint32_t capacity = ECSI_FIRST_ROWS;
@@ -1092,7 +1111,8 @@ static size_t ecsi_storage_shrink(ecsi_storage *storage)
         ECSI_CHECK(table->row_count <= table->capacity || table->chunk_count > 1);
     }
     ECSI_CHECK(storage->chunk_bytes_total <= before);
-    return before - storage->chunk_bytes_total;
+    if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
+    return given + (before - storage->chunk_bytes_total);
 }
 
 static ecs_status ecsi_storage_create(ecsi_storage *storage)
@@ -1144,6 +1164,7 @@ static void ecsi_storage_destroy(ecsi_storage *storage)
         ecsi_table_trim(storage, table);
     }
     ECSI_CHECK(storage->chunk_count == 0);
+    if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
     for (i = 0; i < storage->getter_count; i++) {
         ecsi_release(memory, storage->getters[i].bases,
                      storage->getter_capacity[i] * sizeof(unsigned char *), 16);

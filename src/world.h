@@ -77,7 +77,7 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
-    ECSI_CHECK(d->queries_max >= d->systems_max);
+    ECSI_CHECK(d->systems_max > 0);
 }
 
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
@@ -153,8 +153,9 @@ static ecs_status ecsi_world_settle(ecs_world *world)
     for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
         ecsi_queue *queue = &world->own[world->own_current];
         ecs_status status;
-        if (queue->command_count == 0) return ECS_OK;
+        if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
         status = ecsi_flush_components(&world->flush);
+        if (status == ECS_OK) status = ecsi_flush_entities(&world->flush, queue->spawn_count);
         if (status != ECS_OK) return status;
         world->own_current ^= 1u;
         ECSI_CHECK(world->own[world->own_current].command_count == 0);
@@ -1027,16 +1028,18 @@ ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t
 
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter)
 {
-    ECSI_REQUIRE_VOID(world != NULL);
     ECSI_REQUIRE_VOID(iter != NULL);
+    ecsi_iter_start(iter, NULL, NULL, 0);
+    ECSI_REQUIRE_VOID(world != NULL);
     ecsi_iter_start(iter, ecsi_query_get(world, query), &world->locks, world->schedule.tick);
 }
 
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter)
 {
     const ecsi_query *q;
-    ECSI_REQUIRE_VOID(world != NULL);
     ECSI_REQUIRE_VOID(iter != NULL);
+    ecsi_iter_start(iter, NULL, NULL, 0);
+    ECSI_REQUIRE_VOID(world != NULL);
     q = ecsi_query_get(world, query);
     if (q != NULL && q->writes) {
         ECS_ASSERT(!q->writes);

@@ -645,15 +645,20 @@ TEST(command_required_component_that_goes_afterwards_is_gone)
                                          ecs_component_id(world, B)), ECS_OK);
     ecs_entity e = ecs_spawn(world);
     ecs_entity f = ecs_spawn_with(world, (B, {7}));
+    ecs_entity g = ecs_spawn(world);
     heard[0] = 0;
     ecs_cmd_set(cmd, e, B, {1});
     ecs_cmd_add(cmd, e, A);
     ecs_cmd_remove(cmd, e, B); /* the last word */
     ecs_cmd_remove(cmd, f, B);
     ecs_cmd_add(cmd, f, A); /* needs it after all: it stays */
+    ecs_cmd_add(cmd, g, A);
+    ecs_cmd_remove(cmd, g, B);
+    ecs_cmd_set(cmd, g, A, {3}); /* is there already: requires nothing again */
     CHECK_STATUS(ecs_flush(world), ECS_OK);
-    CHECK_STR(heard, "+A0 +A0");
+    CHECK_STR(heard, "+A0 +A0 +A3 =A3");
     CHECK(!ecs_has(world, e, B));
+    CHECK(!ecs_has(world, g, B));
     REQUIRE(ecs_get(world, f, B) != NULL);
     CHECK_EQ_I64(ecs_get(world, f, B)->number, 7);
     ecs_world_destroy(world);

@@ -159,13 +159,11 @@ TEST(hash_sees_the_order_of_rows)
 TEST(hash_sees_the_order_of_tables)
 {
     twins t = twins_make();
-    ecs_entity a = ecs_spawn_with(t.a, (Marked));
+    ecs_spawn_with(t.a, (Marked));
     ecs_spawn_with(t.a, (Raw, {1, 2}));
-    ecs_despawn(t.a, a);
-    ecs_entity b = ecs_spawn(t.b); /* {} is there from the beginning */
+    ecs_entity b = ecs_spawn(t.b); /* the same in the end, but {Raw} is older than {Marked} */
     ecs_spawn_with(t.b, (Raw, {1, 2}));
     ecs_add(t.b, b, Marked);
-    ecs_despawn(t.b, b);
     CHECK_EQ_U64(ecs_entity_count(t.a), ecs_entity_count(t.b));
     CHECK_DIFFERENT(t);
     twins_end(&t);

@@ -870,6 +870,33 @@ TEST(hook_notice_failed_calls_tell_nothing)
     ecs_world_destroy(world);
 }
 
+/* Rows move for many reasons; components that stay hear nothing of it. */
+TEST(hook_notice_moves_tell_nothing)
+{
+    ecs_world *world = world_with_notices();
+    ecs_entity first = ecs_spawn_with(world, (Plain, {1}), (Marked));
+    ecs_entity second = ecs_spawn_with(world, (Plain, {2}), (Marked));
+    notice_log[0] = 0;
+    CHECK_STATUS(ecs_add(world, first, Taken), ECS_OK);
+    check_notices("add(Taken)");
+    CHECK_STATUS(ecs_remove(world, first, Taken), ECS_OK);
+    check_notices("remove(Taken) destroy(Taken)");
+    CHECK_STATUS(ecs_add(world, second, Echo), ECS_OK);
+    (void)ecs_shrink(world);
+    check_notices("");
+    CHECK_STATUS(ecs_cmd_add(ecs_world_commands(world), first, Echo), ECS_OK);
+    CHECK_STATUS(ecs_cmd_remove(ecs_world_commands(world), second, Echo), ECS_OK);
+    CHECK_STATUS(ecs_flush(world), ECS_OK);
+    check_notices("");
+    CHECK_STATUS(ecs_remove(world, first, Plain), ECS_OK);
+    check_notices("remove(Plain) destroy(Plain)");
+    for (uint32_t i = 0; i < 100; i++) (void)ecs_spawn_with(world, (Echo), (Plain));
+    CHECK_EQ_U64(notice_count("add(Plain)"), 100);
+    CHECK_EQ_U64(notice_count("("), 100);
+    notice_log[0] = 0;
+    ecs_world_destroy(world);
+}
+
 TEST(hook_notice_flush_removes_then_adds_then_sets)
 {
     ecs_world *world = world_with_notices();

@@ -602,7 +602,7 @@ TEST(storage_shrink_of_empty_world_is_harmless)
 
 /* ---- many tables ---- */
 
-enum { BITS = 12 };
+enum { BITS = 15 };
 
 /* Entity i has component b if bit b of its shape is set; its value is 100 * shape + b. */
 static void check_shapes(uint32_t shape_count, uint32_t entities_each)
@@ -654,6 +654,11 @@ TEST(storage_26_tables_keep_values)
 TEST(storage_3000_tables_keep_values)
 {
     check_shapes(3000, 3);
+}
+
+TEST(storage_30000_tables_keep_values)
+{
+    check_shapes(30000, 1);
 }
 
 TEST(storage_3000_tables_stay_small)
