@@ -5454,7 +5454,7 @@ typedef struct ecsi_touch {
 /* Several commands on one component of one entity, folded. */
 typedef struct ecsi_fold {
     uint32_t component;
-    uint32_t order; /* of the last command on it: what comes last has the last word */
+    uint32_t order; /* when it became present, or was last removed: later ones have their way */
     bool present;
     void *payload; /* the last value, or NULL */
 } ecsi_fold;
@@ -6162,6 +6162,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
         *index = flush->folds.count;
         fold->component = command->component;
         fold->payload = NULL;
+        fold->present = false;
     }
     fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, *index - 1);
     if (fold->payload != NULL && command->kind != ECSI_COMMAND_ADD) {
@@ -6169,8 +6170,10 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
                             1);
         fold->payload = NULL;
     }
+    if (command->kind == ECSI_COMMAND_REMOVE || !fold->present) {
+        fold->order = ++flush->fold_order;
+    }
     fold->present = command->kind != ECSI_COMMAND_REMOVE;
-    fold->order = ++flush->fold_order;
     if (command->kind == ECSI_COMMAND_SET) fold->payload = ecsi_command_payload(command);
     *mark = fold->payload != NULL;
     flush->applied++;
