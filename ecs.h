@@ -3816,9 +3816,12 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
 /* Moves one plain value of the usual sizes without a call. */
 static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
 {
+    if (ECSI_LIKELY(bytes == 8)) {
+        memcpy(to, from, 8);
+        return;
+    }
     switch (bytes) {
     case 4: memcpy(to, from, 4); break;
-    case 8: memcpy(to, from, 8); break;
     case 12: memcpy(to, from, 12); break;
     case 16: memcpy(to, from, 16); break;
     case 32: memcpy(to, from, 32); break;
@@ -3871,8 +3874,13 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
         ecsi_chunk_entities(chunk)[row] = moved;
         for (i = 0; i < table->column_count; i++) {
             const ecsi_column *column = &table->columns[i];
-            ecsi_column_move(storage, column, ecsi_chunk_value(chunk, column, row),
-                             ecsi_chunk_value(last, column, last_row));
+            void *to = ecsi_chunk_value(chunk, column, row);
+            void *from = ecsi_chunk_value(last, column, last_row);
+            if (ECSI_UNLIKELY(table->lifecycle)) {
+                ecsi_column_move(storage, column, to, from);
+            } else {
+                ecsi_bytes_move(to, from, column->bytes);
+            }
         }
         ecsi_record_place(storage->entities, record, chunk->id, row);
         *ecsi_chunk_row_tick(chunk, row) = *storage->tick;
@@ -4235,7 +4243,8 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ECSI_CHECK(record->place != 0);
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
     if (status == ECS_OK && from != NULL) {
-        ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
+        ecsi_table *to = ecsi_record_table(storage, record);
+        if (ECSI_UNLIKELY(to->notify)) ecsi_notify_added(storage, entity, record, from, to);
     }
     return status;
 }
@@ -4279,7 +4288,7 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     if (status == ECS_OK) status = ecsi_row_reserve(storage, to);
     if (status != ECS_OK) return status;
     ECSI_CHECK(to != table);
-    ecsi_notify_removed(storage, entity, record, table, to);
+    if (ECSI_UNLIKELY(table->notify)) ecsi_notify_removed(storage, entity, record, table, to);
     ecsi_row_move(storage, entity, record, to, ecsi_raw_none);
     return ECS_OK;
 }
@@ -4543,6 +4552,59 @@ static void ecsi_edit_bulk_notify(ecsi_editor *editor, const ecs_value *values,
     ECSI_CHECK(left == 0);
 }
 
+/* Copies `count` rows that follow each other to the end of another table's last chunk, which
+ * has room: plain values only. The old rows are left as they are; ecsi_table_leave ends them. */
+static void ecsi_rows_copy(ecsi_storage *storage, ecsi_chunk *old, uint32_t old_row,
+                           uint32_t count, ecsi_table *to)
+{
+    const ecsi_table *from = old->table;
+    ecsi_chunk *chunk = to->last;
+    uint32_t row = chunk->count;
+    const ecs_entity *entities = ecsi_chunk_entities(old) + old_row;
+    uint32_t a = 0;
+    uint32_t b;
+    uint32_t i;
+    ECSI_CHECK(count <= chunk->capacity - row);
+    ECSI_CHECK(!from->lifecycle && !to->lifecycle);
+    memcpy(ecsi_chunk_entities(chunk) + row, entities, count * sizeof *entities);
+    for (b = 0; b < to->column_count; b++) {
+        const ecsi_column *column = &to->columns[b];
+        void *value = ecsi_chunk_value(chunk, column, row);
+        while (a < from->column_count && from->columns[a].component < column->component) a++;
+        if (a < from->column_count && from->columns[a].component == column->component) {
+            memcpy(value, ecsi_chunk_value(old, &from->columns[a], old_row),
+                   (size_t)count * column->bytes);
+        } else {
+            memset(value, 0, (size_t)count * column->bytes);
+        }
+    }
+    for (i = 0; i < count; i++) {
+        ecsi_record_place(storage->entities,
+                          ecsi_entities_record(storage->entities, ecs_index(entities[i])),
+                          chunk->id, row + i);
+    }
+    for (i = row >> to->block_shift; i <= (row + count - 1) >> to->block_shift; i++) {
+        ecsi_chunk_ticks(chunk)[i] = *storage->tick;
+    }
+    chunk->count = row + count;
+    to->row_count += count;
+}
+
+/* All rows of a table have gone elsewhere: it is empty, and keeps its first chunk. */
+static void ecsi_table_leave(ecsi_storage *storage, ecsi_table *table)
+{
+    ecsi_chunk *chunk;
+    for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
+        ECSI_CHECK(table->row_count >= chunk->count);
+        table->row_count -= chunk->count;
+        chunk->count = 0;
+    }
+    ECSI_CHECK(table->row_count == 0);
+    if (table->first == NULL) return;
+    if (table->last->next != NULL) ecsi_chunk_free(storage, table->last->next);
+    while (table->last != table->first) ecsi_chunk_free(storage, table->last);
+}
+
 /* Despawns all rows of a table, in order. */
 static void ecsi_edit_clear(ecsi_storage *storage, ecsi_table *table)
 {
@@ -4560,14 +4622,9 @@ static void ecsi_edit_clear(ecsi_storage *storage, ecsi_table *table)
         for (row = 0; row < chunk->count; row++) {
             ecsi_entities_give(storage->entities, ecs_index(ecsi_chunk_entities(chunk)[row]));
         }
-        ECSI_CHECK(table->row_count >= chunk->count);
-        table->row_count -= chunk->count;
-        chunk->count = 0;
     }
+    ecsi_table_leave(storage, table);
     ECSI_CHECK(table->row_count == 0);
-    if (table->first == NULL) return;
-    if (table->last->next != NULL) ecsi_chunk_free(storage, table->last->next);
-    while (table->last != table->first) ecsi_chunk_free(storage, table->last);
 }
 
 /* A copy of an entity. ECS_UNSUPPORTED: a value that can be ended but not copied. */
@@ -6394,15 +6451,108 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
     }
 }
 
+/* The place of the entity of a touch. */
+static inline ecsi_record *ecsi_touch_record(const ecsi_flush *flush, uint32_t at)
+{
+    const ecsi_touch *touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, at);
+    return ecsi_entities_record(flush->storage->entities, touch->index);
+}
+
+/* How many touches from `at` on are the same single command on entities of one table. */
+static uint32_t ecsi_flush_alike(const ecsi_flush *flush, uint32_t at, uint32_t count,
+                                 const ecsi_table *table)
+{
+    const ecsi_storage *storage = flush->storage;
+    const ecsi_command *like = ECSI_VEC_AT(ecsi_touch, &flush->touches, at)->first;
+    uint32_t i;
+    ECSI_CHECK(like->next == NULL);
+    for (i = 0; i < count; i++) {
+        const ecsi_command *command = ECSI_VEC_AT(ecsi_touch, &flush->touches, at + i)->first;
+        const ecsi_record *record = ecsi_touch_record(flush, at + i);
+        if (command->kind != like->kind || command->component != like->component) break;
+        if (command->next != NULL || record->place == 0) break;
+        if (ecsi_record_chunk_at(storage, record)->table != table) break;
+    }
+    ECSI_CHECK(i > 0);
+    return i;
+}
+
+/* Moves the `count` rows of a table, which are all it has, in order of touch. */
+static void ecsi_flush_rows(ecsi_flush *flush, uint32_t at, uint32_t count, ecsi_table *from,
+                            ecsi_table *to)
+{
+    ecsi_storage *storage = flush->storage;
+    uint32_t i = 0;
+    ECSI_CHECK(from->row_count == count);
+    while (i < count) {
+        const ecsi_record *record = ecsi_touch_record(flush, at + i);
+        ecsi_chunk *old = ecsi_record_chunk_at(storage, record);
+        uint32_t row = ecsi_record_row(storage->entities, record);
+        uint32_t room = to->last->capacity - to->last->count;
+        uint32_t max = ecsi_min_u32(ecsi_min_u32(count - i, old->count - row), room);
+        uint32_t n = 1;
+        if (max == 0) {
+            ECSI_CHECK(to->last->next != NULL);
+            to->last = to->last->next;
+            continue;
+        }
+        while (n < max && ecsi_touch_record(flush, at + i + n)->place == record->place + n) n++;
+        ecsi_rows_copy(storage, old, row, n, to);
+        i += n;
+    }
+    ecsi_table_leave(storage, from);
+    for (i = 0; i < count; i++) {
+        const ecsi_touch *touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, at + i);
+        *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch->index) = 0;
+    }
+    flush->applied += count;
+}
+
+/* Tries to apply the same add or remove to a whole table at once: what a system that touches
+ * every row of a table records. The result is that of one by one: rows arrive in order of
+ * touch and none is left behind. Answers how many touches were applied, 0 for none; `looked`
+ * is how many were looked at. */
+static uint32_t ecsi_flush_whole(ecsi_flush *flush, uint32_t at, uint32_t left,
+                                 uint32_t *looked)
+{
+    ecsi_storage *storage = flush->storage;
+    const ecsi_command *command = ECSI_VEC_AT(ecsi_touch, &flush->touches, at)->first;
+    bool remove = command->kind == ECSI_COMMAND_REMOVE;
+    ecsi_table *from = ecsi_record_table(storage, ecsi_touch_record(flush, at));
+    ecsi_table *to;
+    *looked = 1;
+    if (command->next != NULL || (command->kind != ECSI_COMMAND_ADD && !remove)) return 0;
+    if (from->row_count > left || from->lifecycle || from->notify) return 0;
+    if ((ecsi_table_find(from, command->component) != NULL) != remove) return 0;
+    *looked = ecsi_flush_alike(flush, at, from->row_count, from);
+    if (*looked < from->row_count) return 0;
+    if (ecsi_table_edge(storage, from, command->component, remove, &to) != ECS_OK) return 0;
+    if (to->lifecycle || to->notify) return 0;
+    if (ecsi_table_reserve(storage, to, *looked) != ECS_OK) return 0;
+    ECSI_CHECK(to != from);
+    ecsi_flush_rows(flush, at, *looked, from, to);
+    return *looked;
+}
+
 /* Applies all chains that were collected. */
 static void ecsi_flush_apply(ecsi_flush *flush)
 {
     ecsi_entities *entities = flush->storage->entities;
     uint32_t count = flush->touches.count;
+    uint32_t look_again = 0; /* where it is worth looking for a whole table again */
+    uint32_t looked = 0;
     uint32_t i;
-    flush->touches.count = 0;
     ECSI_CHECK(count <= flush->touches.capacity);
     for (i = 0; i < count; i++) {
+        uint32_t done = 0;
+        if (i >= look_again && ecsi_touch_record(flush, i)->place != 0) {
+            done = ecsi_flush_whole(flush, i, count - i, &looked);
+            look_again = i + looked;
+        }
+        if (done > 0) {
+            i += done - 1;
+            continue;
+        }
         /* A copy: what hooks record may move the list. */
         ecsi_touch touch = *ECSI_VEC_AT(ecsi_touch, &flush->touches, i);
         ecsi_record *record = ecsi_entities_record(entities, touch.index);
@@ -6413,6 +6563,8 @@ static void ecsi_flush_apply(ecsi_flush *flush)
             ecsi_flush_chain(flush, &touch);
         }
     }
+    ECSI_CHECK(flush->touches.count == count);
+    flush->touches.count = 0;
 }
 
 /* ---- Pass 2: chains ----------------------------------------------------------------- */

@@ -1060,15 +1060,108 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
     }
 }
 
+/* The place of the entity of a touch. */
+static inline ecsi_record *ecsi_touch_record(const ecsi_flush *flush, uint32_t at)
+{
+    const ecsi_touch *touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, at);
+    return ecsi_entities_record(flush->storage->entities, touch->index);
+}
+
+/* How many touches from `at` on are the same single command on entities of one table. */
+static uint32_t ecsi_flush_alike(const ecsi_flush *flush, uint32_t at, uint32_t count,
+                                 const ecsi_table *table)
+{
+    const ecsi_storage *storage = flush->storage;
+    const ecsi_command *like = ECSI_VEC_AT(ecsi_touch, &flush->touches, at)->first;
+    uint32_t i;
+    ECSI_CHECK(like->next == NULL);
+    for (i = 0; i < count; i++) {
+        const ecsi_command *command = ECSI_VEC_AT(ecsi_touch, &flush->touches, at + i)->first;
+        const ecsi_record *record = ecsi_touch_record(flush, at + i);
+        if (command->kind != like->kind || command->component != like->component) break;
+        if (command->next != NULL || record->place == 0) break;
+        if (ecsi_record_chunk_at(storage, record)->table != table) break;
+    }
+    ECSI_CHECK(i > 0);
+    return i;
+}
+
+/* Moves the `count` rows of a table, which are all it has, in order of touch. */
+static void ecsi_flush_rows(ecsi_flush *flush, uint32_t at, uint32_t count, ecsi_table *from,
+                            ecsi_table *to)
+{
+    ecsi_storage *storage = flush->storage;
+    uint32_t i = 0;
+    ECSI_CHECK(from->row_count == count);
+    while (i < count) {
+        const ecsi_record *record = ecsi_touch_record(flush, at + i);
+        ecsi_chunk *old = ecsi_record_chunk_at(storage, record);
+        uint32_t row = ecsi_record_row(storage->entities, record);
+        uint32_t room = to->last->capacity - to->last->count;
+        uint32_t max = ecsi_min_u32(ecsi_min_u32(count - i, old->count - row), room);
+        uint32_t n = 1;
+        if (max == 0) {
+            ECSI_CHECK(to->last->next != NULL);
+            to->last = to->last->next;
+            continue;
+        }
+        while (n < max && ecsi_touch_record(flush, at + i + n)->place == record->place + n) n++;
+        ecsi_rows_copy(storage, old, row, n, to);
+        i += n;
+    }
+    ecsi_table_leave(storage, from);
+    for (i = 0; i < count; i++) {
+        const ecsi_touch *touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, at + i);
+        *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch->index) = 0;
+    }
+    flush->applied += count;
+}
+
+/* Tries to apply the same add or remove to a whole table at once: what a system that touches
+ * every row of a table records. The result is that of one by one: rows arrive in order of
+ * touch and none is left behind. Answers how many touches were applied, 0 for none; `looked`
+ * is how many were looked at. */
+static uint32_t ecsi_flush_whole(ecsi_flush *flush, uint32_t at, uint32_t left,
+                                 uint32_t *looked)
+{
+    ecsi_storage *storage = flush->storage;
+    const ecsi_command *command = ECSI_VEC_AT(ecsi_touch, &flush->touches, at)->first;
+    bool remove = command->kind == ECSI_COMMAND_REMOVE;
+    ecsi_table *from = ecsi_record_table(storage, ecsi_touch_record(flush, at));
+    ecsi_table *to;
+    *looked = 1;
+    if (command->next != NULL || (command->kind != ECSI_COMMAND_ADD && !remove)) return 0;
+    if (from->row_count > left || from->lifecycle || from->notify) return 0;
+    if ((ecsi_table_find(from, command->component) != NULL) != remove) return 0;
+    *looked = ecsi_flush_alike(flush, at, from->row_count, from);
+    if (*looked < from->row_count) return 0;
+    if (ecsi_table_edge(storage, from, command->component, remove, &to) != ECS_OK) return 0;
+    if (to->lifecycle || to->notify) return 0;
+    if (ecsi_table_reserve(storage, to, *looked) != ECS_OK) return 0;
+    ECSI_CHECK(to != from);
+    ecsi_flush_rows(flush, at, *looked, from, to);
+    return *looked;
+}
+
 /* Applies all chains that were collected. */
 static void ecsi_flush_apply(ecsi_flush *flush)
 {
     ecsi_entities *entities = flush->storage->entities;
     uint32_t count = flush->touches.count;
+    uint32_t look_again = 0; /* where it is worth looking for a whole table again */
+    uint32_t looked = 0;
     uint32_t i;
-    flush->touches.count = 0;
     ECSI_CHECK(count <= flush->touches.capacity);
     for (i = 0; i < count; i++) {
+        uint32_t done = 0;
+        if (i >= look_again && ecsi_touch_record(flush, i)->place != 0) {
+            done = ecsi_flush_whole(flush, i, count - i, &looked);
+            look_again = i + looked;
+        }
+        if (done > 0) {
+            i += done - 1;
+            continue;
+        }
         /* A copy: what hooks record may move the list. */
         ecsi_touch touch = *ECSI_VEC_AT(ecsi_touch, &flush->touches, i);
         ecsi_record *record = ecsi_entities_record(entities, touch.index);
@@ -1079,6 +1172,8 @@ static void ecsi_flush_apply(ecsi_flush *flush)
             ecsi_flush_chain(flush, &touch);
         }
     }
+    ECSI_CHECK(flush->touches.count == count);
+    flush->touches.count = 0;
 }
 
 /* ---- Pass 2: chains ----------------------------------------------------------------- */

@@ -127,7 +127,8 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ECSI_CHECK(record->place != 0);
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
     if (status == ECS_OK && from != NULL) {
-        ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
+        ecsi_table *to = ecsi_record_table(storage, record);
+        if (ECSI_UNLIKELY(to->notify)) ecsi_notify_added(storage, entity, record, from, to);
     }
     return status;
 }
@@ -171,7 +172,7 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     if (status == ECS_OK) status = ecsi_row_reserve(storage, to);
     if (status != ECS_OK) return status;
     ECSI_CHECK(to != table);
-    ecsi_notify_removed(storage, entity, record, table, to);
+    if (ECSI_UNLIKELY(table->notify)) ecsi_notify_removed(storage, entity, record, table, to);
     ecsi_row_move(storage, entity, record, to, ecsi_raw_none);
     return ECS_OK;
 }
@@ -435,6 +436,59 @@ static void ecsi_edit_bulk_notify(ecsi_editor *editor, const ecs_value *values,
     ECSI_CHECK(left == 0);
 }
 
+/* Copies `count` rows that follow each other to the end of another table's last chunk, which
+ * has room: plain values only. The old rows are left as they are; ecsi_table_leave ends them. */
+static void ecsi_rows_copy(ecsi_storage *storage, ecsi_chunk *old, uint32_t old_row,
+                           uint32_t count, ecsi_table *to)
+{
+    const ecsi_table *from = old->table;
+    ecsi_chunk *chunk = to->last;
+    uint32_t row = chunk->count;
+    const ecs_entity *entities = ecsi_chunk_entities(old) + old_row;
+    uint32_t a = 0;
+    uint32_t b;
+    uint32_t i;
+    ECSI_CHECK(count <= chunk->capacity - row);
+    ECSI_CHECK(!from->lifecycle && !to->lifecycle);
+    memcpy(ecsi_chunk_entities(chunk) + row, entities, count * sizeof *entities);
+    for (b = 0; b < to->column_count; b++) {
+        const ecsi_column *column = &to->columns[b];
+        void *value = ecsi_chunk_value(chunk, column, row);
+        while (a < from->column_count && from->columns[a].component < column->component) a++;
+        if (a < from->column_count && from->columns[a].component == column->component) {
+            memcpy(value, ecsi_chunk_value(old, &from->columns[a], old_row),
+                   (size_t)count * column->bytes);
+        } else {
+            memset(value, 0, (size_t)count * column->bytes);
+        }
+    }
+    for (i = 0; i < count; i++) {
+        ecsi_record_place(storage->entities,
+                          ecsi_entities_record(storage->entities, ecs_index(entities[i])),
+                          chunk->id, row + i);
+    }
+    for (i = row >> to->block_shift; i <= (row + count - 1) >> to->block_shift; i++) {
+        ecsi_chunk_ticks(chunk)[i] = *storage->tick;
+    }
+    chunk->count = row + count;
+    to->row_count += count;
+}
+
+/* All rows of a table have gone elsewhere: it is empty, and keeps its first chunk. */
+static void ecsi_table_leave(ecsi_storage *storage, ecsi_table *table)
+{
+    ecsi_chunk *chunk;
+    for (chunk = table->first; chunk != NULL; chunk = chunk->next) {
+        ECSI_CHECK(table->row_count >= chunk->count);
+        table->row_count -= chunk->count;
+        chunk->count = 0;
+    }
+    ECSI_CHECK(table->row_count == 0);
+    if (table->first == NULL) return;
+    if (table->last->next != NULL) ecsi_chunk_free(storage, table->last->next);
+    while (table->last != table->first) ecsi_chunk_free(storage, table->last);
+}
+
 /* Despawns all rows of a table, in order. */
 static void ecsi_edit_clear(ecsi_storage *storage, ecsi_table *table)
 {
@@ -452,14 +506,9 @@ static void ecsi_edit_clear(ecsi_storage *storage, ecsi_table *table)
         for (row = 0; row < chunk->count; row++) {
             ecsi_entities_give(storage->entities, ecs_index(ecsi_chunk_entities(chunk)[row]));
         }
-        ECSI_CHECK(table->row_count >= chunk->count);
-        table->row_count -= chunk->count;
-        chunk->count = 0;
     }
+    ecsi_table_leave(storage, table);
     ECSI_CHECK(table->row_count == 0);
-    if (table->first == NULL) return;
-    if (table->last->next != NULL) ecsi_chunk_free(storage, table->last->next);
-    while (table->last != table->first) ecsi_chunk_free(storage, table->last);
 }
 
 /* A copy of an entity. ECS_UNSUPPORTED: a value that can be ended but not copied. */

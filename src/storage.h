@@ -889,9 +889,12 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
 /* Moves one plain value of the usual sizes without a call. */
 static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
 {
+    if (ECSI_LIKELY(bytes == 8)) {
+        memcpy(to, from, 8);
+        return;
+    }
     switch (bytes) {
     case 4: memcpy(to, from, 4); break;
-    case 8: memcpy(to, from, 8); break;
     case 12: memcpy(to, from, 12); break;
     case 16: memcpy(to, from, 16); break;
     case 32: memcpy(to, from, 32); break;
@@ -944,8 +947,13 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
         ecsi_chunk_entities(chunk)[row] = moved;
         for (i = 0; i < table->column_count; i++) {
             const ecsi_column *column = &table->columns[i];
-            ecsi_column_move(storage, column, ecsi_chunk_value(chunk, column, row),
-                             ecsi_chunk_value(last, column, last_row));
+            void *to = ecsi_chunk_value(chunk, column, row);
+            void *from = ecsi_chunk_value(last, column, last_row);
+            if (ECSI_UNLIKELY(table->lifecycle)) {
+                ecsi_column_move(storage, column, to, from);
+            } else {
+                ecsi_bytes_move(to, from, column->bytes);
+            }
         }
         ecsi_record_place(storage->entities, record, chunk->id, row);
         *ecsi_chunk_row_tick(chunk, row) = *storage->tick;

@@ -1132,11 +1132,31 @@ static void flood_add(ecs_world *world, ecs_entity entity, void *value, void *us
     }
 }
 
+static void *no_resize_alloc(size_t bytes, size_t align, void *user)
+{
+    void *memory = NULL;
+    (void)user;
+    if (posix_memalign(&memory, align < 64 ? 64 : align, bytes) != 0) return NULL;
+    memset(memory, 0xa5, bytes);
+    return memory;
+}
+
+static void no_resize_release(void *memory, size_t bytes, size_t align, void *user)
+{
+    (void)align;
+    (void)user;
+    memset(memory, 0x5a, bytes);
+    free(memory);
+}
+
 /* Recording makes lists grow; those of the flush that runs must not suffer. */
-TEST(command_of_a_hook_may_be_many)
+static void flood(const ecs_allocator *allocator)
 {
     ecs_hooks hooks = {NULL, NULL, NULL, NULL, flood_add, NULL, NULL, NULL, NULL};
-    ecs_world *world = ecs_world_create(NULL);
+    ecs_world_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = allocator;
+    ecs_world *world = ecs_world_create(&desc);
     set_hooks(world, ecs_type_of(A), hooks);
     ecs_entity e[8];
     for (int i = 0; i < 8; i++) e[i] = ecs_spawn(world);
@@ -1153,6 +1173,17 @@ TEST(command_of_a_hook_may_be_many)
     }
     CHECK_EQ_U64(ecs_entity_count(world), 16 + 16000);
     ecs_world_destroy(world);
+}
+
+TEST(command_of_a_hook_may_be_many)
+{
+    flood(NULL);
+}
+
+TEST(command_of_a_hook_may_be_many_without_resize)
+{
+    ecs_allocator allocator = {no_resize_alloc, NULL, no_resize_release, NULL};
+    flood(&allocator);
 }
 
 ECS_SYSTEM(add_a, WITH(Marked))

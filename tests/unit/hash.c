@@ -148,10 +148,10 @@ TEST(hash_sees_the_order_of_rows)
     ecs_remove(t.b, t.e[0], A);
     ecs_remove(t.b, t.e[2], A);
     CHECK_SAME(t);
-    ecs_set(t.a, t.e[0], A, {0});
-    ecs_set(t.a, t.e[2], A, {2});
-    ecs_set(t.b, t.e[2], A, {2});
-    ecs_set(t.b, t.e[0], A, {0});
+    ecs_set(t.a, t.e[0], A, {5}); /* equal values: only the handles tell */
+    ecs_set(t.a, t.e[2], A, {5});
+    ecs_set(t.b, t.e[2], A, {5});
+    ecs_set(t.b, t.e[0], A, {5});
     CHECK_DIFFERENT(t);
     twins_end(&t);
 }
@@ -192,8 +192,19 @@ TEST(hash_sees_events_and_readers)
     CHECK_DIFFERENT(t); /* the cursor */
     ecs_event_read(t.b, t.reader_b);
     CHECK_SAME(t);
-    ecs_event_reader_open(t.a, Hit);
+    ecs_event_reader slow_a = ecs_event_reader_open(t.a, Hit);
     CHECK_DIFFERENT(t);
+    ecs_event_reader slow_b = ecs_event_reader_open(t.b, Hit);
+    ecs_event_send(t.a, Hit, {9});
+    ecs_event_send(t.b, Hit, {9});
+    CHECK_SAME(t);
+    CHECK_EQ_U64(ecs_event_read(t.a, t.reader_a).count, 1); /* the other still wants it */
+    CHECK_DIFFERENT(t);
+    CHECK_EQ_U64(ecs_event_read(t.b, slow_b).count, 1); /* as many, but not the same reader */
+    CHECK_DIFFERENT(t);
+    CHECK_EQ_U64(ecs_event_read(t.a, slow_a).count, 1);
+    CHECK_EQ_U64(ecs_event_read(t.b, t.reader_b).count, 1);
+    CHECK_SAME(t);
     twins_end(&t);
 }
 
