@@ -967,7 +967,8 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
  * every tick. Covers handles, generations, free list, table and row order, values (by
  * field where members are listed, else their bytes), resources, events and readers,
  * change ticks, accumulators and intervals. Addresses, padding and capacities are not in
- * it; the order in which types were registered is, and so is the length of row blocks. Equal between compilers under the flags of docs/determinism.md. O(everything). */
+ * it; the order in which types were registered is, and so is the length of row blocks.
+ * Equal between compilers under the flags of docs/determinism.md. O(everything). */
 ECS_API uint64_t ecs_world_hash(const ecs_world *world);
 #endif
 
@@ -1804,6 +1805,7 @@ static inline uint32_t ecsi_round_up_power(uint32_t n)
     uint32_t power = 1;
     ECSI_CHECK(n <= 0x80000000u);
     while (power < n) power *= 2u;
+    ECSI_CHECK(ecsi_is_power_of_two(power));
     return power;
 }
 
@@ -1824,6 +1826,7 @@ static inline uint64_t ecsi_load_le(const unsigned char *bytes, size_t count)
     uint64_t word = 0;
     size_t i;
     ECSI_CHECK(count <= 8);
+    ECSI_CHECK(bytes != NULL || count == 0);
     for (i = 0; i < count; i++) word |= (uint64_t)bytes[i] << (8 * i);
     return word;
 }
@@ -1846,6 +1849,7 @@ static uint64_t ecsi_hash_bytes(uint64_t h, const void *data, size_t bytes)
     }
     for (i = 0; i < 4; i++) h = ecsi_mix(h, lane[i]);
     for (; left >= 8; left -= 8, p += 8) h = ecsi_mix(h, ecsi_load_le(p, 8));
+    ECSI_CHECK(left < 8);
     h = ecsi_mix(h, ecsi_load_le(p, left));
     return ecsi_mix(h, (uint64_t)bytes);
 }
@@ -1880,6 +1884,7 @@ static ecs_status ecsi_name_copy(char *to, const char *from)
     if (bytes == 1) return ECS_INVALID;
     if (bytes > ECS_NAME_BYTES_MAX) return ECS_TOO_LARGE;
     memcpy(to, from, bytes);
+    ECSI_CHECK(to[bytes - 1] == 0);
     return ECS_OK;
 }
 
@@ -1906,6 +1911,7 @@ ECSI_PRINTF(2, 3) static void ecsi_print(ecsi_text *t, const char *format, ...)
     int count;
     ECSI_CHECK(t != NULL);
     ECSI_CHECK(format != NULL);
+    ECSI_CHECK(t->room == 0 || t->at != NULL);
     va_start(arguments, format);
     count = vsnprintf(t->room > 0 ? t->at : NULL, t->room, format, arguments);
     va_end(arguments);
@@ -1918,6 +1924,7 @@ ECSI_PRINTF(2, 3) static void ecsi_print(ecsi_text *t, const char *format, ...)
         t->at += t->room - 1;
         t->room = 1;
     }
+    ECSI_CHECK(t->room == 0 || *t->at == 0);
 }
 
 /* ---- Log ----------------------------------------------------------------------- */
@@ -1950,6 +1957,8 @@ ECSI_PRINTF(3, 4) static void ecsi_log_print(const ecsi_log *log, ecs_log_level 
     va_list arguments;
     ECSI_CHECK(log != NULL);
     ECSI_CHECK(format != NULL);
+    ECSI_CHECK(log->write != NULL);
+    ECSI_CHECK((unsigned)level < 3u);
     va_start(arguments, format);
     if (vsnprintf(line, sizeof line, format, arguments) < 0) line[0] = 0;
     va_end(arguments);
@@ -2003,6 +2012,7 @@ static void *ecsi_large_alloc(size_t bytes)
 {
     void *memory = ECSI_HUGE_PAGES ? ecsi_aligned_alloc(bytes, ECSI_HUGE_BYTES) : malloc(bytes);
     ECSI_CHECK(bytes >= ECSI_HUGE_BYTES);
+    ECSI_CHECK(!ECSI_HUGE_PAGES || (uintptr_t)memory % ECSI_HUGE_BYTES == 0);
     if (memory != NULL) ecsi_huge_pages(memory, bytes);
     return memory;
 }
@@ -2023,6 +2033,7 @@ static void *ecsi_default_resize(void *memory, size_t old_bytes, size_t new_byte
     void *moved;
     (void)user;
     ECSI_CHECK(memory != NULL);
+    ECSI_CHECK(old_bytes > 0);
     ECSI_CHECK(new_bytes > 0);
     if (new_bytes < ECSI_HUGE_BYTES || new_bytes < old_bytes) return realloc(memory, new_bytes);
     moved = ecsi_large_alloc(new_bytes);
@@ -2037,6 +2048,8 @@ static void ecsi_default_release(void *memory, size_t bytes, size_t align, void 
     (void)bytes;
     (void)user;
     ECSI_CHECK(memory != NULL);
+    ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(align));
     if (align <= ECSI_MALLOC_ALIGN) {
         free(memory);
     } else {
@@ -2071,6 +2084,8 @@ static void *ecsi_alloc(ecsi_memory *memory, size_t bytes, size_t align)
             memory->block_used = ecsi_align_up(memory->block_used, 64) + (align - 64) + bytes;
             return NULL;
         }
+        ECSI_CHECK(memory->block != NULL);
+        ECSI_CHECK(memory->block_used <= memory->block_bytes);
         at = ecsi_align_up((size_t)(uintptr_t)memory->block + memory->block_used, align) -
              (size_t)(uintptr_t)memory->block;
         if (at + bytes > memory->block_bytes) return NULL;
@@ -2079,6 +2094,7 @@ static void *ecsi_alloc(ecsi_memory *memory, size_t bytes, size_t align)
     }
     piece = memory->allocator.alloc(bytes, align, memory->allocator.user);
     if (piece != NULL) memory->bytes_allocated += bytes;
+    ECSI_CHECK((uintptr_t)piece % align == 0);
     return piece;
 }
 
@@ -2111,6 +2127,8 @@ static ecs_status ecsi_vec_resize(ecsi_memory *memory, ecsi_vec *vec, uint32_t c
     size_t bytes = capacity * item_bytes;
     void *data;
     ECSI_CHECK(item_bytes > 0);
+    ECSI_CHECK(vec->count <= vec->capacity);
+    ECSI_CHECK(vec->data != NULL || vec->capacity == 0);
     ECSI_CHECK(capacity >= vec->count);
     if (capacity == vec->capacity) return ECS_OK;
     if (bytes / item_bytes != capacity) return ECS_NO_MEMORY;
@@ -2139,6 +2157,7 @@ static ecs_status ecsi_vec_reserve(ecsi_memory *memory, ecsi_vec *vec, uint32_t 
     if (need > max || memory->fixed) return ECS_FULL;
     capacity = ecsi_max_u32(vec->capacity, 4);
     while (capacity < need) capacity = capacity > max / 2 ? max : capacity * 2;
+    ECSI_CHECK(vec->count <= vec->capacity);
     ECSI_CHECK(capacity <= max || max < 4);
     ECSI_CHECK(capacity >= need);
     return ecsi_vec_resize(memory, vec, ecsi_min_u32(capacity, max), item_bytes);
@@ -2150,6 +2169,7 @@ static ecs_status ecsi_vec_create(ecsi_memory *memory, ecsi_vec *vec, uint32_t m
 {
     ECSI_CHECK(item_bytes > 0);
     ECSI_CHECK(vec->data == NULL);
+    ECSI_CHECK(vec->count == 0 && vec->capacity == 0);
     if (!memory->fixed || max == 0) return ECS_OK;
     return ecsi_vec_resize(memory, vec, max, item_bytes);
 }
@@ -2158,6 +2178,7 @@ static void ecsi_vec_destroy(ecsi_memory *memory, ecsi_vec *vec, size_t item_byt
 {
     ECSI_CHECK(item_bytes > 0);
     ECSI_CHECK(vec->count <= vec->capacity);
+    ECSI_CHECK(vec->data != NULL || vec->capacity == 0);
     ecsi_release(memory, vec->data, vec->capacity * item_bytes, ECSI_MALLOC_ALIGN);
     vec->data = NULL;
     vec->count = 0;
@@ -2175,6 +2196,7 @@ typedef struct ecsi_keep_mark {
 static ecsi_keep_mark ecsi_keep_where(const ecsi_memory *memory)
 {
     ecsi_keep_mark mark;
+    ECSI_CHECK(memory->keep == NULL || memory->keep->used <= memory->keep->bytes);
     mark.block = memory->keep;
     mark.used = memory->keep == NULL ? 0 : memory->keep->used;
     return mark;
@@ -2185,6 +2207,7 @@ static ecsi_keep_block *ecsi_keep_block_make(ecsi_memory *memory, size_t bytes)
 {
     ecsi_keep_block *block = (ecsi_keep_block *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
     ECSI_CHECK(bytes > sizeof *block);
+    ECSI_CHECK(!memory->fixed || memory->keep == NULL);
     if (block == NULL) return NULL;
     block->next = memory->keep;
     block->bytes = bytes;
@@ -2200,6 +2223,7 @@ static void *ecsi_keep(ecsi_memory *memory, size_t bytes, size_t align)
     size_t at;
     ECSI_CHECK(align <= 64);
     ECSI_CHECK(ecsi_is_power_of_two(align));
+    ECSI_CHECK(block == NULL || block->used <= block->bytes);
     if (bytes == 0) bytes = 1;
     if (block != NULL) {
         at = ecsi_align_up((size_t)(uintptr_t)block + block->used, align) -
@@ -2223,6 +2247,7 @@ static void *ecsi_keep(ecsi_memory *memory, size_t bytes, size_t align)
 static void ecsi_keep_rewind(ecsi_memory *memory, ecsi_keep_mark mark)
 {
     ECSI_CHECK(mark.block == NULL || mark.block->used >= mark.used);
+    ECSI_CHECK(mark.block == NULL || mark.used >= sizeof *mark.block);
     while (memory->keep != mark.block) {
         ecsi_keep_block *block = memory->keep;
         ECSI_CHECK(block != NULL);
@@ -2255,6 +2280,7 @@ static void ecsi_keep_destroy(ecsi_memory *memory)
     nothing.used = 0;
     ECSI_CHECK(memory != NULL);
     ecsi_keep_rewind(memory, nothing);
+    ECSI_CHECK(memory->keep == NULL);
 }
 
 #endif /* ECS_MEMORY_H */
@@ -2295,6 +2321,8 @@ static inline uint32_t ecsi_map_find(const ecsi_map *map, uint64_t key, uint32_t
     uint32_t mask = map->slot_count - 1;
     uint32_t i;
     if (map->slot_count == 0) return ECSI_MAP_NONE;
+    ECSI_CHECK(map->count <= map->slot_count / 2);
+    ECSI_CHECK(ecsi_is_power_of_two(map->slot_count));
     for (i = ecsi_map_home(map, key);; i = (i + 1) & mask) {
         const ecsi_map_slot *slot = &map->slots[i];
         if (slot->value == ECSI_MAP_NONE || slot->key == key) {
@@ -2310,6 +2338,7 @@ static inline uint32_t ecsi_map_next(const ecsi_map *map, uint64_t key, uint32_t
     uint32_t mask = map->slot_count - 1;
     uint32_t i;
     ECSI_CHECK(map->slot_count > 0);
+    ECSI_CHECK(*at < map->slot_count);
     ECSI_CHECK(map->slots[*at].key == key);
     for (i = (*at + 1) & mask;; i = (i + 1) & mask) {
         const ecsi_map_slot *slot = &map->slots[i];
@@ -2354,6 +2383,7 @@ static ecs_status ecsi_map_rehash(ecsi_memory *memory, ecsi_map *map, uint32_t s
             ecsi_map_put(map, old.slots[i].key, old.slots[i].value);
         }
     }
+    ECSI_CHECK(map->count == old.count);
     ecsi_release(memory, old.slots, old.slot_count * sizeof(ecsi_map_slot), ECSI_MALLOC_ALIGN);
     return ECS_OK;
 }
@@ -2413,6 +2443,7 @@ static ecs_status ecsi_entities_create(ecsi_memory *memory, ecsi_entities *entit
     ecs_status status;
     ECSI_CHECK(max > 0);
     ECSI_CHECK(max <= ECS_ENTITIES_MAX);
+    ECSI_CHECK(entities->front.record_count == 0);
     entities->max = max;
     status = ecsi_vec_create(memory, &entities->records, max, sizeof(ecsi_record));
     if (status == ECS_OK) {
@@ -2426,6 +2457,7 @@ static void ecsi_entities_destroy(ecsi_memory *memory, ecsi_entities *entities)
 {
     ECSI_CHECK(entities->front.record_count <= entities->max);
     ECSI_CHECK(entities->front.alive_count <= entities->front.record_count);
+    ECSI_CHECK(entities->reserved_count == 0);
     ecsi_vec_destroy(memory, &entities->records, sizeof(ecsi_record));
     ecsi_vec_destroy(memory, &entities->free_list, sizeof(ecs_entity));
     entities->front.records = NULL;
@@ -2465,6 +2497,8 @@ static inline ecsi_record *ecsi_entities_find(const ecsi_entities *entities, ecs
     if (ECSI_UNLIKELY(index >= entities->front.record_count)) return NULL;
     record = &entities->front.records[index];
     if (ECSI_UNLIKELY(record->generation != ecs_generation(entity))) return NULL;
+    ECSI_CHECK(record->place == 0 || record->generation != 0);
+    ECSI_CHECK(record->place == 0 || ecsi_record_chunk(entities, record) != 0);
     return ECSI_LIKELY(record->place != 0) ? record : NULL;
 }
 
@@ -2472,6 +2506,7 @@ static inline ecs_entity ecsi_entities_handle(const ecsi_entities *entities, uin
 {
     ecs_entity e;
     ECSI_CHECK(index < entities->front.record_count);
+    ECSI_CHECK(entities->front.records[index].generation != 0);
     e.bits = (uint64_t)entities->front.records[index].generation << 32 | index;
     return e;
 }
@@ -2489,6 +2524,7 @@ static inline ecs_status ecsi_entities_reserve(ecsi_memory *memory, ecsi_entitie
                     need <= entities->free_list.capacity)) {
         return ECS_OK;
     }
+    ECSI_CHECK(entities->free_list.count <= entities->front.record_count);
     if (need > entities->max) return ECS_FULL;
     status = ecsi_vec_reserve(memory, &entities->free_list, (uint32_t)need, entities->max,
                               sizeof(ecs_entity));
@@ -2497,6 +2533,7 @@ static inline ecs_status ecsi_entities_reserve(ecsi_memory *memory, ecsi_entitie
     status = ecsi_vec_reserve(memory, &entities->records, (uint32_t)need, entities->max,
                               sizeof(ecsi_record));
     entities->front.records = (ecsi_record *)entities->records.data;
+    ECSI_CHECK(status != ECS_OK || need <= entities->records.capacity);
     return status;
 }
 
@@ -2516,6 +2553,8 @@ static inline ecs_entity ecsi_entities_take(ecsi_entities *entities)
     record->generation = ecs_generation(e);
     record->place = 0;
     entities->front.alive_count++;
+    ECSI_CHECK(entities->free_list.count <=
+               entities->front.record_count - entities->front.alive_count);
     return e;
 }
 
@@ -2669,6 +2708,7 @@ static void ecsi_notify(const ecsi_components *components,
     ECSI_CHECK(!ecs_is_null(entity));
     *components->locks += 1;
     hook(components->world, entity, value, component->hooks.user);
+    ECSI_CHECK(*components->locks > 0);
     *components->locks -= 1;
 }
 
@@ -2763,6 +2803,7 @@ static void ecsi_component_members_read(ecsi_component *component)
         if (type->members[i].offset == covered) covered += type->members[i].bytes;
         if (type->members[i].kind == ECS_KIND_ENTITY) component->references = true;
     }
+    ECSI_CHECK(covered <= type->bytes);
     component->hash_whole = type->member_count == 0 || covered == type->bytes;
 }
 
@@ -2776,6 +2817,7 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     ecs_status status = ecsi_vec_reserve(memory, &components->list, components->list.count + 1,
                                          components->max, sizeof(ecsi_component *));
     ECSI_CHECK(out != NULL);
+    ECSI_CHECK(type->name != NULL);
     if (status == ECS_OK) status = ecsi_map_reserve(memory, &components->by_name);
     if (status != ECS_OK) return status;
     c = (ecsi_component *)ecsi_keep(memory, sizeof *c, 16);
@@ -2804,6 +2846,7 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     *ECSI_VEC_AT(ecsi_component *, &components->list, components->list.count++) = c;
     ecsi_map_put(&components->by_name, c->name_hash, components->list.count);
     *out = components->list.count;
+    ECSI_CHECK(components->by_name.count == components->list.count);
     return ECS_OK;
 }
 
@@ -2841,7 +2884,9 @@ static inline ecs_status ecsi_component_need(ecsi_components *components, const 
                                              uint32_t *out)
 {
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    ECSI_CHECK(out != NULL);
     *out = ecsi_component_by_address(components, type);
+    ECSI_CHECK(*out == 0 || ecsi_component_known(components, *out));
     if (ECSI_LIKELY(*out != 0)) return ECS_OK;
     return ecsi_component_register(components, type, true, out);
 }
@@ -2851,6 +2896,8 @@ static inline uint32_t ecsi_component_seek(const ecsi_components *components,
                                            const ecs_type *type)
 {
     uint32_t id = ecsi_component_by_address(components, type);
+    ECSI_CHECK(type != NULL);
+    ECSI_CHECK(id == 0 || ecsi_component_known(components, id));
     if (ECSI_LIKELY(id != 0)) return id;
     id = ecsi_component_by_name(components, type->name);
     if (id != 0 && !ecsi_type_equal(&ecsi_component_at(components, id)->type, type)) return 0;
@@ -2917,6 +2964,7 @@ static void ecsi_components_destroy(ecsi_components *components)
 {
     ecsi_memory *memory = components->memory;
     ECSI_CHECK(components->list.count <= components->max);
+    ECSI_CHECK(components->by_name.count == components->list.count);
     ecsi_vec_destroy(memory, &components->list, sizeof(ecsi_component *));
     ecsi_vec_destroy(memory, &components->requires_list, sizeof(ecsi_require));
     ecsi_map_destroy(memory, &components->by_address);
@@ -3084,6 +3132,7 @@ static inline uint64_t *ecsi_chunk_tick(ecsi_chunk *chunk, uint32_t column, uint
 {
     const ecsi_table *table = chunk->table;
     ECSI_CHECK(column < table->column_count);
+    ECSI_CHECK(row < chunk->capacity);
     return &ecsi_chunk_ticks(chunk)[((size_t)column + 1) * table->blocks +
                                     (row >> table->block_shift)];
 }
@@ -3113,6 +3162,7 @@ static inline const ecsi_table_slot *ecsi_table_find(const ecsi_table *table, ui
     uint32_t mask = table->slot_count - 1;
     uint32_t i = (component * 0x9e3779b1u) >> table->slot_shift;
     ECSI_CHECK(component != 0);
+    ECSI_CHECK(table->slot_count > table->component_count);
     for (;; i++) {
         const ecsi_table_slot *slot = &table->slots[i & mask];
         if (ECSI_LIKELY(slot->component == component)) return slot;
@@ -3159,6 +3209,7 @@ static size_t ecsi_layout_bytes(const ecsi_storage *storage, const ecsi_table *t
     size_t end = ecsi_layout_entities(table, capacity) + (size_t)capacity * sizeof(ecs_entity);
     uint32_t i;
     ECSI_CHECK(capacity > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(table->align));
     for (i = 0; i < table->column_count; i++) {
         end = ecsi_layout_column(storage, table, i, end, capacity) +
               (size_t)capacity * table->columns[i].bytes;
@@ -3182,6 +3233,7 @@ static void ecsi_layout_set(const ecsi_storage *storage, ecsi_table *table, uint
     }
     ECSI_CHECK(end <= 0xffffffffu);
     ECSI_CHECK(capacity <= table->chunk_rows);
+    ECSI_CHECK(table->entities_offset % 64 == 0);
 }
 
 /* The largest number of rows whose chunk fits `chunk_bytes`: whole row blocks when there is
@@ -3191,6 +3243,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     size_t bytes = sizeof(ecs_entity);
     uint32_t rows;
     uint32_t i;
+    ECSI_CHECK(ecsi_is_power_of_two(storage->row_block_rows));
     table->block_rows = storage->row_block_rows;
     for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
     rows = (uint32_t)(storage->chunk_bytes / bytes);
@@ -3207,6 +3260,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     table->block_rows = ecsi_max_u32(1, ecsi_min_u32(storage->row_block_rows, rows));
     table->block_shift = rows > storage->row_block_rows
                              ? ecsi_lowest_bit(storage->row_block_rows) : 31u;
+    ECSI_CHECK(table->block_shift == 31u || table->block_rows == 1u << table->block_shift);
     ECSI_CHECK(rows == 0 || ecsi_layout_bytes(storage, table, rows) <= storage->chunk_bytes);
     return rows;
 }
@@ -3238,6 +3292,7 @@ static ecs_status ecsi_getter_reserve(ecsi_storage *storage, uint32_t index, uin
     uint32_t old = storage->getter_capacity[index];
     unsigned char **bases;
     ECSI_CHECK(index < storage->getters_max);
+    ECSI_CHECK(slot->bases != NULL || old == 0);
     if (capacity <= old) return ECS_OK;
     bases = (unsigned char **)ecsi_alloc(storage->memory, capacity * sizeof *bases, 16);
     if (bases == NULL) return ECS_NO_MEMORY;
@@ -3272,6 +3327,7 @@ static ecs_status ecsi_getter_need(ecsi_storage *storage, uint32_t component,
         }
     }
     ECSI_CHECK(c->getter <= storage->getter_count);
+    ECSI_CHECK(storage->getters[c->getter - 1].component == component);
     *out = &storage->getters[c->getter - 1];
     return ECS_OK;
 }
@@ -3285,6 +3341,7 @@ static ecs_status ecsi_chunk_id_reserve(ecsi_storage *storage)
     uint32_t need = ecsi_max_u32(storage->chunks.count, 1); /* id 0 is none */
     uint32_t i;
     ecs_status status;
+    ECSI_CHECK(storage->chunks.count <= storage->chunks_max + 1);
     if (storage->free_ids.count > 0) return ECS_OK;
     if (need > storage->chunks_max) return ECS_FULL;
     status = ecsi_vec_reserve(memory, &storage->chunks, need + 1, storage->chunks_max + 1,
@@ -3319,6 +3376,7 @@ static ecsi_chunk *ecsi_chunk_memory(ecsi_storage *storage, uint32_t id, size_t 
     ecsi_memory *memory = storage->memory;
     ecsi_chunk *chunk;
     ECSI_CHECK(id != 0);
+    ECSI_CHECK(id <= storage->chunks_max);
     ECSI_CHECK(!memory->fixed || bytes <= storage->chunk_bytes);
     if (memory->fixed) {
         chunk = (ecsi_chunk *)(void *)(storage->pool + (size_t)(id - 1) * storage->chunk_bytes);
@@ -3327,6 +3385,7 @@ static ecsi_chunk *ecsi_chunk_memory(ecsi_storage *storage, uint32_t id, size_t 
         chunk = (ecsi_chunk *)ecsi_alloc(memory, bytes, align);
         if (chunk == NULL) return NULL;
     }
+    ECSI_CHECK((uintptr_t)chunk % align == 0);
     memset(chunk, 0, sizeof *chunk);
     chunk->bytes = bytes;
     chunk->id = id;
@@ -3347,6 +3406,8 @@ static void ecsi_chunk_free(ecsi_storage *storage, ecsi_chunk *chunk)
 {
     ecsi_table *table = chunk->table;
     ECSI_CHECK(chunk->count == 0);
+    ECSI_CHECK(chunk == ecsi_chunk_at(storage, chunk->id));
+    ECSI_CHECK(table->chunk_count > 0);
     ECSI_CHECK(chunk->next == NULL);
     ecsi_getters_note(storage, chunk, false);
     if (chunk->prev != NULL) chunk->prev->next = NULL;
@@ -3390,12 +3451,14 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     uint32_t id;
     ecs_status status = ecsi_chunk_id_reserve(storage);
     ECSI_CHECK(table->last == NULL || table->last->next == NULL);
+    ECSI_CHECK((table->first == NULL) == (table->chunk_count == 0));
     if (status == ECS_FULL && storage->memory->fixed) {
         ecsi_storage_trim(storage, table);
         status = ecsi_chunk_id_reserve(storage);
     }
     if (status != ECS_OK) return status;
     id = ecsi_chunk_id_take(storage);
+    ECSI_CHECK(id != 0 && id < storage->chunks.count);
     chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
                               table->align);
     if (chunk == NULL) {
@@ -3445,6 +3508,7 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
         storage, old->id, ecsi_layout_bytes(storage, table, capacity), table->align);
     uint32_t i;
     ECSI_CHECK(!storage->memory->fixed);
+    ECSI_CHECK(capacity <= table->chunk_rows);
     ECSI_CHECK(old == table->last && old->next == NULL && old->count <= capacity);
     if (chunk == NULL) return ECS_NO_MEMORY;
     chunk->table = table;
@@ -3470,6 +3534,7 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
         }
         end += (size_t)capacity * column->bytes;
     }
+    ECSI_CHECK(end <= chunk->bytes);
     ecsi_layout_set(storage, table, capacity);
     table->first = chunk;
     table->last = chunk;
@@ -3486,6 +3551,8 @@ static ECSI_NOINLINE ecs_status ecsi_table_grow(ecsi_storage *storage, ecsi_tabl
     ecsi_chunk *last = table->last;
     uint32_t capacity = table->capacity;
     ECSI_CHECK(want > 0);
+    ECSI_CHECK(capacity > 0 && capacity <= table->chunk_rows);
+    ECSI_CHECK(last == NULL || last->table == table);
     if (last != NULL && last->count < last->capacity) return ECS_OK;
     if (last != NULL && last->next != NULL) {
         table->last = last->next;
@@ -3519,6 +3586,7 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
     ecs_status status = ecsi_table_grow(storage, table, count);
     ECSI_CHECK(count > 0);
     if (status != ECS_OK) return status;
+    ECSI_CHECK(table->last->next == NULL || table->last->next->count == 0);
     last = table->last;
     /* A chunk that can still grow does so first: this is its last chance. */
     if (table->capacity < table->chunk_rows && table->capacity - last->count < count) {
@@ -3545,6 +3613,7 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
     }
     while (status != ECS_OK && table->last != last) ecsi_chunk_free(storage, table->last);
     table->last = last;
+    ECSI_CHECK(status != ECS_OK || room >= count);
     return status;
 }
 
@@ -3580,6 +3649,7 @@ static void ecsi_table_fill(const ecsi_storage *storage, ecsi_table *table, cons
     uint32_t mask = table->slot_count - 1;
     uint32_t i;
     ECSI_CHECK(table->slot_count > table->component_count);
+    ECSI_CHECK(table->column_count == 0);
     table->align = 64;
     for (i = 0; i < table->component_count; i++) {
         const ecsi_component *c = ecsi_component_at(storage->components, ids[i]);
@@ -3643,6 +3713,8 @@ static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, ui
     ecsi_table *table;
     ecs_status status;
     ECSI_CHECK(out != NULL);
+    ECSI_CHECK(ids != NULL || count == 0);
+    ECSI_CHECK(storage->slot_total <= storage->slots_max);
     if (storage->slots_max - storage->slot_total < count) return ECS_FULL;
     if (count > ECSI_TABLE_COMPONENTS_MAX) return ECS_TOO_LARGE;
     status = ecsi_vec_reserve(memory, &storage->tables, storage->tables.count + 1,
@@ -3675,6 +3747,7 @@ static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, ui
     ecsi_map_put(&storage->by_set, hash, table->id);
     storage->slot_total += count;
     ecsi_table_getters(storage, table);
+    ECSI_CHECK(storage->by_set.count == storage->tables.count);
     *out = table;
     return ECS_OK;
 }
@@ -3687,6 +3760,7 @@ static ecs_status ecsi_table_of_set(ecsi_storage *storage, const uint32_t *ids, 
     uint32_t at = 0;
     uint32_t id = ecsi_map_find(&storage->by_set, hash, &at);
     ECSI_CHECK(out != NULL);
+    ECSI_CHECK(storage->by_set.count == storage->tables.count);
     while (id != ECSI_MAP_NONE) {
         ecsi_table *table = ecsi_table_at(storage, id);
         ECSI_CHECK(table->hash == hash);
@@ -3713,6 +3787,7 @@ static uint32_t *ecsi_scratch_set(ecsi_storage *storage, const ecsi_table *table
     if (table != NULL && table->component_count > 0) {
         memcpy(storage->scratch.data, table->ids, table->component_count * sizeof(uint32_t));
     }
+    ECSI_CHECK(storage->scratch.capacity >= need);
     return (uint32_t *)storage->scratch.data;
 }
 
@@ -3728,6 +3803,7 @@ static ECSI_NOINLINE ecs_status ecsi_table_edge_slow(ecsi_storage *storage, ecsi
     uint32_t count = table->component_count;
     ecs_status status;
     ECSI_CHECK(component != 0);
+    ECSI_CHECK(ecsi_component_known(storage->components, component));
     if (id != ECSI_MAP_NONE) {
         *out = ecsi_table_at(storage, id);
         return ECS_OK;
@@ -3763,6 +3839,7 @@ static inline ecs_status ecsi_table_edge(ecsi_storage *storage, ecsi_table *tabl
     }
     status = ecsi_table_edge_slow(storage, table, component, remove, out);
     ECSI_CHECK(status != ECS_OK || *out != NULL);
+    ECSI_CHECK(status != ECS_OK || (ecsi_table_find(*out, component) == NULL) == remove);
     if (status == ECS_OK) {
         table->edge_key = key;
         table->edge_to = *out;
@@ -3790,6 +3867,8 @@ static void ecsi_storage_edges_forget(ecsi_storage *storage)
 /* Makes sure that a row can be added. */
 static inline ecs_status ecsi_row_reserve(ecsi_storage *storage, ecsi_table *table)
 {
+    ECSI_CHECK(table->last == NULL || table->last->table == table);
+    ECSI_CHECK(table->capacity <= table->chunk_rows);
     if (ECSI_LIKELY(table->last != NULL && table->last->count < table->last->capacity)) {
         return ECS_OK;
     }
@@ -3804,6 +3883,8 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
     uint32_t row = chunk->count;
     ECSI_CHECK(row < chunk->capacity);
     ECSI_CHECK(chunk->table == table);
+    ECSI_CHECK(!ecs_is_null(entity));
+    ECSI_CHECK(record == ecsi_entities_record(storage->entities, ecs_index(entity)));
     chunk->count = row + 1;
     table->row_count++;
     *(ecs_entity *)(void *)(ecsi_chunk_bytes(chunk) + table->entities_offset +
@@ -3816,6 +3897,8 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
 /* Moves one plain value of the usual sizes without a call. */
 static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
 {
+    ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(to != NULL && from != NULL && to != from);
     if (ECSI_LIKELY(bytes == 8)) {
         memcpy(to, from, 8);
         return;
@@ -3831,6 +3914,8 @@ static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
 
 static inline void ecsi_bytes_zero(void *to, uint32_t bytes)
 {
+    ECSI_CHECK(to != NULL);
+    ECSI_CHECK(bytes > 0);
     switch (bytes) {
     case 4: memset(to, 0, 4); break;
     case 8: memset(to, 0, 8); break;
@@ -3842,6 +3927,9 @@ static inline void ecsi_bytes_zero(void *to, uint32_t bytes)
 static inline void ecsi_column_move(const ecsi_storage *storage, const ecsi_column *column,
                                     void *to, void *from)
 {
+    ECSI_CHECK(to != from);
+    ECSI_CHECK(column->lifecycle ==
+               ecsi_component_at(storage->components, column->component)->lifecycle);
     if (ECSI_UNLIKELY(column->lifecycle)) {
         ecsi_values_move(ecsi_component_at(storage->components, column->component), to, from, 1);
     } else {
@@ -3857,6 +3945,7 @@ static ECSI_NOINLINE void ecsi_table_retreat(ecsi_storage *storage, ecsi_table *
     ECSI_CHECK(table->first != NULL);
     if (last->next != NULL) ecsi_chunk_free(storage, last->next);
     if (last->prev != NULL) table->last = last->prev;
+    ECSI_CHECK(table->last->next == NULL || table->last->next->count == 0);
 }
 
 /* Takes a row out whose values are gone: the table's last row takes its place. */
@@ -3867,10 +3956,13 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
     uint32_t last_row = last->count - 1;
     uint32_t i;
     ECSI_CHECK(last->count > 0);
+    ECSI_CHECK(table->row_count >= chunk->count);
     ECSI_CHECK(row < chunk->count);
     if (chunk != last || row != last_row) {
         ecs_entity moved = ecsi_chunk_entities(last)[last_row];
         ecsi_record *record = ecsi_entities_record(storage->entities, ecs_index(moved));
+        ECSI_CHECK(ecsi_record_chunk(storage->entities, record) == last->id);
+        ECSI_CHECK(ecsi_record_row(storage->entities, record) == last_row);
         ecsi_chunk_entities(chunk)[row] = moved;
         for (i = 0; i < table->column_count; i++) {
             const ecsi_column *column = &table->columns[i];
@@ -3962,6 +4054,8 @@ static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_
     const ecsi_column *b = to->columns;
     const ecsi_column *b_end = b + to->column_count;
     ECSI_CHECK(from != to);
+    ECSI_CHECK(ecs_index(ecsi_chunk_entities(old)[old_row]) == ecs_index(entity));
+    ECSI_CHECK(chunk->table == to && row + 1 == chunk->count);
     if (ECSI_UNLIKELY(from->lifecycle || to->lifecycle)) {
         ecsi_row_move_hooked(storage, old, old_row, chunk, raw);
     } else {
@@ -4004,6 +4098,7 @@ static inline void *ecsi_row_value(const ecsi_storage *storage, const ecsi_recor
 {
     ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
+    ECSI_CHECK(record->place != 0);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return NULL;
     ECSI_CHECK(ecsi_record_row(storage->entities, record) < chunk->count);
     return ecsi_chunk_value(chunk, &chunk->table->columns[slot->column],
@@ -4016,6 +4111,8 @@ static inline void ecsi_row_touch(const ecsi_storage *storage, const ecsi_record
 {
     ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
+    ECSI_CHECK(record->place != 0);
+    ECSI_CHECK(ecsi_record_row(storage->entities, record) < chunk->count);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return;
     *ecsi_chunk_tick(chunk, slot->column, ecsi_record_row(storage->entities, record)) =
         *storage->tick;
@@ -4100,6 +4197,7 @@ static void ecsi_storage_destroy(ecsi_storage *storage)
     }
     ECSI_CHECK(storage->chunk_count == 0);
     if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
+    ECSI_CHECK(storage->chunk_bytes_total == 0);
     for (i = 0; i < storage->getter_count; i++) {
         ecsi_release(memory, storage->getters[i].bases,
                      storage->getter_capacity[i] * sizeof(unsigned char *), 16);
@@ -4197,6 +4295,8 @@ static inline void ecsi_notify_set(const ecsi_storage *storage, ecs_entity entit
  * command's payload; otherwise it is copied, or taken over by its bytes. */
 static inline void ecsi_value_build(const ecsi_component *c, void *to, void *from, bool take)
 {
+    ECSI_CHECK(to != NULL && to != from);
+    ECSI_CHECK(c->type.bytes > 0);
     if (ECSI_LIKELY(!c->lifecycle)) {
         ecsi_bytes_move(to, from, c->type.bytes);
     } else if (take) {
@@ -4221,6 +4321,8 @@ static inline ecs_status ecsi_edit_enter(ecsi_storage *storage, ecs_entity entit
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
     ecs_status status;
+    ECSI_CHECK(record->place != 0);
+    ECSI_CHECK(ecsi_component_known(storage->components, component));
     *from = NULL;
     if (table->edge_key != component * 2u && ecsi_table_find(table, component) != NULL) {
         return ECS_OK;
@@ -4231,6 +4333,7 @@ static inline ecs_status ecsi_edit_enter(ecsi_storage *storage, ecs_entity entit
     status = ecsi_row_reserve(storage, to);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     ecsi_row_move(storage, entity, record, to, raw);
+    ECSI_CHECK(ecsi_record_table(storage, record) == to);
     *from = table;
     return ECS_OK;
 }
@@ -4242,6 +4345,8 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ecs_status status;
     ECSI_CHECK(record->place != 0);
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
+    ECSI_CHECK(status != ECS_OK ||
+               ecsi_table_find(ecsi_record_table(storage, record), component) != NULL);
     if (status == ECS_OK && from != NULL) {
         ecsi_table *to = ecsi_record_table(storage, record);
         if (ECSI_UNLIKELY(to->notify)) ecsi_notify_added(storage, entity, record, from, to);
@@ -4255,6 +4360,7 @@ static ecs_status ecsi_edit_set(ecsi_storage *storage, ecs_entity entity, ecsi_r
     const ecsi_component *c = ecsi_component_at(storage->components, component);
     void *to = ecsi_row_value(storage, record, component);
     ECSI_CHECK(value != NULL);
+    ECSI_CHECK(c->type.bytes > 0);
     if (to == NULL) {
         ecsi_raw raw = {0, NULL};
         ecsi_table *from;
@@ -4281,6 +4387,7 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
     ecs_status status;
+    ECSI_CHECK(record->place != 0);
     if (table->edge_key != (component * 2u | 1u) && ecsi_table_find(table, component) == NULL) {
         return ECS_OK;
     }
@@ -4290,6 +4397,7 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     ECSI_CHECK(to != table);
     if (ECSI_UNLIKELY(table->notify)) ecsi_notify_removed(storage, entity, record, table, to);
     ecsi_row_move(storage, entity, record, to, ecsi_raw_none);
+    ECSI_CHECK(ecsi_record_table(storage, record) == to);
     return ECS_OK;
 }
 
@@ -4298,12 +4406,14 @@ static void ecsi_edit_despawn(ecsi_storage *storage, ecs_entity entity, ecsi_rec
     ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     uint32_t row = ecsi_record_row(storage->entities, record);
     ECSI_CHECK(record->generation == ecs_generation(entity));
+    ECSI_CHECK(ecs_index(ecsi_chunk_entities(chunk)[row]) == ecs_index(entity));
     if (ECSI_UNLIKELY(chunk->table->notify)) {
         ecsi_notify_removed(storage, entity, record, chunk->table, NULL);
     }
     if (ECSI_UNLIKELY(chunk->table->lifecycle)) ecsi_rows_destroy(storage, chunk, row, 1);
     ecsi_row_pop(storage, chunk, row);
     ecsi_entities_give(storage->entities, ecs_index(entity));
+    ECSI_CHECK(ecsi_entities_find(storage->entities, entity) == NULL);
 }
 
 /* A new entity with a row in `table`; its values are raw. */
@@ -4311,11 +4421,13 @@ static inline ecs_status ecsi_edit_spawn(ecsi_storage *storage, ecsi_table *tabl
                                          ecs_entity *out)
 {
     ecs_status status = ecsi_entities_reserve(storage->memory, storage->entities, 1);
+    ECSI_CHECK(out != NULL);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_row_reserve(storage, table);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     *out = ecsi_entities_take(storage->entities);
     (void)ecsi_row_push(storage, table, *out,
                         ecsi_entities_record(storage->entities, ecs_index(*out)));
+    ECSI_CHECK(ecsi_entities_find(storage->entities, *out) != NULL);
     return ECS_OK;
 }
 
@@ -4331,6 +4443,7 @@ static ecs_status ecsi_shape_resolve(ecsi_storage *storage, const ecs_value *val
     bool plain = true;
     ecs_status status;
     ECSI_CHECK(count <= ECSI_SHAPE_VALUES_MAX);
+    ECSI_CHECK(shape->count == 0);
     for (i = 0; i < count; i++) {
         status = ecsi_component_need(storage->components, values[i].type, &shape->components[i]);
         if (status != ECS_OK) return status;
@@ -4372,6 +4485,7 @@ static inline ecs_status ecsi_shape_of(ecsi_editor *editor, const ecs_value *val
     ecsi_shape *shape;
     uint32_t i;
     ecs_status status;
+    ECSI_CHECK(values != NULL || count == 0);
     if (count > ECSI_SHAPE_VALUES_MAX) return ECS_TOO_LARGE;
     for (i = 0; i < count; i++) key = key * 31u + ((uintptr_t)values[i].type >> 4);
     shape = &editor->shapes[(key ^ key >> 6 ^ key >> 12) & (ECSI_SHAPES - 1)];
@@ -4383,6 +4497,7 @@ static inline ecs_status ecsi_shape_of(ecsi_editor *editor, const ecs_value *val
     shape->count = 0;
     status = ecsi_shape_resolve(editor->storage, values, count, shape);
     if (status != ECS_OK) shape->count = 0;
+    ECSI_CHECK(status != ECS_OK || shape->table != NULL);
     return status;
 }
 
@@ -4430,6 +4545,7 @@ static void ecsi_shape_notify(ecsi_storage *storage, const ecsi_shape *shape,
     const ecsi_record *record = ecsi_entities_find(storage->entities, entity);
     uint32_t i;
     ECSI_CHECK(record != NULL);
+    ECSI_CHECK(ecsi_record_table(storage, record) == shape->table);
     if (!shape->table->notify) return;
     ecsi_notify_added(storage, entity, record, NULL, shape->table);
     for (i = 0; i < shape->count; i++) {
@@ -4455,6 +4571,7 @@ static ecs_status ecsi_edit_spawn_shape(ecsi_editor *editor, const ecs_value *va
     chunk = shape->table->last;
     row = chunk->count - 1;
     ECSI_CHECK(ecs_equal(ecsi_chunk_entities(chunk)[row], *out));
+    ECSI_CHECK(shape->count == count);
     if (ECSI_LIKELY(shape->plain)) {
         for (i = 0; i < count; i++) {
             const ecsi_column *column;
@@ -4486,6 +4603,7 @@ static void ecsi_rows_push(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t co
     uint32_t first = chunk->count;
     uint32_t i;
     ECSI_CHECK(count <= chunk->capacity - first);
+    ECSI_CHECK(count > 0);
     ECSI_CHECK(table->last == chunk);
     for (i = 0; i < count; i++) {
         ecs_entity e = ecsi_entities_take(storage->entities);
@@ -4511,6 +4629,7 @@ static ecs_status ecsi_edit_spawn_bulk(ecsi_editor *editor, uint32_t entity_coun
     ecs_status status =
         ecsi_entities_reserve(storage->memory, storage->entities, entity_count);
     ECSI_CHECK(entity_count > 0);
+    ECSI_CHECK(values != NULL || value_count == 0);
     if (status == ECS_OK) status = ecsi_shape_of(editor, values, value_count, &shape);
     if (status == ECS_OK) status = ecsi_table_reserve(storage, shape->table, entity_count);
     if (status != ECS_OK) return status;
@@ -4565,6 +4684,7 @@ static void ecsi_rows_copy(ecsi_storage *storage, ecsi_chunk *old, uint32_t old_
     uint32_t b;
     uint32_t i;
     ECSI_CHECK(count <= chunk->capacity - row);
+    ECSI_CHECK(count <= old->count - old_row);
     ECSI_CHECK(!from->lifecycle && !to->lifecycle);
     memcpy(ecsi_chunk_entities(chunk) + row, entities, count * sizeof *entities);
     for (b = 0; b < to->column_count; b++) {
@@ -4603,6 +4723,7 @@ static void ecsi_table_leave(ecsi_storage *storage, ecsi_table *table)
     if (table->first == NULL) return;
     if (table->last->next != NULL) ecsi_chunk_free(storage, table->last->next);
     while (table->last != table->first) ecsi_chunk_free(storage, table->last);
+    ECSI_CHECK(table->last == table->first);
 }
 
 /* Despawns all rows of a table, in order. */
@@ -4610,6 +4731,7 @@ static void ecsi_edit_clear(ecsi_storage *storage, ecsi_table *table)
 {
     ecsi_chunk *chunk;
     uint32_t row;
+    ECSI_CHECK(storage->entities->front.alive_count >= table->row_count);
     for (chunk = table->first; chunk != NULL && table->notify; chunk = chunk->next) {
         for (row = 0; row < chunk->count; row++) {
             ecs_entity e = ecsi_chunk_entities(chunk)[row];
@@ -4637,6 +4759,7 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     uint32_t row;
     uint32_t i;
     ecs_status status;
+    ECSI_CHECK(out != NULL);
     if (record == NULL) return ECS_STALE;
     table = ecsi_record_table(storage, record);
     for (i = 0; i < table->column_count; i++) {
@@ -4653,6 +4776,7 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     from = ecsi_record_chunk_at(storage, record);
     row = ecsi_record_row(storage->entities, record);
     to = table->last;
+    ECSI_CHECK(ecs_equal(ecsi_chunk_entities(to)[to->count - 1], *out));
     for (i = 0; i < table->column_count; i++) {
         const ecsi_column *column = &table->columns[i];
         ecsi_values_copy(ecsi_component_at(storage->components, column->component),
@@ -4706,6 +4830,7 @@ static void ecsi_resources_destroy(ecsi_components *components)
 {
     uint32_t id;
     ECSI_CHECK(components->list.count <= components->max);
+    ECSI_CHECK(components->resource_bytes <= components->resource_bytes_max);
     for (id = 1; id <= components->list.count; id++) {
         ecsi_component *c = ecsi_component_at(components, id);
         if (c->resource != NULL) ecsi_values_destroy(c, c->resource, 1);
@@ -4809,6 +4934,7 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     ecsi_event *event;
     ecs_status status;
     ECSI_CHECK(c->event == 0);
+    ECSI_CHECK(events->bytes <= events->bytes_max);
     if (c->type.bytes == 0) return ECS_UNSUPPORTED;
     if (capacity > ECSI_EVENT_CAPACITY_MAX) return ECS_TOO_LARGE;
     bytes = ecsi_align_up(bytes + align, 16);
@@ -4829,6 +4955,7 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     event->quota = desc->quota == 0 ? capacity : desc->quota;
     event->policy = (uint32_t)desc->policy;
     c->event = ++events->list.count;
+    ECSI_CHECK((uintptr_t)event->data % align == 0);
     return ECS_OK;
 }
 
@@ -4865,6 +4992,7 @@ static void ecsi_event_tidy(ecsi_events *events, ecsi_event *event)
 {
     uint64_t oldest = event->position + event->count;
     uint32_t i;
+    ECSI_CHECK(event->begin + event->count <= event->capacity * 2);
     if (event->count == 0) return;
     for (i = 1; i <= events->readers.count && event->reader_count > 0; i++) {
         const ecsi_reader *reader = ecsi_reader_at(events, i);
@@ -4880,6 +5008,7 @@ static void ecsi_event_tidy(ecsi_events *events, ecsi_event *event)
 static ecs_status ecsi_event_append(ecsi_events *events, ecsi_event *event, const void *value)
 {
     ECSI_CHECK(value != NULL);
+    ECSI_CHECK(event->bytes > 0);
     if (event->count == event->capacity) ecsi_event_tidy(events, event);
     if (event->count == event->capacity) {
         if (event->policy == ECS_EVENT_REFUSE) {
@@ -4894,6 +5023,8 @@ static ecs_status ecsi_event_append(ecsi_events *events, ecsi_event *event, cons
                 (size_t)event->count * event->bytes);
         event->begin = 0;
     }
+    ECSI_CHECK(event->count < event->capacity);
+    ECSI_CHECK(event->begin + event->count < event->capacity * 2);
     memcpy(event->data + (size_t)(event->begin + event->count) * event->bytes, value,
            event->bytes);
     event->count++;
@@ -4910,6 +5041,7 @@ static ecs_status ecsi_reader_open(ecsi_events *events, uint32_t component, uint
     ecsi_reader *reader;
     uint32_t id = 1;
     ecs_status status = ecsi_event_need(events, component, &event);
+    ECSI_CHECK(out != NULL);
     if (status != ECS_OK) return status;
     while (id <= events->readers.count && ecsi_reader_at(events, id)->event != 0) id++;
     if (id > events->readers.count) {
@@ -4918,6 +5050,7 @@ static ecs_status ecsi_reader_open(ecsi_events *events, uint32_t component, uint
         if (status != ECS_OK) return status;
         events->readers.count = id;
     }
+    ECSI_CHECK(id <= events->readers_max);
     reader = ecsi_reader_at(events, id);
     reader->event = ecsi_component_at(events->components, component)->event;
     reader->position = event->position + event->count;
@@ -4932,6 +5065,7 @@ static void ecsi_reader_close(ecsi_events *events, uint32_t id)
     ecsi_reader *reader = ecsi_reader_at(events, id);
     ecsi_event *event = ecsi_event_at(events, reader->event - 1);
     ECSI_CHECK(event->reader_count > 0);
+    ECSI_CHECK(reader->position <= event->position + event->count);
     ecsi_event_tidy(events, event);
     event->reader_count--;
     reader->event = 0;
@@ -4954,6 +5088,7 @@ static ecs_events ecsi_reader_peek(const ecsi_events *events, uint32_t id)
         from = event->position;
     }
     answer.count = (uint32_t)(end - from);
+    ECSI_CHECK(answer.count <= event->count);
     answer.data = event->data +
                   (size_t)(event->begin + (uint32_t)(from - event->position)) * event->bytes;
     return answer;
@@ -5091,6 +5226,7 @@ static void ecsi_query_push(ecsi_query *query, ecsi_table *table)
     ecsi_match *match;
     uint32_t t;
     ECSI_CHECK(query->matches.count < query->matches.capacity);
+    ECSI_CHECK_SLOW(ecsi_query_matches(query, table));
     query->matches.count++;
     match = ecsi_match_at(query, query->matches.count - 1);
     match->table = table;
@@ -5111,6 +5247,7 @@ static ecs_status ecsi_queries_on_table(void *user, ecsi_table *table)
     ecsi_storage *storage = queries->storage;
     uint32_t i;
     ECSI_CHECK(table != NULL);
+    ECSI_CHECK(table->id == storage->tables.count);
     for (i = 1; i <= queries->list.count; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
         ecs_status status;
@@ -5247,6 +5384,7 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     ecsi_query *query = NULL;
     ecs_status status;
     ECSI_REQUIRE(info->name != NULL, ECS_INVALID);
+    ECSI_CHECK(out != NULL);
     ECSI_REQUIRE(info->terms != NULL || info->term_count == 0, ECS_INVALID);
     if (info->term_count > ECS_TERMS_MAX) return ECS_INVALID;
     status = ecsi_query_resolve(queries, info, terms);
@@ -5282,6 +5420,7 @@ static ecs_status ecsi_queries_create(ecsi_queries *queries)
     ecs_status status =
         ecsi_vec_create(memory, &queries->list, queries->max, sizeof(ecsi_query *));
     ECSI_CHECK(queries->max > 0);
+    ECSI_CHECK(queries->storage->on_table == NULL);
     if (status == ECS_OK) status = ecsi_map_create(memory, &queries->by_address, queries->max);
     queries->storage->on_table = ecsi_queries_on_table;
     queries->storage->on_table_user = queries;
@@ -5293,6 +5432,7 @@ static void ecsi_queries_destroy(ecsi_queries *queries)
     ecsi_memory *memory = queries->storage->memory;
     uint32_t i;
     ECSI_CHECK(queries->list.count <= queries->max);
+    ECSI_CHECK(queries->by_address.count <= queries->list.count);
     for (i = 1; i <= queries->list.count && !memory->fixed; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
         ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
@@ -5319,6 +5459,7 @@ static inline void ecsi_iter_start(ecs_iter *iter, const ecsi_query *query, uint
                                    uint64_t tick)
 {
     ECSI_CHECK(iter != NULL);
+    ECSI_CHECK(query == NULL || query->match_bytes >= sizeof(ecsi_table *));
     iter->count = 0;
     iter->base = 0;
     iter->row = 0;
@@ -5343,6 +5484,8 @@ static inline void ecsi_iter_columns(ecs_iter *iter, const ecsi_query *query,
     const ecsi_table *table = match->table;
     uint32_t t;
     ECSI_CHECK(row < chunk->count);
+    ECSI_CHECK(chunk->table == table);
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
     for (t = 0; t < query->term_count; t++) {
         uint32_t c = match->columns[t];
         if (c == ECSI_NO_COLUMN) {
@@ -5363,6 +5506,7 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
     ecsi_chunk *chunk = (ecsi_chunk *)(void *)(uintptr_t)iter->ecsi_chunk;
     uint32_t row = iter->ecsi_chunk_row + iter->count;
     const ecsi_match *match;
+    ECSI_CHECK(query != NULL || iter->ecsi_match == iter->ecsi_match_end);
     iter->base += iter->count;
     iter->row = 0;
     if (chunk != NULL && row >= chunk->count) {
@@ -5384,6 +5528,7 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
     iter->ecsi_chunk = chunk;
     iter->ecsi_chunk_row = row;
     iter->count = ecsi_min_u32(match->table->block_rows, chunk->count - row);
+    ECSI_CHECK(iter->count > 0);
     iter->entities = ecsi_chunk_entities(chunk) + row;
     ecsi_iter_columns(iter, query, match, chunk, row);
     return true;
@@ -5627,6 +5772,7 @@ static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_que
     size_t want = queue->last == NULL ? ECSI_BLOCK_BYTES_MIN : queue->last->bytes * 2;
     ecsi_block *block;
     ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(queue->last == NULL || queue->last->used <= queue->last->bytes);
     if (memory->fixed) return ECS_FULL;
     if (queue->last != NULL && queue->last->next != NULL &&
         queue->last->next->bytes - sizeof *block >= bytes) {
@@ -5645,12 +5791,15 @@ static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_que
         queue->last->next = block;
     }
     queue->last = block;
+    ECSI_CHECK(block->bytes - block->used >= bytes);
     return ECS_OK;
 }
 
 static ecsi_queue_mark ecsi_queue_where(const ecsi_queue *queue)
 {
     ecsi_queue_mark mark;
+    ECSI_CHECK((queue->first == NULL) == (queue->last == NULL));
+    ECSI_CHECK(queue->last == NULL || queue->last->used <= queue->last->bytes);
     mark.block = queue->last;
     mark.used = queue->last == NULL ? 0 : queue->last->used;
     mark.bytes = queue->bytes;
@@ -5670,6 +5819,8 @@ typedef struct ecsi_cursor {
 static ecsi_cursor ecsi_queue_begin(const ecsi_queue *queue)
 {
     ecsi_cursor cursor;
+    ECSI_CHECK(queue->last != NULL || queue->command_count == 0);
+    ECSI_CHECK(queue->spawn_count <= queue->command_count);
     cursor.block = queue->first;
     cursor.at = sizeof(ecsi_block);
     cursor.last = queue->last;
@@ -5688,6 +5839,8 @@ static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
     }
     command = (ecsi_command *)(void *)((unsigned char *)cursor->block + cursor->at);
     ECSI_CHECK(command->bytes >= sizeof *command);
+    ECSI_CHECK(command->bytes <= cursor->block->used - cursor->at);
+    ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
     cursor->at += command->bytes;
     return command;
 }
@@ -5696,6 +5849,7 @@ static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
 static void ecsi_queue_reset(ecsi_queue *queue)
 {
     ecsi_block *block;
+    ECSI_CHECK(queue->last != NULL || queue->bytes == 0);
     for (block = queue->first; block != NULL; block = block->next) {
         block->used = sizeof *block;
         ECSI_CHECK(block->bytes >= block->used);
@@ -5718,6 +5872,8 @@ static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue 
     ecs_status status = ecsi_vec_reserve(flush->memory, &flush->touches,
                                          queue->command_count + 1, flush->commands_max,
                                          sizeof(ecsi_touch));
+    ECSI_CHECK(queue->command_count <= flush->commands_max);
+    ECSI_CHECK(queue->spawn_count <= queue->command_count);
     if (ECSI_LIKELY(!spawn) || status != ECS_OK) return status;
     status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, queue->spawn_count + 1,
                               flush->commands_max, sizeof(ecs_entity));
@@ -5758,6 +5914,8 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     ecsi_command *command;
     uintptr_t at;
     ecs_status status;
+    ECSI_CHECK(shape.kind <= ECSI_COMMAND_EVENT);
+    ECSI_CHECK(queue->bytes <= queue->bytes_max);
     need = (need + 7) & ~(size_t)7;
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
         return ECS_FULL;
@@ -5779,8 +5937,10 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     if (shape.payload_bytes > 0) {
         at = ((uintptr_t)command + head + (align - 1)) & ~(uintptr_t)(align - 1);
         command->payload_offset = (uint16_t)(at - (uintptr_t)command);
+        ECSI_CHECK(command->payload_offset + (size_t)shape.payload_bytes <= need);
     }
     queue->last->used += need;
+    ECSI_CHECK(queue->last->used <= queue->last->bytes);
     queue->bytes += need;
     queue->command_count++;
     cmd->bytes_left -= need;
@@ -5796,6 +5956,7 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
                                          cmd->queue->stream_count + 1,
                                          cmd->flush->commands_max, sizeof(ecsi_spawn_range));
     ECSI_CHECK(!cmd->begun);
+    ECSI_CHECK(cmd->spawn_count == 0);
     if (status == ECS_OK) {
         status = ecsi_command_put(cmd, ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1), cmd->serial,
                                   &command);
@@ -5810,6 +5971,7 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
 /* Counts what a call answers. */
 static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
 {
+    ECSI_CHECK(cmd->begun || status != ECS_OK);
     if (ECSI_LIKELY(status == ECS_OK)) {
         cmd->flush->recorded++;
     } else {
@@ -5822,6 +5984,8 @@ static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_sha
                                              uint64_t entity, ecsi_command **out)
 {
     ecs_status status = ECS_OK;
+    ECSI_CHECK(shape.kind != ECSI_COMMAND_STREAM);
+    ECSI_CHECK(cmd->serial != 0);
     if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
     if (ECSI_LIKELY(status == ECS_OK)) {
         status = ecsi_command_put(cmd, shape, entity, out);
@@ -5839,6 +6003,8 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     ecsi_command_shape shape;
     ecsi_command *command;
     ecs_status status;
+    ECSI_CHECK(id != 0 || type != NULL);
+    ECSI_CHECK((kind == ECSI_COMMAND_SET) == (value != NULL));
     if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
     if (ECSI_LIKELY(id != 0)) {
         c = ecsi_component_at(cmd->flush->components, id);
@@ -5853,6 +6019,7 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     command->component = id;
     if (id == 0) *ecsi_command_type_at(command) = type;
     if (value == NULL) return ECS_OK;
+    ECSI_CHECK(ecsi_command_payload(command) != NULL);
     if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
         ecsi_values_copy(c, ecsi_command_payload(command), value, 1);
     } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
@@ -5868,6 +6035,7 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
     ecs_entity e = {0};
     ecsi_command *command;
     uint64_t number = cmd->serial << ECSI_ORDINAL_BITS | cmd->spawn_count;
+    ECSI_CHECK(cmd->spawn_count <= cmd->spawns_max);
     if (cmd->spawn_count == cmd->spawns_max || cmd->serial >= ECSI_SERIAL_MAX) {
         *status = ecsi_recorded(cmd, ECS_FULL);
         return e;
@@ -5890,6 +6058,7 @@ static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *q
 {
     ECSI_CHECK(flush != NULL);
     ECSI_CHECK(queue != NULL);
+    ECSI_CHECK(spawns_max <= ECSI_ORDINALS_MAX);
     cmd->flush = flush;
     cmd->queue = queue;
     cmd->serial = ++flush->serial_next;
@@ -5909,6 +6078,7 @@ static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
     void *payload = ecsi_command_payload(command);
     if (command->kind != ECSI_COMMAND_SET || payload == NULL) return;
     ECSI_CHECK(command->payload_offset >= sizeof *command);
+    ECSI_CHECK(command->payload_offset < command->bytes);
     if (command->component != 0) {
         ecsi_values_destroy(ecsi_component_at(flush->components, command->component), payload, 1);
     } else {
@@ -5936,6 +6106,7 @@ static void ecsi_flush_kill(ecsi_flush *flush, ecs_entity entity, uint32_t syste
     (void)flush;
     (void)entity;
     (void)system;
+    ECSI_CHECK(!ecs_is_null(entity));
 #ifdef ECS_DEBUG
     flush->kills[flush->kill_count % ECSI_DROPS_MAX] = entity.bits;
     flush->killers[flush->kill_count % ECSI_DROPS_MAX] = system;
@@ -5947,6 +6118,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_stat
 {
     ecsi_drop *drop = &flush->drops[flush->drop_count % ECSI_DROPS_MAX];
     ECSI_CHECK(why != ECS_OK);
+    ECSI_CHECK(command->kind != ECSI_COMMAND_STREAM);
     drop->entity = command->entity;
     drop->tick = *flush->storage->tick;
     drop->kind = command->kind;
@@ -5964,6 +6136,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_stat
 static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
 {
     ECSI_CHECK(queue->command_count >= mark.command_count);
+    ECSI_CHECK(queue->spawn_count >= mark.spawn_count);
     ECSI_CHECK(queue->bytes >= mark.bytes);
     if (mark.block == NULL) {
         bool spawned = queue->spawned;
@@ -5985,6 +6158,8 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
     ecsi_cursor cursor = ecsi_queue_begin(queue);
     ecsi_command *command;
     ECSI_CHECK(queue->command_count >= mark.command_count);
+    ECSI_CHECK(!flush->running);
+    ECSI_CHECK(mark.block == NULL || mark.used <= mark.block->used);
     if (mark.block != NULL) {
         cursor.block = mark.block;
         cursor.at = mark.used;
@@ -6051,6 +6226,7 @@ static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
     }
     number &= ECSI_ORDINALS_MAX - 1;
     if (number >= ranges[low].count) return ecs_null();
+    ECSI_CHECK(ranges[low].count <= flush->spawn_map.count - ranges[low].first);
     return *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, ranges[low].first + number);
 }
 
@@ -6062,6 +6238,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
     ecsi_cursor cursor = ecsi_queue_begin(queue);
     ecsi_command *command;
     ecsi_spawn_range *range = NULL;
+    ECSI_CHECK(flush->running);
     flush->ranges.count = 0;
     flush->spawn_map.count = 0;
     if (queue->spawn_count == 0) return;
@@ -6085,6 +6262,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
         *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, flush->spawn_map.count++) = real;
         range->count++;
     }
+    ECSI_CHECK(flush->spawn_map.count == queue->spawn_count);
 }
 
 /* Patches the references in `count` values. */
@@ -6122,6 +6300,7 @@ static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *com
     const ecsi_table *table = chunk->table;
     uint32_t row;
     ECSI_CHECK(column < table->column_count);
+    ECSI_CHECK(component->references);
     ECSI_CHECK(table->block_rows > 0);
     for (row = 0; row < chunk->count; row += table->block_rows) {
         uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
@@ -6140,12 +6319,13 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
     uint32_t t;
     uint32_t id;
     bool any = false;
+    ECSI_CHECK(flush->running);
+    ECSI_CHECK(since <= *flush->storage->tick);
     for (id = 1; id <= flush->components->list.count; id++) {
         const ecsi_component *c = ecsi_component_at(flush->components, id);
         any = any || c->references;
         if (c->references && c->resource != NULL) ecsi_patch_values(flush, c, c->resource, 1);
     }
-    ECSI_CHECK(!ecs_is_provisional(ecs_null()));
     for (t = 0; t < flush->storage->tables.count && any; t++) {
         ecsi_table *table = ecsi_table_at(flush->storage, t);
         uint32_t i;
@@ -6170,6 +6350,7 @@ static ecs_status ecsi_flush_components(ecsi_flush *flush)
     uint32_t old = flush->fold_of.count;
     ecs_status status =
         ecsi_vec_reserve(flush->memory, &flush->fold_of, count, max, sizeof(uint32_t));
+    ECSI_CHECK(flush->folds.count == 0);
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(flush->memory, &flush->marks, count, max, 1);
     }
@@ -6195,6 +6376,7 @@ static ecs_status ecsi_flush_entities(ecsi_flush *flush, uint32_t more)
     uint64_t need = (uint64_t)entities->front.record_count + more;
     uint32_t old = flush->touch_of.count;
     ecs_status status;
+    ECSI_CHECK(old <= entities->max);
     if (need > entities->max) need = entities->max;
     if (ECSI_LIKELY(need <= old)) return ECS_OK;
     status = ecsi_vec_reserve(flush->memory, &flush->touch_of, (uint32_t)need, entities->max,
@@ -6214,6 +6396,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
     unsigned char *mark = ECSI_VEC_AT(unsigned char, &flush->marks, command->component);
     ecsi_fold *fold;
     ECSI_CHECK(command->component != 0);
+    ECSI_CHECK(command->component < flush->fold_of.count);
     if (*index == 0) {
         fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, flush->folds.count++);
         *index = flush->folds.count;
@@ -6222,6 +6405,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
         fold->present = false;
     }
     fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, *index - 1);
+    ECSI_CHECK(fold->component == command->component);
     if (fold->payload != NULL && command->kind != ECSI_COMMAND_ADD) {
         ecsi_values_destroy(ecsi_component_at(flush->components, fold->component), fold->payload,
                             1);
@@ -6285,6 +6469,7 @@ static const ecsi_fold *ecsi_fold_next(const ecsi_flush *flush, uint32_t order)
 {
     const ecsi_fold *next = NULL;
     uint32_t i;
+    ECSI_CHECK(order <= flush->fold_order);
     for (i = 0; i < flush->folds.count; i++) {
         const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
         if (fold->order <= order) continue;
@@ -6383,6 +6568,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     ecsi_table *to = from;
     ecsi_raw raw;
     ecs_status status = ECS_OK;
+    ECSI_CHECK(from != NULL || storage->entities->reserved_count > 0);
     if (from == NULL) storage->entities->reserved_count--;
     if (ecsi_fold_chain(flush, touch, entity)) {
         if (from == NULL) {
@@ -6408,6 +6594,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
         ecsi_notify_removed(storage, entity, record, from, to);
         ecsi_row_move(storage, entity, record, to, raw);
     }
+    ECSI_CHECK(ecsi_record_table(storage, record) == to);
     ecsi_fold_build(flush, record, from);
     if (to != from) ecsi_notify_added(storage, entity, record, from, to);
     ecsi_fold_notify_set(flush, entity, record);
@@ -6424,6 +6611,7 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
     ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
     ecs_status status = ECS_OK;
     ECSI_CHECK(command->next == NULL);
+    ECSI_CHECK(record->place != 0);
     switch (command->kind) {
     case ECSI_COMMAND_ADD:
         status = ecsi_edit_add(storage, entity, record, command->component);
@@ -6484,6 +6672,7 @@ static void ecsi_flush_rows(ecsi_flush *flush, uint32_t at, uint32_t count, ecsi
     ecsi_storage *storage = flush->storage;
     uint32_t i = 0;
     ECSI_CHECK(from->row_count == count);
+    ECSI_CHECK(count > 0);
     while (i < count) {
         const ecsi_record *record = ecsi_touch_record(flush, at + i);
         ecsi_chunk *old = ecsi_record_chunk_at(storage, record);
@@ -6520,6 +6709,8 @@ static uint32_t ecsi_flush_whole(ecsi_flush *flush, uint32_t at, uint32_t left,
     bool remove = command->kind == ECSI_COMMAND_REMOVE;
     ecsi_table *from = ecsi_record_table(storage, ecsi_touch_record(flush, at));
     ecsi_table *to;
+    ECSI_CHECK(left > 0);
+    ECSI_CHECK(from->row_count > 0);
     *looked = 1;
     if (command->next != NULL || (command->kind != ECSI_COMMAND_ADD && !remove)) return 0;
     if (from->row_count > left || from->lifecycle || from->notify) return 0;
@@ -6578,6 +6769,7 @@ static ecs_status ecsi_command_type(ecsi_flush *flush, ecsi_command *command)
     if (command->kind == ECSI_COMMAND_SPAWN || command->kind == ECSI_COMMAND_DESPAWN) {
         return ECS_OK;
     }
+    ECSI_CHECK(*ecsi_command_type_at(command) != NULL);
     status = ecsi_component_need(flush->components, *ecsi_command_type_at(command), &id);
     if (status != ECS_OK) return status;
     ECSI_CHECK(id != 0);
@@ -6595,6 +6787,7 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     ecsi_touch *touch;
     uint32_t *touch_of;
     ecs_status status = ecsi_command_type(flush, command);
+    ECSI_CHECK(command->next == NULL);
     entity.bits = command->entity;
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
@@ -6659,6 +6852,7 @@ static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
     uint32_t locks = *flush->locks;
     ECSI_CHECK(sizeof custom <= ECSI_CUSTOM_BYTES);
     memcpy(&custom, payload, sizeof custom);
+    ECSI_CHECK(custom.run != NULL);
     *flush->locks = 0;
     custom.run(flush->world, payload + ECSI_CUSTOM_BYTES, custom.bytes);
     ECSI_CHECK(*flush->locks == 0);
@@ -6702,6 +6896,7 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
     *flush->locks -= 1;
     flush->running = false;
     ECSI_CHECK(flush->touches.count == 0);
+    ECSI_CHECK(flush->storage->entities->reserved_count == 0);
     return ECS_OK;
 }
 
@@ -6742,6 +6937,7 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
 {
     ecsi_memory *memory = flush->memory;
     ECSI_CHECK(!flush->running);
+    ECSI_CHECK(flush->touches.count == 0);
     ECSI_CHECK(flush->folds.count == 0);
     ecsi_vec_destroy(memory, &flush->ranges, sizeof(ecsi_spawn_range));
     ecsi_vec_destroy(memory, &flush->spawn_map, sizeof(ecs_entity));
@@ -6871,6 +7067,7 @@ static uint32_t ecsi_system_find(const ecsi_schedule *schedule, const char *name
 {
     uint32_t i;
     ECSI_CHECK(name != NULL);
+    ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
     for (i = 0; i < schedule->systems.count; i++) {
         if (strcmp(ecsi_system_at(schedule, i)->name, name) == 0) return i;
     }
@@ -6883,6 +7080,7 @@ static uint32_t ecsi_phase_by_name(const ecsi_schedule *schedule, const char *na
 {
     uint32_t i;
     ECSI_CHECK(name != NULL);
+    ECSI_CHECK(schedule->phases.count == schedule->phase_order.count);
     for (i = 1; i <= schedule->phases.count; i++) {
         if (strcmp(ecsi_phase_at(schedule, i)->name, name) == 0) return i;
     }
@@ -6935,6 +7133,7 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     if (status != ECS_OK) return status;
     if (desc->after != 0) at = ecsi_phase_place(schedule, desc->after) + 1;
     if (desc->after == 0 && desc->before != 0) at = ecsi_phase_place(schedule, desc->before);
+    ECSI_CHECK(at <= count);
     order = (uint32_t *)schedule->phase_order.data;
     memmove(&order[at + 1], &order[at], (count - at) * sizeof *order);
     *ECSI_VEC_AT(ecsi_phase, &schedule->phases, count) = phase;
@@ -6993,6 +7192,7 @@ static ecs_status ecsi_system_bind(ecsi_schedule *schedule, ecsi_system *system)
     uint32_t t;
     uint32_t o;
     ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->slots != NULL && system->columns != NULL);
     for (t = 0; t < system->query->term_count; t++) {
         const ecsi_query_term *term = &system->query->terms[t];
         ecsi_term_slot *slot = &system->slots[t];
@@ -7109,6 +7309,7 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
         ecsi_system_unbind(schedule, system);
         return status;
     }
+    ECSI_CHECK(system->query != NULL);
     *ECSI_VEC_AT(ecsi_system *, &schedule->systems, schedule->systems.count++) = system;
     schedule->built = false;
     return ECS_OK;
@@ -7119,6 +7320,8 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
 /* 0: touches no shared value; 1: reads it; 2: writes it. */
 static uint32_t ecsi_access_strength(uint32_t access)
 {
+    ECSI_CHECK(access != ECS_ACCESS_NONE);
+    ECSI_CHECK(access < ECS_ACCESS_COUNT);
     switch (access) {
     case ECS_ACCESS_WRITE:
     case ECS_ACCESS_OPTIONAL_WRITE:
@@ -7142,6 +7345,8 @@ static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
     uint32_t k;
     *component = 0;
     ECSI_CHECK(a != b);
+    ECSI_CHECK(a->phase == b->phase);
+    ECSI_CHECK(a->query != NULL && b->query != NULL);
     if (a->run_exclusive != NULL || b->run_exclusive != NULL) return true;
     for (i = 0; i < a->query->term_count; i++) {
         const ecsi_query_term *x = &a->query->terms[i];
@@ -7192,6 +7397,7 @@ static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
         for (w = 0; w < graph->words; w++) row[w] |= more[w];
         row[to / 64] |= (uint64_t)1 << (to % 64);
     }
+    ECSI_CHECK(ecsi_graph_has(graph, from, to) && !ecsi_graph_has(graph, from, from));
 }
 
 static const char *ecsi_graph_name(const ecsi_graph *graph, uint32_t member)
@@ -7232,6 +7438,7 @@ static void ecsi_graph_cycle(ecsi_graph *graph, uint32_t from, uint32_t to)
     uint32_t step;
     graph->status = ECS_CYCLE;
     ECSI_CHECK(from < graph->count);
+    ECSI_CHECK(to < graph->count);
     ecsi_print(&graph->error, "cycle: %s -> %s", ecsi_graph_name(graph, from),
                ecsi_graph_name(graph, to));
     for (step = 0; at != from && step < graph->count; step++) {
@@ -7258,6 +7465,7 @@ static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *
     uint32_t from = before ? member : other;
     uint32_t to = before ? other : member;
     ECSI_CHECK(member < graph->count);
+    ECSI_CHECK(name != NULL && name[0] != 0);
     if (other == graph->count) {
         ecsi_print(&graph->error, "system %s: '%s' names %s, which is not in its phase\n",
                    ecsi_graph_name(graph, member), before ? "before" : "after", name);
@@ -7330,6 +7538,8 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     ecsi_graph graph;
     uint32_t i;
     uint32_t n;
+    ECSI_CHECK(phase->count > 0);
+    ECSI_CHECK(phase->first + phase->count <= schedule->systems.count);
     graph.schedule = schedule;
     graph.members = members;
     graph.count = phase->count;
@@ -7387,6 +7597,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     uint32_t p;
     uint32_t s;
     ecs_status status;
+    ECSI_CHECK(!schedule->ticking);
     if (schedule->built) return ECS_OK;
     status = ecsi_schedule_reserve(schedule);
     if (status != ECS_OK) return status;
@@ -7410,6 +7621,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
         }
     }
     ECSI_CHECK(first == schedule->systems.count);
+    ECSI_CHECK(reach <= schedule->reach.capacity);
     if (status != ECS_OK) {
         ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %s", schedule->error);
         return status;
@@ -7442,6 +7654,7 @@ static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *ph
     uint32_t words = (phase->count + 63) / 64;
     const uint64_t *row = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach + a * words);
     ECSI_CHECK(a < phase->count && b < phase->count);
+    ECSI_CHECK(schedule->built);
     return (row[b / 64] >> (b % 64) & 1u) != 0;
 }
 
@@ -7463,6 +7676,7 @@ static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
         double left = fixed->saved_s / step;
         fixed->saved_s = left < 1e15 ? (left - (double)(uint64_t)left) * step : 0;
     }
+    ECSI_CHECK(fixed->saved_s >= 0);
     return steps;
 }
 
@@ -7492,6 +7706,7 @@ static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system
 {
     size_t bytes = system->desc.stream_bytes_max;
     ECSI_CHECK(rows > 0);
+    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
     if (bytes != 0) return bytes;
     bytes = schedule->stream_bytes_max;
     if (schedule->memory->fixed) {
@@ -7517,6 +7732,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
 {
     uint64_t rows = 0;
     size_t taken = 0;
+    ECSI_CHECK(place <= phase->count);
     if (!schedule->memory->fixed) return;
     for (; place < phase->count; place++) {
         uint32_t member = ecsi_phase_member(schedule, phase, place);
@@ -7549,6 +7765,7 @@ static ecs_status ecsi_system_spans(ecsi_schedule *schedule, ecsi_system *system
     uint32_t number = 0;
     uint32_t m;
     ECSI_CHECK(!query->system);
+    ECSI_CHECK(system->run != NULL);
     if (system->unsplit) {
         ecsi_system_stream(schedule, system, index,
                            ecsi_max_u32(ecsi_query_row_count(query), 1));
@@ -7613,6 +7830,7 @@ static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, boo
 static void ecsi_schedule_flush(ecsi_schedule *schedule)
 {
     ecs_status status = ecsi_flush_queue(schedule->flush, &schedule->queue, schedule->tick);
+    ECSI_CHECK(!schedule->flush->running);
     if (status == ECS_OK) status = schedule->settle(schedule->world);
     if (status != ECS_OK) {
         ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
@@ -7645,6 +7863,8 @@ static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
     bool ran = true;
     ecs_view view;
     ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(system->enabled && !system->failed);
+    ECSI_CHECK(dt >= 0);
     view.world = schedule->world;
     view.cmd = &schedule->cmd;
     view.entities = NULL;
@@ -7688,6 +7908,8 @@ static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
     const ecs_system_desc *desc = &system->desc;
     uint32_t steps;
     ECSI_CHECK(dt >= 0);
+    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(!system->failed);
     if (!system->enabled) return;
     if (system->fixed.step_s > 0) {
         steps = ecsi_fixed_steps(&system->fixed, dt);
@@ -7891,6 +8113,7 @@ static uint64_t ecsi_hash_entities(uint64_t h, const ecsi_entities *entities)
         const ecsi_record *record = ecsi_entities_record(entities, i);
         h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->place != 0 ? 1u : 0u);
     }
+    ECSI_CHECK(entities->front.alive_count <= entities->front.record_count);
     ECSI_CHECK(entities->free_list.count <= entities->front.record_count);
     return ecsi_hash_bytes(h, entities->free_list.data,
                            entities->free_list.count * sizeof(ecs_entity));
@@ -8015,6 +8238,7 @@ static const char *ecsi_access_name(uint32_t access)
                                         "ANY",       "RES_READ", "RES_WRITE",      "ON",
                                         "EMIT",      "LOOKUP"};
     ECSI_CHECK(access < ECS_ACCESS_COUNT);
+    ECSI_CHECK(sizeof names / sizeof *names == ECS_ACCESS_COUNT);
     return names[access];
 }
 
@@ -8029,6 +8253,7 @@ static void ecsi_explain_set(ecsi_text *text, const ecsi_components *components,
 {
     uint32_t i;
     ECSI_CHECK(table != NULL);
+    ECSI_CHECK(text != NULL);
     ecsi_print(text, "{");
     for (i = 0; i < table->component_count; i++) {
         ecsi_print(text, "%s%s", i == 0 ? "" : ", ",
@@ -8042,6 +8267,7 @@ static void ecsi_explain_terms(ecsi_text *text, const ecsi_components *component
 {
     uint32_t t;
     ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    ECSI_CHECK(query->terms != NULL || query->term_count == 0);
     if (query->term_count == 0) ecsi_print(text, " no terms");
     for (t = 0; t < query->term_count; t++) {
         ecsi_print(text, " %s(%s)", ecsi_access_name(query->terms[t].access),
@@ -8137,6 +8363,7 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
     const ecsi_system *system =
         ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
     uint32_t i;
+    ECSI_CHECK(schedule->built);
     ecsi_print(text, "  %s%s%s:", system->name, system->run_exclusive != NULL ? " exclusive" : "",
                system->enabled ? "" : " disabled");
     ecsi_explain_terms(text, components, system->query);
@@ -8324,6 +8551,7 @@ static uint32_t ecsi_row_bits(const ecs_world_desc *d)
 static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
 {
     ECSI_CHECK(d != NULL);
+    ECSI_CHECK(from != d);
     memset(d, 0, sizeof *d);
     if (from != NULL) *d = *from;
     if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
@@ -8363,6 +8591,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 {
     size_t bytes = 4096;
     ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    ECSI_CHECK(d->tables_max > 0 && d->components_max > 0);
     bytes += (size_t)d->components_max * ECSI_COMPONENT_KEEP_BYTES;
     bytes += (size_t)d->tables_max * ECSI_TABLE_KEEP_BYTES;
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
@@ -8458,6 +8687,7 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     size_t own = ecsi_own_bytes(d);
     size_t getters = d->getters_max;
     ecs_status status = ecsi_keep_create(memory, memory->fixed ? ecsi_keep_bytes(d) : 1);
+    ECSI_CHECK(own <= d->command_bytes_max);
     if (status == ECS_OK) status = ecsi_entities_create(memory, &world->entities, d->entities_max);
     if (status == ECS_OK) status = ecsi_components_create(&world->components, d->components_max);
     if (status == ECS_OK) {
@@ -8502,6 +8732,7 @@ ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc)
     if (desc != NULL) given = *desc;
     given.memory = ECS_MEMORY_FIXED;
     if (!ecsi_desc_resolve(&given, &resolved)) return 0;
+    ECSI_CHECK(resolved.memory == ECS_MEMORY_FIXED);
     memset(&world, 0, sizeof world);
     world.desc = resolved;
     ecsi_world_wire(&world);
@@ -8529,6 +8760,7 @@ static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator
 {
     void *memory = d->buffer;
     ECSI_CHECK(bytes != NULL);
+    ECSI_CHECK(allocator->alloc != NULL);
     *bytes = sizeof(ecs_world);
     if (d->memory == ECS_MEMORY_FIXED) {
         *bytes = ecs_world_bytes(d);
@@ -8552,6 +8784,8 @@ static void ecsi_world_release(ecs_world *world)
     size_t bytes = memory->fixed ? memory->block_bytes : sizeof *world;
     bool own = world->desc.buffer == NULL;
     size_t getters = world->desc.getters_max;
+    ECSI_CHECK(world->locks == 0);
+    ECSI_CHECK(world->entities.front.alive_count == 0);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
@@ -8602,6 +8836,8 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
         ecsi_world_release(world);
         return NULL;
     }
+    ECSI_CHECK(root->id == 0 && root->component_count == 0);
+    ECSI_CHECK(world->locks == 0);
     return world;
 }
 
@@ -8705,6 +8941,7 @@ ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
         out->row_capacity += chunk->capacity;
         out->bytes_storage += chunk->bytes;
     }
+    ECSI_CHECK(out->row_capacity >= out->row_count);
     return ECS_OK;
 }
 
@@ -8743,6 +8980,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
         const ecsi_table *table = ecsi_table_at(&world->storage, i);
         stats.bytes_live += table->row_count * ecsi_table_row_bytes(table);
     }
+    ECSI_CHECK(stats.bytes_live <= stats.bytes_storage);
     stats.commands_recorded = world->flush.recorded;
     stats.commands_applied = world->flush.applied;
     stats.commands_dropped = world->flush.dropped;
@@ -8763,6 +9001,7 @@ ECS_API ecs_status ecs_component_register(ecs_world *world, const ecs_type *type
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     status = ecsi_component_need(&world->components, type, &id);
+    ECSI_CHECK(status != ECS_OK || ecsi_component_known(&world->components, id));
     if (out != NULL) out->id = id;
     return status;
 }
@@ -8814,6 +9053,7 @@ ECS_API uint32_t ecs_component_count(const ecs_world *world, ecs_component compo
         const ecsi_table *table = ecsi_table_at(&world->storage, i);
         if (ecsi_table_find(table, component.id) != NULL) count += table->row_count;
     }
+    ECSI_CHECK(count <= world->entities.front.alive_count);
     return count;
 }
 
@@ -8904,6 +9144,7 @@ ECS_API ecs_entity ecs_spawn(ecs_world *world)
 {
     ecs_entity e = {0};
     ECSI_REQUIRE(world != NULL, e);
+    ECSI_CHECK(world->storage.tables.count > 0);
     if (ECSI_UNLIKELY(world->locks != 0)) return ecsi_answer(world, ECS_LOCKED, e);
     return ecsi_answer(
         world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
@@ -8993,6 +9234,7 @@ static inline ecs_status ecsi_edit_begin(ecs_world *world, ecs_entity entity,
                                          ecs_component component, ecsi_record **out)
 {
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_CHECK(out != NULL);
     ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
     if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
     *out = ecsi_entities_find(&world->entities, entity);
@@ -9004,7 +9246,9 @@ ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component
     ecsi_record *record;
     ecs_status status = ecsi_edit_begin(world, entity, component, &record);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
-    return ecsi_edit_add(&world->storage, entity, record, component.id);
+    status = ecsi_edit_add(&world->storage, entity, record, component.id);
+    ECSI_CHECK(status != ECS_OK || ecs_has_id(world, entity, component));
+    return status;
 }
 
 ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
@@ -9017,8 +9261,10 @@ ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component
     if (ecsi_component_at(&world->components, component.id)->type.bytes == 0) {
         return ECS_UNSUPPORTED;
     }
-    return ecsi_edit_set(&world->storage, entity, record, component.id,
-                         (void *)(uintptr_t)value, false);
+    status = ecsi_edit_set(&world->storage, entity, record, component.id,
+                           (void *)(uintptr_t)value, false);
+    ECSI_CHECK(status != ECS_OK || ecs_has_id(world, entity, component));
+    return status;
 }
 
 ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_component component)
@@ -9026,7 +9272,9 @@ ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_compon
     ecsi_record *record;
     ecs_status status = ecsi_edit_begin(world, entity, component, &record);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
-    return ecsi_edit_remove(&world->storage, entity, record, component.id);
+    status = ecsi_edit_remove(&world->storage, entity, record, component.id);
+    ECSI_CHECK(status != ECS_OK || !ecs_has_id(world, entity, component));
+    return status;
 }
 
 ECS_API bool ecs_has_id(const ecs_world *world, ecs_entity entity, ecs_component component)
@@ -9124,6 +9372,7 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
     c = ecsi_component_at(&world->components, id);
     if (ECSI_LIKELY(c->getter != 0)) {
         ecs_getter getter;
+        ECSI_CHECK(c->getter <= world->storage.getter_count);
         getter.front = &world->entities.front;
         getter.slot = &world->storage.getters[c->getter - 1];
         return ecs_getter_find(getter, entity, c->type.bytes);
@@ -9190,6 +9439,7 @@ ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info)
     if (status == ECS_OK) {
         ecsi_map_put(&world->queries.by_address, (uint64_t)(uintptr_t)info, query.id);
     }
+    ECSI_CHECK(status != ECS_OK || query.id != 0);
     world->status = status;
     return query;
 }
@@ -9220,6 +9470,7 @@ ECS_API ecs_status ecs_query_first(const ecs_world *world, ecs_query query, ecs_
     for (i = 0; q != NULL && i < q->matches.count; i++) {
         const ecsi_table *table = ecsi_match_at(q, i)->table;
         if (table->row_count == 0) continue;
+        ECSI_CHECK(table->first->count > 0);
         *out = ecsi_chunk_entities(table->first)[0];
         return ECS_OK;
     }
@@ -9230,6 +9481,7 @@ ECS_API ecs_status ecs_query_single(const ecs_world *world, ecs_query query, ecs
 {
     ecs_status status = ecs_query_first(world, query, out);
     if (status != ECS_OK) return status;
+    ECSI_CHECK(!ecs_is_null(*out));
     if (ecs_query_count(world, query) == 1) return ECS_OK;
     *out = ecs_null();
     return ECS_MANY;
@@ -9250,6 +9502,7 @@ ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t
         count += table->row_count;
         ecsi_edit_clear(&world->storage, table);
     }
+    ECSI_CHECK(ecsi_query_row_count(q) == 0);
     if (out_count != NULL) *out_count = count;
     return ECS_OK;
 }
@@ -9329,6 +9582,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     ecs_entity e;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
     e = ecsi_record_spawn(cmd, &status);
+    ECSI_CHECK(status != ECS_OK || ecs_is_provisional(e));
     cmd->flush->world->status = status;
     return e;
 }
@@ -9437,6 +9691,7 @@ ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
     custom.run = run;
     custom.bytes = bytes;
     to = (unsigned char *)ecsi_command_payload(command);
+    ECSI_CHECK(to != NULL);
     memcpy(to, &custom, sizeof custom);
     if (bytes > 0) memcpy(to + ECSI_CUSTOM_BYTES, payload, bytes);
     return ECS_OK;
@@ -9459,6 +9714,7 @@ ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
     if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &to);
     if (status != ECS_OK) return status;
+    ECSI_CHECK(to != NULL);
     if (to != value) {
         const ecsi_component *info = ecsi_component_at(&world->components, c.id);
         ecsi_values_destroy(info, to, 1);
@@ -9479,6 +9735,7 @@ ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type)
     void *value = NULL;
     ecs_status status = ecsi_edit_type(world, type, &c);
     if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &value);
+    ECSI_CHECK(status != ECS_OK || value != NULL);
     if (world != NULL) world->status = status;
     return status == ECS_OK ? value : NULL;
 }
@@ -9519,6 +9776,7 @@ static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     uint32_t i = 0;
     if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
     ECSI_CHECK(quota > 0);
+    ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
     while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
     if (i == ECSI_EMIT_TYPES_MAX) return ECS_FULL;
     if (i == cmd->emit_type_count) {
@@ -9561,6 +9819,7 @@ ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_
     ecs_component c;
     ecs_status status = ecsi_edit_type(world, type, &c);
     if (status == ECS_OK) status = ecsi_reader_open(&world->events, c.id, &reader.id);
+    ECSI_CHECK(status != ECS_OK || reader.id != 0);
     if (world != NULL) world->status = status;
     return reader;
 }
@@ -9610,7 +9869,7 @@ ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_t
 }
 #endif
 
-/* ---- Systems and phases -------------------------------------------------------------------------- */
+/* ---- Systems and phases ---------------------------------------------------------------------- */
 
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
 {
@@ -9654,6 +9913,7 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     system = ecsi_system_at(&world->schedule, index);
     fixed = &system->fixed;
     if (fixed->step_s <= 0) fixed = &ecsi_phase_at(&world->schedule, system->phase)->fixed;
+    ECSI_CHECK(fixed->saved_s >= 0);
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
 }
 
@@ -9716,7 +9976,7 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world)
     return &world->schedule.report;
 }
 
-/* ---- Explain and hash ------------------------------------------------------------------------------ */
+/* ---- Explain and hash ------------------------------------------------------------------------ */
 
 #ifndef ECS_NO_EXPLAIN
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes)
@@ -9724,6 +9984,7 @@ ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t b
     ecsi_text t = ecsi_text_begin(text, bytes);
     ECSI_REQUIRE(world != NULL, 0);
     ecsi_explain_schedule_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
     return t.total;
 }
 
@@ -9739,6 +10000,7 @@ ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *
     } else {
         ecsi_explain_query_text(&t, &world->queries, q);
     }
+    ECSI_CHECK(t.total > 0);
     return t.total;
 }
 
@@ -9756,6 +10018,7 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
     ecsi_text t = ecsi_text_begin(text, bytes);
     ECSI_REQUIRE(world != NULL, 0);
     ecsi_explain_drops_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
     return t.total;
 }
 #endif

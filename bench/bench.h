@@ -357,6 +357,10 @@ static bool bench_run_sizes(const bench_case *test, const bench_options *options
         uint32_t size = test->sizes[i];
         if (options->size > 0 && size != options->size) continue;
         if (options->size == 0 && options->quick && size > BENCH_QUICK_SIZE_MAX) continue;
+        if (options->size > 0 && options->scenario != NULL) {
+            bench_run(test, size, options);
+            continue;
+        }
         ok = bench_run_apart(test, size, options) && ok;
     }
     return ok;

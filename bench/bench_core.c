@@ -594,6 +594,7 @@ static double deferred_subject(void *state, uint64_t repeats)
     }
     elapsed_ns = bench_since(start);
     bench_need(s->sum == s->count, "all got the component");
+    bench_need(ecs_component_count(s->world, accel) == 0, "all lost it again");
     bench_none_refused(s->world);
     return elapsed_ns;
 }

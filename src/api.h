@@ -956,7 +956,8 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
  * every tick. Covers handles, generations, free list, table and row order, values (by
  * field where members are listed, else their bytes), resources, events and readers,
  * change ticks, accumulators and intervals. Addresses, padding and capacities are not in
- * it; the order in which types were registered is, and so is the length of row blocks. Equal between compilers under the flags of docs/determinism.md. O(everything). */
+ * it; the order in which types were registered is, and so is the length of row blocks.
+ * Equal between compilers under the flags of docs/determinism.md. O(everything). */
 ECS_API uint64_t ecs_world_hash(const ecs_world *world);
 #endif
 

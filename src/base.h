@@ -81,6 +81,7 @@ static inline uint32_t ecsi_round_up_power(uint32_t n)
     uint32_t power = 1;
     ECSI_CHECK(n <= 0x80000000u);
     while (power < n) power *= 2u;
+    ECSI_CHECK(ecsi_is_power_of_two(power));
     return power;
 }
 
@@ -101,6 +102,7 @@ static inline uint64_t ecsi_load_le(const unsigned char *bytes, size_t count)
     uint64_t word = 0;
     size_t i;
     ECSI_CHECK(count <= 8);
+    ECSI_CHECK(bytes != NULL || count == 0);
     for (i = 0; i < count; i++) word |= (uint64_t)bytes[i] << (8 * i);
     return word;
 }
@@ -123,6 +125,7 @@ static uint64_t ecsi_hash_bytes(uint64_t h, const void *data, size_t bytes)
     }
     for (i = 0; i < 4; i++) h = ecsi_mix(h, lane[i]);
     for (; left >= 8; left -= 8, p += 8) h = ecsi_mix(h, ecsi_load_le(p, 8));
+    ECSI_CHECK(left < 8);
     h = ecsi_mix(h, ecsi_load_le(p, left));
     return ecsi_mix(h, (uint64_t)bytes);
 }
@@ -157,6 +160,7 @@ static ecs_status ecsi_name_copy(char *to, const char *from)
     if (bytes == 1) return ECS_INVALID;
     if (bytes > ECS_NAME_BYTES_MAX) return ECS_TOO_LARGE;
     memcpy(to, from, bytes);
+    ECSI_CHECK(to[bytes - 1] == 0);
     return ECS_OK;
 }
 
@@ -183,6 +187,7 @@ ECSI_PRINTF(2, 3) static void ecsi_print(ecsi_text *t, const char *format, ...)
     int count;
     ECSI_CHECK(t != NULL);
     ECSI_CHECK(format != NULL);
+    ECSI_CHECK(t->room == 0 || t->at != NULL);
     va_start(arguments, format);
     count = vsnprintf(t->room > 0 ? t->at : NULL, t->room, format, arguments);
     va_end(arguments);
@@ -195,6 +200,7 @@ ECSI_PRINTF(2, 3) static void ecsi_print(ecsi_text *t, const char *format, ...)
         t->at += t->room - 1;
         t->room = 1;
     }
+    ECSI_CHECK(t->room == 0 || *t->at == 0);
 }
 
 /* ---- Log ----------------------------------------------------------------------- */
@@ -227,6 +233,8 @@ ECSI_PRINTF(3, 4) static void ecsi_log_print(const ecsi_log *log, ecs_log_level 
     va_list arguments;
     ECSI_CHECK(log != NULL);
     ECSI_CHECK(format != NULL);
+    ECSI_CHECK(log->write != NULL);
+    ECSI_CHECK((unsigned)level < 3u);
     va_start(arguments, format);
     if (vsnprintf(line, sizeof line, format, arguments) < 0) line[0] = 0;
     va_end(arguments);

@@ -236,6 +236,7 @@ static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_que
     size_t want = queue->last == NULL ? ECSI_BLOCK_BYTES_MIN : queue->last->bytes * 2;
     ecsi_block *block;
     ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(queue->last == NULL || queue->last->used <= queue->last->bytes);
     if (memory->fixed) return ECS_FULL;
     if (queue->last != NULL && queue->last->next != NULL &&
         queue->last->next->bytes - sizeof *block >= bytes) {
@@ -254,12 +255,15 @@ static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_que
         queue->last->next = block;
     }
     queue->last = block;
+    ECSI_CHECK(block->bytes - block->used >= bytes);
     return ECS_OK;
 }
 
 static ecsi_queue_mark ecsi_queue_where(const ecsi_queue *queue)
 {
     ecsi_queue_mark mark;
+    ECSI_CHECK((queue->first == NULL) == (queue->last == NULL));
+    ECSI_CHECK(queue->last == NULL || queue->last->used <= queue->last->bytes);
     mark.block = queue->last;
     mark.used = queue->last == NULL ? 0 : queue->last->used;
     mark.bytes = queue->bytes;
@@ -279,6 +283,8 @@ typedef struct ecsi_cursor {
 static ecsi_cursor ecsi_queue_begin(const ecsi_queue *queue)
 {
     ecsi_cursor cursor;
+    ECSI_CHECK(queue->last != NULL || queue->command_count == 0);
+    ECSI_CHECK(queue->spawn_count <= queue->command_count);
     cursor.block = queue->first;
     cursor.at = sizeof(ecsi_block);
     cursor.last = queue->last;
@@ -297,6 +303,8 @@ static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
     }
     command = (ecsi_command *)(void *)((unsigned char *)cursor->block + cursor->at);
     ECSI_CHECK(command->bytes >= sizeof *command);
+    ECSI_CHECK(command->bytes <= cursor->block->used - cursor->at);
+    ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
     cursor->at += command->bytes;
     return command;
 }
@@ -305,6 +313,7 @@ static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
 static void ecsi_queue_reset(ecsi_queue *queue)
 {
     ecsi_block *block;
+    ECSI_CHECK(queue->last != NULL || queue->bytes == 0);
     for (block = queue->first; block != NULL; block = block->next) {
         block->used = sizeof *block;
         ECSI_CHECK(block->bytes >= block->used);
@@ -327,6 +336,8 @@ static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue 
     ecs_status status = ecsi_vec_reserve(flush->memory, &flush->touches,
                                          queue->command_count + 1, flush->commands_max,
                                          sizeof(ecsi_touch));
+    ECSI_CHECK(queue->command_count <= flush->commands_max);
+    ECSI_CHECK(queue->spawn_count <= queue->command_count);
     if (ECSI_LIKELY(!spawn) || status != ECS_OK) return status;
     status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, queue->spawn_count + 1,
                               flush->commands_max, sizeof(ecs_entity));
@@ -367,6 +378,8 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     ecsi_command *command;
     uintptr_t at;
     ecs_status status;
+    ECSI_CHECK(shape.kind <= ECSI_COMMAND_EVENT);
+    ECSI_CHECK(queue->bytes <= queue->bytes_max);
     need = (need + 7) & ~(size_t)7;
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
         return ECS_FULL;
@@ -388,8 +401,10 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     if (shape.payload_bytes > 0) {
         at = ((uintptr_t)command + head + (align - 1)) & ~(uintptr_t)(align - 1);
         command->payload_offset = (uint16_t)(at - (uintptr_t)command);
+        ECSI_CHECK(command->payload_offset + (size_t)shape.payload_bytes <= need);
     }
     queue->last->used += need;
+    ECSI_CHECK(queue->last->used <= queue->last->bytes);
     queue->bytes += need;
     queue->command_count++;
     cmd->bytes_left -= need;
@@ -405,6 +420,7 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
                                          cmd->queue->stream_count + 1,
                                          cmd->flush->commands_max, sizeof(ecsi_spawn_range));
     ECSI_CHECK(!cmd->begun);
+    ECSI_CHECK(cmd->spawn_count == 0);
     if (status == ECS_OK) {
         status = ecsi_command_put(cmd, ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1), cmd->serial,
                                   &command);
@@ -419,6 +435,7 @@ static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
 /* Counts what a call answers. */
 static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
 {
+    ECSI_CHECK(cmd->begun || status != ECS_OK);
     if (ECSI_LIKELY(status == ECS_OK)) {
         cmd->flush->recorded++;
     } else {
@@ -431,6 +448,8 @@ static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_sha
                                              uint64_t entity, ecsi_command **out)
 {
     ecs_status status = ECS_OK;
+    ECSI_CHECK(shape.kind != ECSI_COMMAND_STREAM);
+    ECSI_CHECK(cmd->serial != 0);
     if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
     if (ECSI_LIKELY(status == ECS_OK)) {
         status = ecsi_command_put(cmd, shape, entity, out);
@@ -448,6 +467,8 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     ecsi_command_shape shape;
     ecsi_command *command;
     ecs_status status;
+    ECSI_CHECK(id != 0 || type != NULL);
+    ECSI_CHECK((kind == ECSI_COMMAND_SET) == (value != NULL));
     if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
     if (ECSI_LIKELY(id != 0)) {
         c = ecsi_component_at(cmd->flush->components, id);
@@ -462,6 +483,7 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     command->component = id;
     if (id == 0) *ecsi_command_type_at(command) = type;
     if (value == NULL) return ECS_OK;
+    ECSI_CHECK(ecsi_command_payload(command) != NULL);
     if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
         ecsi_values_copy(c, ecsi_command_payload(command), value, 1);
     } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
@@ -477,6 +499,7 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
     ecs_entity e = {0};
     ecsi_command *command;
     uint64_t number = cmd->serial << ECSI_ORDINAL_BITS | cmd->spawn_count;
+    ECSI_CHECK(cmd->spawn_count <= cmd->spawns_max);
     if (cmd->spawn_count == cmd->spawns_max || cmd->serial >= ECSI_SERIAL_MAX) {
         *status = ecsi_recorded(cmd, ECS_FULL);
         return e;
@@ -499,6 +522,7 @@ static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *q
 {
     ECSI_CHECK(flush != NULL);
     ECSI_CHECK(queue != NULL);
+    ECSI_CHECK(spawns_max <= ECSI_ORDINALS_MAX);
     cmd->flush = flush;
     cmd->queue = queue;
     cmd->serial = ++flush->serial_next;
@@ -518,6 +542,7 @@ static void ecsi_payload_end(const ecsi_flush *flush, ecsi_command *command)
     void *payload = ecsi_command_payload(command);
     if (command->kind != ECSI_COMMAND_SET || payload == NULL) return;
     ECSI_CHECK(command->payload_offset >= sizeof *command);
+    ECSI_CHECK(command->payload_offset < command->bytes);
     if (command->component != 0) {
         ecsi_values_destroy(ecsi_component_at(flush->components, command->component), payload, 1);
     } else {
@@ -545,6 +570,7 @@ static void ecsi_flush_kill(ecsi_flush *flush, ecs_entity entity, uint32_t syste
     (void)flush;
     (void)entity;
     (void)system;
+    ECSI_CHECK(!ecs_is_null(entity));
 #ifdef ECS_DEBUG
     flush->kills[flush->kill_count % ECSI_DROPS_MAX] = entity.bits;
     flush->killers[flush->kill_count % ECSI_DROPS_MAX] = system;
@@ -556,6 +582,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_stat
 {
     ecsi_drop *drop = &flush->drops[flush->drop_count % ECSI_DROPS_MAX];
     ECSI_CHECK(why != ECS_OK);
+    ECSI_CHECK(command->kind != ECSI_COMMAND_STREAM);
     drop->entity = command->entity;
     drop->tick = *flush->storage->tick;
     drop->kind = command->kind;
@@ -573,6 +600,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_stat
 static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
 {
     ECSI_CHECK(queue->command_count >= mark.command_count);
+    ECSI_CHECK(queue->spawn_count >= mark.spawn_count);
     ECSI_CHECK(queue->bytes >= mark.bytes);
     if (mark.block == NULL) {
         bool spawned = queue->spawned;
@@ -594,6 +622,8 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
     ecsi_cursor cursor = ecsi_queue_begin(queue);
     ecsi_command *command;
     ECSI_CHECK(queue->command_count >= mark.command_count);
+    ECSI_CHECK(!flush->running);
+    ECSI_CHECK(mark.block == NULL || mark.used <= mark.block->used);
     if (mark.block != NULL) {
         cursor.block = mark.block;
         cursor.at = mark.used;
@@ -660,6 +690,7 @@ static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
     }
     number &= ECSI_ORDINALS_MAX - 1;
     if (number >= ranges[low].count) return ecs_null();
+    ECSI_CHECK(ranges[low].count <= flush->spawn_map.count - ranges[low].first);
     return *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, ranges[low].first + number);
 }
 
@@ -671,6 +702,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
     ecsi_cursor cursor = ecsi_queue_begin(queue);
     ecsi_command *command;
     ecsi_spawn_range *range = NULL;
+    ECSI_CHECK(flush->running);
     flush->ranges.count = 0;
     flush->spawn_map.count = 0;
     if (queue->spawn_count == 0) return;
@@ -694,6 +726,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
         *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, flush->spawn_map.count++) = real;
         range->count++;
     }
+    ECSI_CHECK(flush->spawn_map.count == queue->spawn_count);
 }
 
 /* Patches the references in `count` values. */
@@ -731,6 +764,7 @@ static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *com
     const ecsi_table *table = chunk->table;
     uint32_t row;
     ECSI_CHECK(column < table->column_count);
+    ECSI_CHECK(component->references);
     ECSI_CHECK(table->block_rows > 0);
     for (row = 0; row < chunk->count; row += table->block_rows) {
         uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
@@ -749,12 +783,13 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
     uint32_t t;
     uint32_t id;
     bool any = false;
+    ECSI_CHECK(flush->running);
+    ECSI_CHECK(since <= *flush->storage->tick);
     for (id = 1; id <= flush->components->list.count; id++) {
         const ecsi_component *c = ecsi_component_at(flush->components, id);
         any = any || c->references;
         if (c->references && c->resource != NULL) ecsi_patch_values(flush, c, c->resource, 1);
     }
-    ECSI_CHECK(!ecs_is_provisional(ecs_null()));
     for (t = 0; t < flush->storage->tables.count && any; t++) {
         ecsi_table *table = ecsi_table_at(flush->storage, t);
         uint32_t i;
@@ -779,6 +814,7 @@ static ecs_status ecsi_flush_components(ecsi_flush *flush)
     uint32_t old = flush->fold_of.count;
     ecs_status status =
         ecsi_vec_reserve(flush->memory, &flush->fold_of, count, max, sizeof(uint32_t));
+    ECSI_CHECK(flush->folds.count == 0);
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(flush->memory, &flush->marks, count, max, 1);
     }
@@ -804,6 +840,7 @@ static ecs_status ecsi_flush_entities(ecsi_flush *flush, uint32_t more)
     uint64_t need = (uint64_t)entities->front.record_count + more;
     uint32_t old = flush->touch_of.count;
     ecs_status status;
+    ECSI_CHECK(old <= entities->max);
     if (need > entities->max) need = entities->max;
     if (ECSI_LIKELY(need <= old)) return ECS_OK;
     status = ecsi_vec_reserve(flush->memory, &flush->touch_of, (uint32_t)need, entities->max,
@@ -823,6 +860,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
     unsigned char *mark = ECSI_VEC_AT(unsigned char, &flush->marks, command->component);
     ecsi_fold *fold;
     ECSI_CHECK(command->component != 0);
+    ECSI_CHECK(command->component < flush->fold_of.count);
     if (*index == 0) {
         fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, flush->folds.count++);
         *index = flush->folds.count;
@@ -831,6 +869,7 @@ static void ecsi_fold_add(ecsi_flush *flush, ecsi_command *command)
         fold->present = false;
     }
     fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, *index - 1);
+    ECSI_CHECK(fold->component == command->component);
     if (fold->payload != NULL && command->kind != ECSI_COMMAND_ADD) {
         ecsi_values_destroy(ecsi_component_at(flush->components, fold->component), fold->payload,
                             1);
@@ -894,6 +933,7 @@ static const ecsi_fold *ecsi_fold_next(const ecsi_flush *flush, uint32_t order)
 {
     const ecsi_fold *next = NULL;
     uint32_t i;
+    ECSI_CHECK(order <= flush->fold_order);
     for (i = 0; i < flush->folds.count; i++) {
         const ecsi_fold *fold = ECSI_VEC_AT(ecsi_fold, &flush->folds, i);
         if (fold->order <= order) continue;
@@ -992,6 +1032,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
     ecsi_table *to = from;
     ecsi_raw raw;
     ecs_status status = ECS_OK;
+    ECSI_CHECK(from != NULL || storage->entities->reserved_count > 0);
     if (from == NULL) storage->entities->reserved_count--;
     if (ecsi_fold_chain(flush, touch, entity)) {
         if (from == NULL) {
@@ -1017,6 +1058,7 @@ static void ecsi_flush_chain(ecsi_flush *flush, const ecsi_touch *touch)
         ecsi_notify_removed(storage, entity, record, from, to);
         ecsi_row_move(storage, entity, record, to, raw);
     }
+    ECSI_CHECK(ecsi_record_table(storage, record) == to);
     ecsi_fold_build(flush, record, from);
     if (to != from) ecsi_notify_added(storage, entity, record, from, to);
     ecsi_fold_notify_set(flush, entity, record);
@@ -1033,6 +1075,7 @@ static void ecsi_flush_single(ecsi_flush *flush, const ecsi_touch *touch)
     ecs_entity entity = ecsi_entities_handle(storage->entities, touch->index);
     ecs_status status = ECS_OK;
     ECSI_CHECK(command->next == NULL);
+    ECSI_CHECK(record->place != 0);
     switch (command->kind) {
     case ECSI_COMMAND_ADD:
         status = ecsi_edit_add(storage, entity, record, command->component);
@@ -1093,6 +1136,7 @@ static void ecsi_flush_rows(ecsi_flush *flush, uint32_t at, uint32_t count, ecsi
     ecsi_storage *storage = flush->storage;
     uint32_t i = 0;
     ECSI_CHECK(from->row_count == count);
+    ECSI_CHECK(count > 0);
     while (i < count) {
         const ecsi_record *record = ecsi_touch_record(flush, at + i);
         ecsi_chunk *old = ecsi_record_chunk_at(storage, record);
@@ -1129,6 +1173,8 @@ static uint32_t ecsi_flush_whole(ecsi_flush *flush, uint32_t at, uint32_t left,
     bool remove = command->kind == ECSI_COMMAND_REMOVE;
     ecsi_table *from = ecsi_record_table(storage, ecsi_touch_record(flush, at));
     ecsi_table *to;
+    ECSI_CHECK(left > 0);
+    ECSI_CHECK(from->row_count > 0);
     *looked = 1;
     if (command->next != NULL || (command->kind != ECSI_COMMAND_ADD && !remove)) return 0;
     if (from->row_count > left || from->lifecycle || from->notify) return 0;
@@ -1187,6 +1233,7 @@ static ecs_status ecsi_command_type(ecsi_flush *flush, ecsi_command *command)
     if (command->kind == ECSI_COMMAND_SPAWN || command->kind == ECSI_COMMAND_DESPAWN) {
         return ECS_OK;
     }
+    ECSI_CHECK(*ecsi_command_type_at(command) != NULL);
     status = ecsi_component_need(flush->components, *ecsi_command_type_at(command), &id);
     if (status != ECS_OK) return status;
     ECSI_CHECK(id != 0);
@@ -1204,6 +1251,7 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     ecsi_touch *touch;
     uint32_t *touch_of;
     ecs_status status = ecsi_command_type(flush, command);
+    ECSI_CHECK(command->next == NULL);
     entity.bits = command->entity;
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
@@ -1268,6 +1316,7 @@ static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
     uint32_t locks = *flush->locks;
     ECSI_CHECK(sizeof custom <= ECSI_CUSTOM_BYTES);
     memcpy(&custom, payload, sizeof custom);
+    ECSI_CHECK(custom.run != NULL);
     *flush->locks = 0;
     custom.run(flush->world, payload + ECSI_CUSTOM_BYTES, custom.bytes);
     ECSI_CHECK(*flush->locks == 0);
@@ -1311,6 +1360,7 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
     *flush->locks -= 1;
     flush->running = false;
     ECSI_CHECK(flush->touches.count == 0);
+    ECSI_CHECK(flush->storage->entities->reserved_count == 0);
     return ECS_OK;
 }
 
@@ -1351,6 +1401,7 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
 {
     ecsi_memory *memory = flush->memory;
     ECSI_CHECK(!flush->running);
+    ECSI_CHECK(flush->touches.count == 0);
     ECSI_CHECK(flush->folds.count == 0);
     ecsi_vec_destroy(memory, &flush->ranges, sizeof(ecsi_spawn_range));
     ecsi_vec_destroy(memory, &flush->spawn_map, sizeof(ecs_entity));

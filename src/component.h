@@ -129,6 +129,7 @@ static void ecsi_notify(const ecsi_components *components,
     ECSI_CHECK(!ecs_is_null(entity));
     *components->locks += 1;
     hook(components->world, entity, value, component->hooks.user);
+    ECSI_CHECK(*components->locks > 0);
     *components->locks -= 1;
 }
 
@@ -223,6 +224,7 @@ static void ecsi_component_members_read(ecsi_component *component)
         if (type->members[i].offset == covered) covered += type->members[i].bytes;
         if (type->members[i].kind == ECS_KIND_ENTITY) component->references = true;
     }
+    ECSI_CHECK(covered <= type->bytes);
     component->hash_whole = type->member_count == 0 || covered == type->bytes;
 }
 
@@ -236,6 +238,7 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     ecs_status status = ecsi_vec_reserve(memory, &components->list, components->list.count + 1,
                                          components->max, sizeof(ecsi_component *));
     ECSI_CHECK(out != NULL);
+    ECSI_CHECK(type->name != NULL);
     if (status == ECS_OK) status = ecsi_map_reserve(memory, &components->by_name);
     if (status != ECS_OK) return status;
     c = (ecsi_component *)ecsi_keep(memory, sizeof *c, 16);
@@ -264,6 +267,7 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     *ECSI_VEC_AT(ecsi_component *, &components->list, components->list.count++) = c;
     ecsi_map_put(&components->by_name, c->name_hash, components->list.count);
     *out = components->list.count;
+    ECSI_CHECK(components->by_name.count == components->list.count);
     return ECS_OK;
 }
 
@@ -301,7 +305,9 @@ static inline ecs_status ecsi_component_need(ecsi_components *components, const 
                                              uint32_t *out)
 {
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
+    ECSI_CHECK(out != NULL);
     *out = ecsi_component_by_address(components, type);
+    ECSI_CHECK(*out == 0 || ecsi_component_known(components, *out));
     if (ECSI_LIKELY(*out != 0)) return ECS_OK;
     return ecsi_component_register(components, type, true, out);
 }
@@ -311,6 +317,8 @@ static inline uint32_t ecsi_component_seek(const ecsi_components *components,
                                            const ecs_type *type)
 {
     uint32_t id = ecsi_component_by_address(components, type);
+    ECSI_CHECK(type != NULL);
+    ECSI_CHECK(id == 0 || ecsi_component_known(components, id));
     if (ECSI_LIKELY(id != 0)) return id;
     id = ecsi_component_by_name(components, type->name);
     if (id != 0 && !ecsi_type_equal(&ecsi_component_at(components, id)->type, type)) return 0;
@@ -377,6 +385,7 @@ static void ecsi_components_destroy(ecsi_components *components)
 {
     ecsi_memory *memory = components->memory;
     ECSI_CHECK(components->list.count <= components->max);
+    ECSI_CHECK(components->by_name.count == components->list.count);
     ecsi_vec_destroy(memory, &components->list, sizeof(ecsi_component *));
     ecsi_vec_destroy(memory, &components->requires_list, sizeof(ecsi_require));
     ecsi_map_destroy(memory, &components->by_address);

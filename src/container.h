@@ -34,6 +34,8 @@ static inline uint32_t ecsi_map_find(const ecsi_map *map, uint64_t key, uint32_t
     uint32_t mask = map->slot_count - 1;
     uint32_t i;
     if (map->slot_count == 0) return ECSI_MAP_NONE;
+    ECSI_CHECK(map->count <= map->slot_count / 2);
+    ECSI_CHECK(ecsi_is_power_of_two(map->slot_count));
     for (i = ecsi_map_home(map, key);; i = (i + 1) & mask) {
         const ecsi_map_slot *slot = &map->slots[i];
         if (slot->value == ECSI_MAP_NONE || slot->key == key) {
@@ -49,6 +51,7 @@ static inline uint32_t ecsi_map_next(const ecsi_map *map, uint64_t key, uint32_t
     uint32_t mask = map->slot_count - 1;
     uint32_t i;
     ECSI_CHECK(map->slot_count > 0);
+    ECSI_CHECK(*at < map->slot_count);
     ECSI_CHECK(map->slots[*at].key == key);
     for (i = (*at + 1) & mask;; i = (i + 1) & mask) {
         const ecsi_map_slot *slot = &map->slots[i];
@@ -93,6 +96,7 @@ static ecs_status ecsi_map_rehash(ecsi_memory *memory, ecsi_map *map, uint32_t s
             ecsi_map_put(map, old.slots[i].key, old.slots[i].value);
         }
     }
+    ECSI_CHECK(map->count == old.count);
     ecsi_release(memory, old.slots, old.slot_count * sizeof(ecsi_map_slot), ECSI_MALLOC_ALIGN);
     return ECS_OK;
 }

@@ -81,6 +81,8 @@ static inline void ecsi_notify_set(const ecsi_storage *storage, ecs_entity entit
  * command's payload; otherwise it is copied, or taken over by its bytes. */
 static inline void ecsi_value_build(const ecsi_component *c, void *to, void *from, bool take)
 {
+    ECSI_CHECK(to != NULL && to != from);
+    ECSI_CHECK(c->type.bytes > 0);
     if (ECSI_LIKELY(!c->lifecycle)) {
         ecsi_bytes_move(to, from, c->type.bytes);
     } else if (take) {
@@ -105,6 +107,8 @@ static inline ecs_status ecsi_edit_enter(ecsi_storage *storage, ecs_entity entit
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
     ecs_status status;
+    ECSI_CHECK(record->place != 0);
+    ECSI_CHECK(ecsi_component_known(storage->components, component));
     *from = NULL;
     if (table->edge_key != component * 2u && ecsi_table_find(table, component) != NULL) {
         return ECS_OK;
@@ -115,6 +119,7 @@ static inline ecs_status ecsi_edit_enter(ecsi_storage *storage, ecs_entity entit
     status = ecsi_row_reserve(storage, to);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     ecsi_row_move(storage, entity, record, to, raw);
+    ECSI_CHECK(ecsi_record_table(storage, record) == to);
     *from = table;
     return ECS_OK;
 }
@@ -126,6 +131,8 @@ static ecs_status ecsi_edit_add(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ecs_status status;
     ECSI_CHECK(record->place != 0);
     status = ecsi_edit_enter(storage, entity, record, component, ecsi_raw_none, &from);
+    ECSI_CHECK(status != ECS_OK ||
+               ecsi_table_find(ecsi_record_table(storage, record), component) != NULL);
     if (status == ECS_OK && from != NULL) {
         ecsi_table *to = ecsi_record_table(storage, record);
         if (ECSI_UNLIKELY(to->notify)) ecsi_notify_added(storage, entity, record, from, to);
@@ -139,6 +146,7 @@ static ecs_status ecsi_edit_set(ecsi_storage *storage, ecs_entity entity, ecsi_r
     const ecsi_component *c = ecsi_component_at(storage->components, component);
     void *to = ecsi_row_value(storage, record, component);
     ECSI_CHECK(value != NULL);
+    ECSI_CHECK(c->type.bytes > 0);
     if (to == NULL) {
         ecsi_raw raw = {0, NULL};
         ecsi_table *from;
@@ -165,6 +173,7 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     ecsi_table *table = ecsi_record_table(storage, record);
     ecsi_table *to;
     ecs_status status;
+    ECSI_CHECK(record->place != 0);
     if (table->edge_key != (component * 2u | 1u) && ecsi_table_find(table, component) == NULL) {
         return ECS_OK;
     }
@@ -174,6 +183,7 @@ static ecs_status ecsi_edit_remove(ecsi_storage *storage, ecs_entity entity,
     ECSI_CHECK(to != table);
     if (ECSI_UNLIKELY(table->notify)) ecsi_notify_removed(storage, entity, record, table, to);
     ecsi_row_move(storage, entity, record, to, ecsi_raw_none);
+    ECSI_CHECK(ecsi_record_table(storage, record) == to);
     return ECS_OK;
 }
 
@@ -182,12 +192,14 @@ static void ecsi_edit_despawn(ecsi_storage *storage, ecs_entity entity, ecsi_rec
     ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     uint32_t row = ecsi_record_row(storage->entities, record);
     ECSI_CHECK(record->generation == ecs_generation(entity));
+    ECSI_CHECK(ecs_index(ecsi_chunk_entities(chunk)[row]) == ecs_index(entity));
     if (ECSI_UNLIKELY(chunk->table->notify)) {
         ecsi_notify_removed(storage, entity, record, chunk->table, NULL);
     }
     if (ECSI_UNLIKELY(chunk->table->lifecycle)) ecsi_rows_destroy(storage, chunk, row, 1);
     ecsi_row_pop(storage, chunk, row);
     ecsi_entities_give(storage->entities, ecs_index(entity));
+    ECSI_CHECK(ecsi_entities_find(storage->entities, entity) == NULL);
 }
 
 /* A new entity with a row in `table`; its values are raw. */
@@ -195,11 +207,13 @@ static inline ecs_status ecsi_edit_spawn(ecsi_storage *storage, ecsi_table *tabl
                                          ecs_entity *out)
 {
     ecs_status status = ecsi_entities_reserve(storage->memory, storage->entities, 1);
+    ECSI_CHECK(out != NULL);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_row_reserve(storage, table);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     *out = ecsi_entities_take(storage->entities);
     (void)ecsi_row_push(storage, table, *out,
                         ecsi_entities_record(storage->entities, ecs_index(*out)));
+    ECSI_CHECK(ecsi_entities_find(storage->entities, *out) != NULL);
     return ECS_OK;
 }
 
@@ -215,6 +229,7 @@ static ecs_status ecsi_shape_resolve(ecsi_storage *storage, const ecs_value *val
     bool plain = true;
     ecs_status status;
     ECSI_CHECK(count <= ECSI_SHAPE_VALUES_MAX);
+    ECSI_CHECK(shape->count == 0);
     for (i = 0; i < count; i++) {
         status = ecsi_component_need(storage->components, values[i].type, &shape->components[i]);
         if (status != ECS_OK) return status;
@@ -256,6 +271,7 @@ static inline ecs_status ecsi_shape_of(ecsi_editor *editor, const ecs_value *val
     ecsi_shape *shape;
     uint32_t i;
     ecs_status status;
+    ECSI_CHECK(values != NULL || count == 0);
     if (count > ECSI_SHAPE_VALUES_MAX) return ECS_TOO_LARGE;
     for (i = 0; i < count; i++) key = key * 31u + ((uintptr_t)values[i].type >> 4);
     shape = &editor->shapes[(key ^ key >> 6 ^ key >> 12) & (ECSI_SHAPES - 1)];
@@ -267,6 +283,7 @@ static inline ecs_status ecsi_shape_of(ecsi_editor *editor, const ecs_value *val
     shape->count = 0;
     status = ecsi_shape_resolve(editor->storage, values, count, shape);
     if (status != ECS_OK) shape->count = 0;
+    ECSI_CHECK(status != ECS_OK || shape->table != NULL);
     return status;
 }
 
@@ -314,6 +331,7 @@ static void ecsi_shape_notify(ecsi_storage *storage, const ecsi_shape *shape,
     const ecsi_record *record = ecsi_entities_find(storage->entities, entity);
     uint32_t i;
     ECSI_CHECK(record != NULL);
+    ECSI_CHECK(ecsi_record_table(storage, record) == shape->table);
     if (!shape->table->notify) return;
     ecsi_notify_added(storage, entity, record, NULL, shape->table);
     for (i = 0; i < shape->count; i++) {
@@ -339,6 +357,7 @@ static ecs_status ecsi_edit_spawn_shape(ecsi_editor *editor, const ecs_value *va
     chunk = shape->table->last;
     row = chunk->count - 1;
     ECSI_CHECK(ecs_equal(ecsi_chunk_entities(chunk)[row], *out));
+    ECSI_CHECK(shape->count == count);
     if (ECSI_LIKELY(shape->plain)) {
         for (i = 0; i < count; i++) {
             const ecsi_column *column;
@@ -370,6 +389,7 @@ static void ecsi_rows_push(ecsi_storage *storage, ecsi_chunk *chunk, uint32_t co
     uint32_t first = chunk->count;
     uint32_t i;
     ECSI_CHECK(count <= chunk->capacity - first);
+    ECSI_CHECK(count > 0);
     ECSI_CHECK(table->last == chunk);
     for (i = 0; i < count; i++) {
         ecs_entity e = ecsi_entities_take(storage->entities);
@@ -395,6 +415,7 @@ static ecs_status ecsi_edit_spawn_bulk(ecsi_editor *editor, uint32_t entity_coun
     ecs_status status =
         ecsi_entities_reserve(storage->memory, storage->entities, entity_count);
     ECSI_CHECK(entity_count > 0);
+    ECSI_CHECK(values != NULL || value_count == 0);
     if (status == ECS_OK) status = ecsi_shape_of(editor, values, value_count, &shape);
     if (status == ECS_OK) status = ecsi_table_reserve(storage, shape->table, entity_count);
     if (status != ECS_OK) return status;
@@ -449,6 +470,7 @@ static void ecsi_rows_copy(ecsi_storage *storage, ecsi_chunk *old, uint32_t old_
     uint32_t b;
     uint32_t i;
     ECSI_CHECK(count <= chunk->capacity - row);
+    ECSI_CHECK(count <= old->count - old_row);
     ECSI_CHECK(!from->lifecycle && !to->lifecycle);
     memcpy(ecsi_chunk_entities(chunk) + row, entities, count * sizeof *entities);
     for (b = 0; b < to->column_count; b++) {
@@ -487,6 +509,7 @@ static void ecsi_table_leave(ecsi_storage *storage, ecsi_table *table)
     if (table->first == NULL) return;
     if (table->last->next != NULL) ecsi_chunk_free(storage, table->last->next);
     while (table->last != table->first) ecsi_chunk_free(storage, table->last);
+    ECSI_CHECK(table->last == table->first);
 }
 
 /* Despawns all rows of a table, in order. */
@@ -494,6 +517,7 @@ static void ecsi_edit_clear(ecsi_storage *storage, ecsi_table *table)
 {
     ecsi_chunk *chunk;
     uint32_t row;
+    ECSI_CHECK(storage->entities->front.alive_count >= table->row_count);
     for (chunk = table->first; chunk != NULL && table->notify; chunk = chunk->next) {
         for (row = 0; row < chunk->count; row++) {
             ecs_entity e = ecsi_chunk_entities(chunk)[row];
@@ -521,6 +545,7 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     uint32_t row;
     uint32_t i;
     ecs_status status;
+    ECSI_CHECK(out != NULL);
     if (record == NULL) return ECS_STALE;
     table = ecsi_record_table(storage, record);
     for (i = 0; i < table->column_count; i++) {
@@ -537,6 +562,7 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
     from = ecsi_record_chunk_at(storage, record);
     row = ecsi_record_row(storage->entities, record);
     to = table->last;
+    ECSI_CHECK(ecs_equal(ecsi_chunk_entities(to)[to->count - 1], *out));
     for (i = 0; i < table->column_count; i++) {
         const ecsi_column *column = &table->columns[i];
         ecsi_values_copy(ecsi_component_at(storage->components, column->component),

@@ -22,6 +22,7 @@ static ecs_status ecsi_entities_create(ecsi_memory *memory, ecsi_entities *entit
     ecs_status status;
     ECSI_CHECK(max > 0);
     ECSI_CHECK(max <= ECS_ENTITIES_MAX);
+    ECSI_CHECK(entities->front.record_count == 0);
     entities->max = max;
     status = ecsi_vec_create(memory, &entities->records, max, sizeof(ecsi_record));
     if (status == ECS_OK) {
@@ -35,6 +36,7 @@ static void ecsi_entities_destroy(ecsi_memory *memory, ecsi_entities *entities)
 {
     ECSI_CHECK(entities->front.record_count <= entities->max);
     ECSI_CHECK(entities->front.alive_count <= entities->front.record_count);
+    ECSI_CHECK(entities->reserved_count == 0);
     ecsi_vec_destroy(memory, &entities->records, sizeof(ecsi_record));
     ecsi_vec_destroy(memory, &entities->free_list, sizeof(ecs_entity));
     entities->front.records = NULL;
@@ -74,6 +76,8 @@ static inline ecsi_record *ecsi_entities_find(const ecsi_entities *entities, ecs
     if (ECSI_UNLIKELY(index >= entities->front.record_count)) return NULL;
     record = &entities->front.records[index];
     if (ECSI_UNLIKELY(record->generation != ecs_generation(entity))) return NULL;
+    ECSI_CHECK(record->place == 0 || record->generation != 0);
+    ECSI_CHECK(record->place == 0 || ecsi_record_chunk(entities, record) != 0);
     return ECSI_LIKELY(record->place != 0) ? record : NULL;
 }
 
@@ -81,6 +85,7 @@ static inline ecs_entity ecsi_entities_handle(const ecsi_entities *entities, uin
 {
     ecs_entity e;
     ECSI_CHECK(index < entities->front.record_count);
+    ECSI_CHECK(entities->front.records[index].generation != 0);
     e.bits = (uint64_t)entities->front.records[index].generation << 32 | index;
     return e;
 }
@@ -98,6 +103,7 @@ static inline ecs_status ecsi_entities_reserve(ecsi_memory *memory, ecsi_entitie
                     need <= entities->free_list.capacity)) {
         return ECS_OK;
     }
+    ECSI_CHECK(entities->free_list.count <= entities->front.record_count);
     if (need > entities->max) return ECS_FULL;
     status = ecsi_vec_reserve(memory, &entities->free_list, (uint32_t)need, entities->max,
                               sizeof(ecs_entity));
@@ -106,6 +112,7 @@ static inline ecs_status ecsi_entities_reserve(ecsi_memory *memory, ecsi_entitie
     status = ecsi_vec_reserve(memory, &entities->records, (uint32_t)need, entities->max,
                               sizeof(ecsi_record));
     entities->front.records = (ecsi_record *)entities->records.data;
+    ECSI_CHECK(status != ECS_OK || need <= entities->records.capacity);
     return status;
 }
 
@@ -125,6 +132,8 @@ static inline ecs_entity ecsi_entities_take(ecsi_entities *entities)
     record->generation = ecs_generation(e);
     record->place = 0;
     entities->front.alive_count++;
+    ECSI_CHECK(entities->free_list.count <=
+               entities->front.record_count - entities->front.alive_count);
     return e;
 }
 

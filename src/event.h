@@ -92,6 +92,7 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     ecsi_event *event;
     ecs_status status;
     ECSI_CHECK(c->event == 0);
+    ECSI_CHECK(events->bytes <= events->bytes_max);
     if (c->type.bytes == 0) return ECS_UNSUPPORTED;
     if (capacity > ECSI_EVENT_CAPACITY_MAX) return ECS_TOO_LARGE;
     bytes = ecsi_align_up(bytes + align, 16);
@@ -112,6 +113,7 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     event->quota = desc->quota == 0 ? capacity : desc->quota;
     event->policy = (uint32_t)desc->policy;
     c->event = ++events->list.count;
+    ECSI_CHECK((uintptr_t)event->data % align == 0);
     return ECS_OK;
 }
 
@@ -148,6 +150,7 @@ static void ecsi_event_tidy(ecsi_events *events, ecsi_event *event)
 {
     uint64_t oldest = event->position + event->count;
     uint32_t i;
+    ECSI_CHECK(event->begin + event->count <= event->capacity * 2);
     if (event->count == 0) return;
     for (i = 1; i <= events->readers.count && event->reader_count > 0; i++) {
         const ecsi_reader *reader = ecsi_reader_at(events, i);
@@ -163,6 +166,7 @@ static void ecsi_event_tidy(ecsi_events *events, ecsi_event *event)
 static ecs_status ecsi_event_append(ecsi_events *events, ecsi_event *event, const void *value)
 {
     ECSI_CHECK(value != NULL);
+    ECSI_CHECK(event->bytes > 0);
     if (event->count == event->capacity) ecsi_event_tidy(events, event);
     if (event->count == event->capacity) {
         if (event->policy == ECS_EVENT_REFUSE) {
@@ -177,6 +181,8 @@ static ecs_status ecsi_event_append(ecsi_events *events, ecsi_event *event, cons
                 (size_t)event->count * event->bytes);
         event->begin = 0;
     }
+    ECSI_CHECK(event->count < event->capacity);
+    ECSI_CHECK(event->begin + event->count < event->capacity * 2);
     memcpy(event->data + (size_t)(event->begin + event->count) * event->bytes, value,
            event->bytes);
     event->count++;
@@ -193,6 +199,7 @@ static ecs_status ecsi_reader_open(ecsi_events *events, uint32_t component, uint
     ecsi_reader *reader;
     uint32_t id = 1;
     ecs_status status = ecsi_event_need(events, component, &event);
+    ECSI_CHECK(out != NULL);
     if (status != ECS_OK) return status;
     while (id <= events->readers.count && ecsi_reader_at(events, id)->event != 0) id++;
     if (id > events->readers.count) {
@@ -201,6 +208,7 @@ static ecs_status ecsi_reader_open(ecsi_events *events, uint32_t component, uint
         if (status != ECS_OK) return status;
         events->readers.count = id;
     }
+    ECSI_CHECK(id <= events->readers_max);
     reader = ecsi_reader_at(events, id);
     reader->event = ecsi_component_at(events->components, component)->event;
     reader->position = event->position + event->count;
@@ -215,6 +223,7 @@ static void ecsi_reader_close(ecsi_events *events, uint32_t id)
     ecsi_reader *reader = ecsi_reader_at(events, id);
     ecsi_event *event = ecsi_event_at(events, reader->event - 1);
     ECSI_CHECK(event->reader_count > 0);
+    ECSI_CHECK(reader->position <= event->position + event->count);
     ecsi_event_tidy(events, event);
     event->reader_count--;
     reader->event = 0;
@@ -237,6 +246,7 @@ static ecs_events ecsi_reader_peek(const ecsi_events *events, uint32_t id)
         from = event->position;
     }
     answer.count = (uint32_t)(end - from);
+    ECSI_CHECK(answer.count <= event->count);
     answer.data = event->data +
                   (size_t)(event->begin + (uint32_t)(from - event->position)) * event->bytes;
     return answer;

@@ -18,6 +18,7 @@ static const char *ecsi_access_name(uint32_t access)
                                         "ANY",       "RES_READ", "RES_WRITE",      "ON",
                                         "EMIT",      "LOOKUP"};
     ECSI_CHECK(access < ECS_ACCESS_COUNT);
+    ECSI_CHECK(sizeof names / sizeof *names == ECS_ACCESS_COUNT);
     return names[access];
 }
 
@@ -32,6 +33,7 @@ static void ecsi_explain_set(ecsi_text *text, const ecsi_components *components,
 {
     uint32_t i;
     ECSI_CHECK(table != NULL);
+    ECSI_CHECK(text != NULL);
     ecsi_print(text, "{");
     for (i = 0; i < table->component_count; i++) {
         ecsi_print(text, "%s%s", i == 0 ? "" : ", ",
@@ -45,6 +47,7 @@ static void ecsi_explain_terms(ecsi_text *text, const ecsi_components *component
 {
     uint32_t t;
     ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    ECSI_CHECK(query->terms != NULL || query->term_count == 0);
     if (query->term_count == 0) ecsi_print(text, " no terms");
     for (t = 0; t < query->term_count; t++) {
         ecsi_print(text, " %s(%s)", ecsi_access_name(query->terms[t].access),
@@ -140,6 +143,7 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
     const ecsi_system *system =
         ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
     uint32_t i;
+    ECSI_CHECK(schedule->built);
     ecsi_print(text, "  %s%s%s:", system->name, system->run_exclusive != NULL ? " exclusive" : "",
                system->enabled ? "" : " disabled");
     ecsi_explain_terms(text, components, system->query);

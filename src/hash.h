@@ -49,6 +49,7 @@ static uint64_t ecsi_hash_entities(uint64_t h, const ecsi_entities *entities)
         const ecsi_record *record = ecsi_entities_record(entities, i);
         h = h * 0xbf58476d1ce4e5b9u + record->generation * 2u + (record->place != 0 ? 1u : 0u);
     }
+    ECSI_CHECK(entities->front.alive_count <= entities->front.record_count);
     ECSI_CHECK(entities->free_list.count <= entities->front.record_count);
     return ecsi_hash_bytes(h, entities->free_list.data,
                            entities->free_list.count * sizeof(ecs_entity));

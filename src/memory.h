@@ -43,6 +43,7 @@ static void *ecsi_large_alloc(size_t bytes)
 {
     void *memory = ECSI_HUGE_PAGES ? ecsi_aligned_alloc(bytes, ECSI_HUGE_BYTES) : malloc(bytes);
     ECSI_CHECK(bytes >= ECSI_HUGE_BYTES);
+    ECSI_CHECK(!ECSI_HUGE_PAGES || (uintptr_t)memory % ECSI_HUGE_BYTES == 0);
     if (memory != NULL) ecsi_huge_pages(memory, bytes);
     return memory;
 }
@@ -63,6 +64,7 @@ static void *ecsi_default_resize(void *memory, size_t old_bytes, size_t new_byte
     void *moved;
     (void)user;
     ECSI_CHECK(memory != NULL);
+    ECSI_CHECK(old_bytes > 0);
     ECSI_CHECK(new_bytes > 0);
     if (new_bytes < ECSI_HUGE_BYTES || new_bytes < old_bytes) return realloc(memory, new_bytes);
     moved = ecsi_large_alloc(new_bytes);
@@ -77,6 +79,8 @@ static void ecsi_default_release(void *memory, size_t bytes, size_t align, void 
     (void)bytes;
     (void)user;
     ECSI_CHECK(memory != NULL);
+    ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(align));
     if (align <= ECSI_MALLOC_ALIGN) {
         free(memory);
     } else {
@@ -111,6 +115,8 @@ static void *ecsi_alloc(ecsi_memory *memory, size_t bytes, size_t align)
             memory->block_used = ecsi_align_up(memory->block_used, 64) + (align - 64) + bytes;
             return NULL;
         }
+        ECSI_CHECK(memory->block != NULL);
+        ECSI_CHECK(memory->block_used <= memory->block_bytes);
         at = ecsi_align_up((size_t)(uintptr_t)memory->block + memory->block_used, align) -
              (size_t)(uintptr_t)memory->block;
         if (at + bytes > memory->block_bytes) return NULL;
@@ -119,6 +125,7 @@ static void *ecsi_alloc(ecsi_memory *memory, size_t bytes, size_t align)
     }
     piece = memory->allocator.alloc(bytes, align, memory->allocator.user);
     if (piece != NULL) memory->bytes_allocated += bytes;
+    ECSI_CHECK((uintptr_t)piece % align == 0);
     return piece;
 }
 
@@ -151,6 +158,8 @@ static ecs_status ecsi_vec_resize(ecsi_memory *memory, ecsi_vec *vec, uint32_t c
     size_t bytes = capacity * item_bytes;
     void *data;
     ECSI_CHECK(item_bytes > 0);
+    ECSI_CHECK(vec->count <= vec->capacity);
+    ECSI_CHECK(vec->data != NULL || vec->capacity == 0);
     ECSI_CHECK(capacity >= vec->count);
     if (capacity == vec->capacity) return ECS_OK;
     if (bytes / item_bytes != capacity) return ECS_NO_MEMORY;
@@ -179,6 +188,7 @@ static ecs_status ecsi_vec_reserve(ecsi_memory *memory, ecsi_vec *vec, uint32_t 
     if (need > max || memory->fixed) return ECS_FULL;
     capacity = ecsi_max_u32(vec->capacity, 4);
     while (capacity < need) capacity = capacity > max / 2 ? max : capacity * 2;
+    ECSI_CHECK(vec->count <= vec->capacity);
     ECSI_CHECK(capacity <= max || max < 4);
     ECSI_CHECK(capacity >= need);
     return ecsi_vec_resize(memory, vec, ecsi_min_u32(capacity, max), item_bytes);
@@ -190,6 +200,7 @@ static ecs_status ecsi_vec_create(ecsi_memory *memory, ecsi_vec *vec, uint32_t m
 {
     ECSI_CHECK(item_bytes > 0);
     ECSI_CHECK(vec->data == NULL);
+    ECSI_CHECK(vec->count == 0 && vec->capacity == 0);
     if (!memory->fixed || max == 0) return ECS_OK;
     return ecsi_vec_resize(memory, vec, max, item_bytes);
 }
@@ -198,6 +209,7 @@ static void ecsi_vec_destroy(ecsi_memory *memory, ecsi_vec *vec, size_t item_byt
 {
     ECSI_CHECK(item_bytes > 0);
     ECSI_CHECK(vec->count <= vec->capacity);
+    ECSI_CHECK(vec->data != NULL || vec->capacity == 0);
     ecsi_release(memory, vec->data, vec->capacity * item_bytes, ECSI_MALLOC_ALIGN);
     vec->data = NULL;
     vec->count = 0;
@@ -215,6 +227,7 @@ typedef struct ecsi_keep_mark {
 static ecsi_keep_mark ecsi_keep_where(const ecsi_memory *memory)
 {
     ecsi_keep_mark mark;
+    ECSI_CHECK(memory->keep == NULL || memory->keep->used <= memory->keep->bytes);
     mark.block = memory->keep;
     mark.used = memory->keep == NULL ? 0 : memory->keep->used;
     return mark;
@@ -225,6 +238,7 @@ static ecsi_keep_block *ecsi_keep_block_make(ecsi_memory *memory, size_t bytes)
 {
     ecsi_keep_block *block = (ecsi_keep_block *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
     ECSI_CHECK(bytes > sizeof *block);
+    ECSI_CHECK(!memory->fixed || memory->keep == NULL);
     if (block == NULL) return NULL;
     block->next = memory->keep;
     block->bytes = bytes;
@@ -240,6 +254,7 @@ static void *ecsi_keep(ecsi_memory *memory, size_t bytes, size_t align)
     size_t at;
     ECSI_CHECK(align <= 64);
     ECSI_CHECK(ecsi_is_power_of_two(align));
+    ECSI_CHECK(block == NULL || block->used <= block->bytes);
     if (bytes == 0) bytes = 1;
     if (block != NULL) {
         at = ecsi_align_up((size_t)(uintptr_t)block + block->used, align) -
@@ -263,6 +278,7 @@ static void *ecsi_keep(ecsi_memory *memory, size_t bytes, size_t align)
 static void ecsi_keep_rewind(ecsi_memory *memory, ecsi_keep_mark mark)
 {
     ECSI_CHECK(mark.block == NULL || mark.block->used >= mark.used);
+    ECSI_CHECK(mark.block == NULL || mark.used >= sizeof *mark.block);
     while (memory->keep != mark.block) {
         ecsi_keep_block *block = memory->keep;
         ECSI_CHECK(block != NULL);
@@ -295,6 +311,7 @@ static void ecsi_keep_destroy(ecsi_memory *memory)
     nothing.used = 0;
     ECSI_CHECK(memory != NULL);
     ecsi_keep_rewind(memory, nothing);
+    ECSI_CHECK(memory->keep == NULL);
 }
 
 #endif /* ECS_MEMORY_H */

@@ -114,6 +114,7 @@ static void ecsi_query_push(ecsi_query *query, ecsi_table *table)
     ecsi_match *match;
     uint32_t t;
     ECSI_CHECK(query->matches.count < query->matches.capacity);
+    ECSI_CHECK_SLOW(ecsi_query_matches(query, table));
     query->matches.count++;
     match = ecsi_match_at(query, query->matches.count - 1);
     match->table = table;
@@ -134,6 +135,7 @@ static ecs_status ecsi_queries_on_table(void *user, ecsi_table *table)
     ecsi_storage *storage = queries->storage;
     uint32_t i;
     ECSI_CHECK(table != NULL);
+    ECSI_CHECK(table->id == storage->tables.count);
     for (i = 1; i <= queries->list.count; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
         ecs_status status;
@@ -270,6 +272,7 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     ecsi_query *query = NULL;
     ecs_status status;
     ECSI_REQUIRE(info->name != NULL, ECS_INVALID);
+    ECSI_CHECK(out != NULL);
     ECSI_REQUIRE(info->terms != NULL || info->term_count == 0, ECS_INVALID);
     if (info->term_count > ECS_TERMS_MAX) return ECS_INVALID;
     status = ecsi_query_resolve(queries, info, terms);
@@ -305,6 +308,7 @@ static ecs_status ecsi_queries_create(ecsi_queries *queries)
     ecs_status status =
         ecsi_vec_create(memory, &queries->list, queries->max, sizeof(ecsi_query *));
     ECSI_CHECK(queries->max > 0);
+    ECSI_CHECK(queries->storage->on_table == NULL);
     if (status == ECS_OK) status = ecsi_map_create(memory, &queries->by_address, queries->max);
     queries->storage->on_table = ecsi_queries_on_table;
     queries->storage->on_table_user = queries;
@@ -316,6 +320,7 @@ static void ecsi_queries_destroy(ecsi_queries *queries)
     ecsi_memory *memory = queries->storage->memory;
     uint32_t i;
     ECSI_CHECK(queries->list.count <= queries->max);
+    ECSI_CHECK(queries->by_address.count <= queries->list.count);
     for (i = 1; i <= queries->list.count && !memory->fixed; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
         ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
@@ -342,6 +347,7 @@ static inline void ecsi_iter_start(ecs_iter *iter, const ecsi_query *query, uint
                                    uint64_t tick)
 {
     ECSI_CHECK(iter != NULL);
+    ECSI_CHECK(query == NULL || query->match_bytes >= sizeof(ecsi_table *));
     iter->count = 0;
     iter->base = 0;
     iter->row = 0;
@@ -366,6 +372,8 @@ static inline void ecsi_iter_columns(ecs_iter *iter, const ecsi_query *query,
     const ecsi_table *table = match->table;
     uint32_t t;
     ECSI_CHECK(row < chunk->count);
+    ECSI_CHECK(chunk->table == table);
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
     for (t = 0; t < query->term_count; t++) {
         uint32_t c = match->columns[t];
         if (c == ECSI_NO_COLUMN) {
@@ -386,6 +394,7 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
     ecsi_chunk *chunk = (ecsi_chunk *)(void *)(uintptr_t)iter->ecsi_chunk;
     uint32_t row = iter->ecsi_chunk_row + iter->count;
     const ecsi_match *match;
+    ECSI_CHECK(query != NULL || iter->ecsi_match == iter->ecsi_match_end);
     iter->base += iter->count;
     iter->row = 0;
     if (chunk != NULL && row >= chunk->count) {
@@ -407,6 +416,7 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
     iter->ecsi_chunk = chunk;
     iter->ecsi_chunk_row = row;
     iter->count = ecsi_min_u32(match->table->block_rows, chunk->count - row);
+    ECSI_CHECK(iter->count > 0);
     iter->entities = ecsi_chunk_entities(chunk) + row;
     ecsi_iter_columns(iter, query, match, chunk, row);
     return true;

@@ -33,6 +33,7 @@ static void ecsi_resources_destroy(ecsi_components *components)
 {
     uint32_t id;
     ECSI_CHECK(components->list.count <= components->max);
+    ECSI_CHECK(components->resource_bytes <= components->resource_bytes_max);
     for (id = 1; id <= components->list.count; id++) {
         ecsi_component *c = ecsi_component_at(components, id);
         if (c->resource != NULL) ecsi_values_destroy(c, c->resource, 1);

@@ -115,6 +115,7 @@ static uint32_t ecsi_system_find(const ecsi_schedule *schedule, const char *name
 {
     uint32_t i;
     ECSI_CHECK(name != NULL);
+    ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
     for (i = 0; i < schedule->systems.count; i++) {
         if (strcmp(ecsi_system_at(schedule, i)->name, name) == 0) return i;
     }
@@ -127,6 +128,7 @@ static uint32_t ecsi_phase_by_name(const ecsi_schedule *schedule, const char *na
 {
     uint32_t i;
     ECSI_CHECK(name != NULL);
+    ECSI_CHECK(schedule->phases.count == schedule->phase_order.count);
     for (i = 1; i <= schedule->phases.count; i++) {
         if (strcmp(ecsi_phase_at(schedule, i)->name, name) == 0) return i;
     }
@@ -179,6 +181,7 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     if (status != ECS_OK) return status;
     if (desc->after != 0) at = ecsi_phase_place(schedule, desc->after) + 1;
     if (desc->after == 0 && desc->before != 0) at = ecsi_phase_place(schedule, desc->before);
+    ECSI_CHECK(at <= count);
     order = (uint32_t *)schedule->phase_order.data;
     memmove(&order[at + 1], &order[at], (count - at) * sizeof *order);
     *ECSI_VEC_AT(ecsi_phase, &schedule->phases, count) = phase;
@@ -237,6 +240,7 @@ static ecs_status ecsi_system_bind(ecsi_schedule *schedule, ecsi_system *system)
     uint32_t t;
     uint32_t o;
     ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->slots != NULL && system->columns != NULL);
     for (t = 0; t < system->query->term_count; t++) {
         const ecsi_query_term *term = &system->query->terms[t];
         ecsi_term_slot *slot = &system->slots[t];
@@ -353,6 +357,7 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
         ecsi_system_unbind(schedule, system);
         return status;
     }
+    ECSI_CHECK(system->query != NULL);
     *ECSI_VEC_AT(ecsi_system *, &schedule->systems, schedule->systems.count++) = system;
     schedule->built = false;
     return ECS_OK;
@@ -363,6 +368,8 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
 /* 0: touches no shared value; 1: reads it; 2: writes it. */
 static uint32_t ecsi_access_strength(uint32_t access)
 {
+    ECSI_CHECK(access != ECS_ACCESS_NONE);
+    ECSI_CHECK(access < ECS_ACCESS_COUNT);
     switch (access) {
     case ECS_ACCESS_WRITE:
     case ECS_ACCESS_OPTIONAL_WRITE:
@@ -386,6 +393,8 @@ static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
     uint32_t k;
     *component = 0;
     ECSI_CHECK(a != b);
+    ECSI_CHECK(a->phase == b->phase);
+    ECSI_CHECK(a->query != NULL && b->query != NULL);
     if (a->run_exclusive != NULL || b->run_exclusive != NULL) return true;
     for (i = 0; i < a->query->term_count; i++) {
         const ecsi_query_term *x = &a->query->terms[i];
@@ -436,6 +445,7 @@ static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
         for (w = 0; w < graph->words; w++) row[w] |= more[w];
         row[to / 64] |= (uint64_t)1 << (to % 64);
     }
+    ECSI_CHECK(ecsi_graph_has(graph, from, to) && !ecsi_graph_has(graph, from, from));
 }
 
 static const char *ecsi_graph_name(const ecsi_graph *graph, uint32_t member)
@@ -476,6 +486,7 @@ static void ecsi_graph_cycle(ecsi_graph *graph, uint32_t from, uint32_t to)
     uint32_t step;
     graph->status = ECS_CYCLE;
     ECSI_CHECK(from < graph->count);
+    ECSI_CHECK(to < graph->count);
     ecsi_print(&graph->error, "cycle: %s -> %s", ecsi_graph_name(graph, from),
                ecsi_graph_name(graph, to));
     for (step = 0; at != from && step < graph->count; step++) {
@@ -502,6 +513,7 @@ static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *
     uint32_t from = before ? member : other;
     uint32_t to = before ? other : member;
     ECSI_CHECK(member < graph->count);
+    ECSI_CHECK(name != NULL && name[0] != 0);
     if (other == graph->count) {
         ecsi_print(&graph->error, "system %s: '%s' names %s, which is not in its phase\n",
                    ecsi_graph_name(graph, member), before ? "before" : "after", name);
@@ -574,6 +586,8 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     ecsi_graph graph;
     uint32_t i;
     uint32_t n;
+    ECSI_CHECK(phase->count > 0);
+    ECSI_CHECK(phase->first + phase->count <= schedule->systems.count);
     graph.schedule = schedule;
     graph.members = members;
     graph.count = phase->count;
@@ -631,6 +645,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     uint32_t p;
     uint32_t s;
     ecs_status status;
+    ECSI_CHECK(!schedule->ticking);
     if (schedule->built) return ECS_OK;
     status = ecsi_schedule_reserve(schedule);
     if (status != ECS_OK) return status;
@@ -654,6 +669,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
         }
     }
     ECSI_CHECK(first == schedule->systems.count);
+    ECSI_CHECK(reach <= schedule->reach.capacity);
     if (status != ECS_OK) {
         ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %s", schedule->error);
         return status;
@@ -686,6 +702,7 @@ static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *ph
     uint32_t words = (phase->count + 63) / 64;
     const uint64_t *row = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach + a * words);
     ECSI_CHECK(a < phase->count && b < phase->count);
+    ECSI_CHECK(schedule->built);
     return (row[b / 64] >> (b % 64) & 1u) != 0;
 }
 
@@ -707,6 +724,7 @@ static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
         double left = fixed->saved_s / step;
         fixed->saved_s = left < 1e15 ? (left - (double)(uint64_t)left) * step : 0;
     }
+    ECSI_CHECK(fixed->saved_s >= 0);
     return steps;
 }
 
@@ -736,6 +754,7 @@ static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system
 {
     size_t bytes = system->desc.stream_bytes_max;
     ECSI_CHECK(rows > 0);
+    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
     if (bytes != 0) return bytes;
     bytes = schedule->stream_bytes_max;
     if (schedule->memory->fixed) {
@@ -761,6 +780,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
 {
     uint64_t rows = 0;
     size_t taken = 0;
+    ECSI_CHECK(place <= phase->count);
     if (!schedule->memory->fixed) return;
     for (; place < phase->count; place++) {
         uint32_t member = ecsi_phase_member(schedule, phase, place);
@@ -793,6 +813,7 @@ static ecs_status ecsi_system_spans(ecsi_schedule *schedule, ecsi_system *system
     uint32_t number = 0;
     uint32_t m;
     ECSI_CHECK(!query->system);
+    ECSI_CHECK(system->run != NULL);
     if (system->unsplit) {
         ecsi_system_stream(schedule, system, index,
                            ecsi_max_u32(ecsi_query_row_count(query), 1));
@@ -857,6 +878,7 @@ static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, boo
 static void ecsi_schedule_flush(ecsi_schedule *schedule)
 {
     ecs_status status = ecsi_flush_queue(schedule->flush, &schedule->queue, schedule->tick);
+    ECSI_CHECK(!schedule->flush->running);
     if (status == ECS_OK) status = schedule->settle(schedule->world);
     if (status != ECS_OK) {
         ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
@@ -889,6 +911,8 @@ static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
     bool ran = true;
     ecs_view view;
     ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(system->enabled && !system->failed);
+    ECSI_CHECK(dt >= 0);
     view.world = schedule->world;
     view.cmd = &schedule->cmd;
     view.entities = NULL;
@@ -932,6 +956,8 @@ static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
     const ecs_system_desc *desc = &system->desc;
     uint32_t steps;
     ECSI_CHECK(dt >= 0);
+    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(!system->failed);
     if (!system->enabled) return;
     if (system->fixed.step_s > 0) {
         steps = ecsi_fixed_steps(&system->fixed, dt);

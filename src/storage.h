@@ -157,6 +157,7 @@ static inline uint64_t *ecsi_chunk_tick(ecsi_chunk *chunk, uint32_t column, uint
 {
     const ecsi_table *table = chunk->table;
     ECSI_CHECK(column < table->column_count);
+    ECSI_CHECK(row < chunk->capacity);
     return &ecsi_chunk_ticks(chunk)[((size_t)column + 1) * table->blocks +
                                     (row >> table->block_shift)];
 }
@@ -186,6 +187,7 @@ static inline const ecsi_table_slot *ecsi_table_find(const ecsi_table *table, ui
     uint32_t mask = table->slot_count - 1;
     uint32_t i = (component * 0x9e3779b1u) >> table->slot_shift;
     ECSI_CHECK(component != 0);
+    ECSI_CHECK(table->slot_count > table->component_count);
     for (;; i++) {
         const ecsi_table_slot *slot = &table->slots[i & mask];
         if (ECSI_LIKELY(slot->component == component)) return slot;
@@ -232,6 +234,7 @@ static size_t ecsi_layout_bytes(const ecsi_storage *storage, const ecsi_table *t
     size_t end = ecsi_layout_entities(table, capacity) + (size_t)capacity * sizeof(ecs_entity);
     uint32_t i;
     ECSI_CHECK(capacity > 0);
+    ECSI_CHECK(ecsi_is_power_of_two(table->align));
     for (i = 0; i < table->column_count; i++) {
         end = ecsi_layout_column(storage, table, i, end, capacity) +
               (size_t)capacity * table->columns[i].bytes;
@@ -255,6 +258,7 @@ static void ecsi_layout_set(const ecsi_storage *storage, ecsi_table *table, uint
     }
     ECSI_CHECK(end <= 0xffffffffu);
     ECSI_CHECK(capacity <= table->chunk_rows);
+    ECSI_CHECK(table->entities_offset % 64 == 0);
 }
 
 /* The largest number of rows whose chunk fits `chunk_bytes`: whole row blocks when there is
@@ -264,6 +268,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     size_t bytes = sizeof(ecs_entity);
     uint32_t rows;
     uint32_t i;
+    ECSI_CHECK(ecsi_is_power_of_two(storage->row_block_rows));
     table->block_rows = storage->row_block_rows;
     for (i = 0; i < table->column_count; i++) bytes += table->columns[i].bytes;
     rows = (uint32_t)(storage->chunk_bytes / bytes);
@@ -280,6 +285,7 @@ static uint32_t ecsi_layout_rows(const ecsi_storage *storage, ecsi_table *table)
     table->block_rows = ecsi_max_u32(1, ecsi_min_u32(storage->row_block_rows, rows));
     table->block_shift = rows > storage->row_block_rows
                              ? ecsi_lowest_bit(storage->row_block_rows) : 31u;
+    ECSI_CHECK(table->block_shift == 31u || table->block_rows == 1u << table->block_shift);
     ECSI_CHECK(rows == 0 || ecsi_layout_bytes(storage, table, rows) <= storage->chunk_bytes);
     return rows;
 }
@@ -311,6 +317,7 @@ static ecs_status ecsi_getter_reserve(ecsi_storage *storage, uint32_t index, uin
     uint32_t old = storage->getter_capacity[index];
     unsigned char **bases;
     ECSI_CHECK(index < storage->getters_max);
+    ECSI_CHECK(slot->bases != NULL || old == 0);
     if (capacity <= old) return ECS_OK;
     bases = (unsigned char **)ecsi_alloc(storage->memory, capacity * sizeof *bases, 16);
     if (bases == NULL) return ECS_NO_MEMORY;
@@ -345,6 +352,7 @@ static ecs_status ecsi_getter_need(ecsi_storage *storage, uint32_t component,
         }
     }
     ECSI_CHECK(c->getter <= storage->getter_count);
+    ECSI_CHECK(storage->getters[c->getter - 1].component == component);
     *out = &storage->getters[c->getter - 1];
     return ECS_OK;
 }
@@ -358,6 +366,7 @@ static ecs_status ecsi_chunk_id_reserve(ecsi_storage *storage)
     uint32_t need = ecsi_max_u32(storage->chunks.count, 1); /* id 0 is none */
     uint32_t i;
     ecs_status status;
+    ECSI_CHECK(storage->chunks.count <= storage->chunks_max + 1);
     if (storage->free_ids.count > 0) return ECS_OK;
     if (need > storage->chunks_max) return ECS_FULL;
     status = ecsi_vec_reserve(memory, &storage->chunks, need + 1, storage->chunks_max + 1,
@@ -392,6 +401,7 @@ static ecsi_chunk *ecsi_chunk_memory(ecsi_storage *storage, uint32_t id, size_t 
     ecsi_memory *memory = storage->memory;
     ecsi_chunk *chunk;
     ECSI_CHECK(id != 0);
+    ECSI_CHECK(id <= storage->chunks_max);
     ECSI_CHECK(!memory->fixed || bytes <= storage->chunk_bytes);
     if (memory->fixed) {
         chunk = (ecsi_chunk *)(void *)(storage->pool + (size_t)(id - 1) * storage->chunk_bytes);
@@ -400,6 +410,7 @@ static ecsi_chunk *ecsi_chunk_memory(ecsi_storage *storage, uint32_t id, size_t 
         chunk = (ecsi_chunk *)ecsi_alloc(memory, bytes, align);
         if (chunk == NULL) return NULL;
     }
+    ECSI_CHECK((uintptr_t)chunk % align == 0);
     memset(chunk, 0, sizeof *chunk);
     chunk->bytes = bytes;
     chunk->id = id;
@@ -420,6 +431,8 @@ static void ecsi_chunk_free(ecsi_storage *storage, ecsi_chunk *chunk)
 {
     ecsi_table *table = chunk->table;
     ECSI_CHECK(chunk->count == 0);
+    ECSI_CHECK(chunk == ecsi_chunk_at(storage, chunk->id));
+    ECSI_CHECK(table->chunk_count > 0);
     ECSI_CHECK(chunk->next == NULL);
     ecsi_getters_note(storage, chunk, false);
     if (chunk->prev != NULL) chunk->prev->next = NULL;
@@ -463,12 +476,14 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     uint32_t id;
     ecs_status status = ecsi_chunk_id_reserve(storage);
     ECSI_CHECK(table->last == NULL || table->last->next == NULL);
+    ECSI_CHECK((table->first == NULL) == (table->chunk_count == 0));
     if (status == ECS_FULL && storage->memory->fixed) {
         ecsi_storage_trim(storage, table);
         status = ecsi_chunk_id_reserve(storage);
     }
     if (status != ECS_OK) return status;
     id = ecsi_chunk_id_take(storage);
+    ECSI_CHECK(id != 0 && id < storage->chunks.count);
     chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
                               table->align);
     if (chunk == NULL) {
@@ -518,6 +533,7 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
         storage, old->id, ecsi_layout_bytes(storage, table, capacity), table->align);
     uint32_t i;
     ECSI_CHECK(!storage->memory->fixed);
+    ECSI_CHECK(capacity <= table->chunk_rows);
     ECSI_CHECK(old == table->last && old->next == NULL && old->count <= capacity);
     if (chunk == NULL) return ECS_NO_MEMORY;
     chunk->table = table;
@@ -543,6 +559,7 @@ static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, ui
         }
         end += (size_t)capacity * column->bytes;
     }
+    ECSI_CHECK(end <= chunk->bytes);
     ecsi_layout_set(storage, table, capacity);
     table->first = chunk;
     table->last = chunk;
@@ -559,6 +576,8 @@ static ECSI_NOINLINE ecs_status ecsi_table_grow(ecsi_storage *storage, ecsi_tabl
     ecsi_chunk *last = table->last;
     uint32_t capacity = table->capacity;
     ECSI_CHECK(want > 0);
+    ECSI_CHECK(capacity > 0 && capacity <= table->chunk_rows);
+    ECSI_CHECK(last == NULL || last->table == table);
     if (last != NULL && last->count < last->capacity) return ECS_OK;
     if (last != NULL && last->next != NULL) {
         table->last = last->next;
@@ -592,6 +611,7 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
     ecs_status status = ecsi_table_grow(storage, table, count);
     ECSI_CHECK(count > 0);
     if (status != ECS_OK) return status;
+    ECSI_CHECK(table->last->next == NULL || table->last->next->count == 0);
     last = table->last;
     /* A chunk that can still grow does so first: this is its last chance. */
     if (table->capacity < table->chunk_rows && table->capacity - last->count < count) {
@@ -618,6 +638,7 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
     }
     while (status != ECS_OK && table->last != last) ecsi_chunk_free(storage, table->last);
     table->last = last;
+    ECSI_CHECK(status != ECS_OK || room >= count);
     return status;
 }
 
@@ -653,6 +674,7 @@ static void ecsi_table_fill(const ecsi_storage *storage, ecsi_table *table, cons
     uint32_t mask = table->slot_count - 1;
     uint32_t i;
     ECSI_CHECK(table->slot_count > table->component_count);
+    ECSI_CHECK(table->column_count == 0);
     table->align = 64;
     for (i = 0; i < table->component_count; i++) {
         const ecsi_component *c = ecsi_component_at(storage->components, ids[i]);
@@ -716,6 +738,8 @@ static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, ui
     ecsi_table *table;
     ecs_status status;
     ECSI_CHECK(out != NULL);
+    ECSI_CHECK(ids != NULL || count == 0);
+    ECSI_CHECK(storage->slot_total <= storage->slots_max);
     if (storage->slots_max - storage->slot_total < count) return ECS_FULL;
     if (count > ECSI_TABLE_COMPONENTS_MAX) return ECS_TOO_LARGE;
     status = ecsi_vec_reserve(memory, &storage->tables, storage->tables.count + 1,
@@ -748,6 +772,7 @@ static ecs_status ecsi_table_make(ecsi_storage *storage, const uint32_t *ids, ui
     ecsi_map_put(&storage->by_set, hash, table->id);
     storage->slot_total += count;
     ecsi_table_getters(storage, table);
+    ECSI_CHECK(storage->by_set.count == storage->tables.count);
     *out = table;
     return ECS_OK;
 }
@@ -760,6 +785,7 @@ static ecs_status ecsi_table_of_set(ecsi_storage *storage, const uint32_t *ids, 
     uint32_t at = 0;
     uint32_t id = ecsi_map_find(&storage->by_set, hash, &at);
     ECSI_CHECK(out != NULL);
+    ECSI_CHECK(storage->by_set.count == storage->tables.count);
     while (id != ECSI_MAP_NONE) {
         ecsi_table *table = ecsi_table_at(storage, id);
         ECSI_CHECK(table->hash == hash);
@@ -786,6 +812,7 @@ static uint32_t *ecsi_scratch_set(ecsi_storage *storage, const ecsi_table *table
     if (table != NULL && table->component_count > 0) {
         memcpy(storage->scratch.data, table->ids, table->component_count * sizeof(uint32_t));
     }
+    ECSI_CHECK(storage->scratch.capacity >= need);
     return (uint32_t *)storage->scratch.data;
 }
 
@@ -801,6 +828,7 @@ static ECSI_NOINLINE ecs_status ecsi_table_edge_slow(ecsi_storage *storage, ecsi
     uint32_t count = table->component_count;
     ecs_status status;
     ECSI_CHECK(component != 0);
+    ECSI_CHECK(ecsi_component_known(storage->components, component));
     if (id != ECSI_MAP_NONE) {
         *out = ecsi_table_at(storage, id);
         return ECS_OK;
@@ -836,6 +864,7 @@ static inline ecs_status ecsi_table_edge(ecsi_storage *storage, ecsi_table *tabl
     }
     status = ecsi_table_edge_slow(storage, table, component, remove, out);
     ECSI_CHECK(status != ECS_OK || *out != NULL);
+    ECSI_CHECK(status != ECS_OK || (ecsi_table_find(*out, component) == NULL) == remove);
     if (status == ECS_OK) {
         table->edge_key = key;
         table->edge_to = *out;
@@ -863,6 +892,8 @@ static void ecsi_storage_edges_forget(ecsi_storage *storage)
 /* Makes sure that a row can be added. */
 static inline ecs_status ecsi_row_reserve(ecsi_storage *storage, ecsi_table *table)
 {
+    ECSI_CHECK(table->last == NULL || table->last->table == table);
+    ECSI_CHECK(table->capacity <= table->chunk_rows);
     if (ECSI_LIKELY(table->last != NULL && table->last->count < table->last->capacity)) {
         return ECS_OK;
     }
@@ -877,6 +908,8 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
     uint32_t row = chunk->count;
     ECSI_CHECK(row < chunk->capacity);
     ECSI_CHECK(chunk->table == table);
+    ECSI_CHECK(!ecs_is_null(entity));
+    ECSI_CHECK(record == ecsi_entities_record(storage->entities, ecs_index(entity)));
     chunk->count = row + 1;
     table->row_count++;
     *(ecs_entity *)(void *)(ecsi_chunk_bytes(chunk) + table->entities_offset +
@@ -889,6 +922,8 @@ static inline ecsi_chunk *ecsi_row_push(ecsi_storage *storage, ecsi_table *table
 /* Moves one plain value of the usual sizes without a call. */
 static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
 {
+    ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(to != NULL && from != NULL && to != from);
     if (ECSI_LIKELY(bytes == 8)) {
         memcpy(to, from, 8);
         return;
@@ -904,6 +939,8 @@ static inline void ecsi_bytes_move(void *to, const void *from, uint32_t bytes)
 
 static inline void ecsi_bytes_zero(void *to, uint32_t bytes)
 {
+    ECSI_CHECK(to != NULL);
+    ECSI_CHECK(bytes > 0);
     switch (bytes) {
     case 4: memset(to, 0, 4); break;
     case 8: memset(to, 0, 8); break;
@@ -915,6 +952,9 @@ static inline void ecsi_bytes_zero(void *to, uint32_t bytes)
 static inline void ecsi_column_move(const ecsi_storage *storage, const ecsi_column *column,
                                     void *to, void *from)
 {
+    ECSI_CHECK(to != from);
+    ECSI_CHECK(column->lifecycle ==
+               ecsi_component_at(storage->components, column->component)->lifecycle);
     if (ECSI_UNLIKELY(column->lifecycle)) {
         ecsi_values_move(ecsi_component_at(storage->components, column->component), to, from, 1);
     } else {
@@ -930,6 +970,7 @@ static ECSI_NOINLINE void ecsi_table_retreat(ecsi_storage *storage, ecsi_table *
     ECSI_CHECK(table->first != NULL);
     if (last->next != NULL) ecsi_chunk_free(storage, last->next);
     if (last->prev != NULL) table->last = last->prev;
+    ECSI_CHECK(table->last->next == NULL || table->last->next->count == 0);
 }
 
 /* Takes a row out whose values are gone: the table's last row takes its place. */
@@ -940,10 +981,13 @@ static inline void ecsi_row_pop(ecsi_storage *storage, ecsi_chunk *chunk, uint32
     uint32_t last_row = last->count - 1;
     uint32_t i;
     ECSI_CHECK(last->count > 0);
+    ECSI_CHECK(table->row_count >= chunk->count);
     ECSI_CHECK(row < chunk->count);
     if (chunk != last || row != last_row) {
         ecs_entity moved = ecsi_chunk_entities(last)[last_row];
         ecsi_record *record = ecsi_entities_record(storage->entities, ecs_index(moved));
+        ECSI_CHECK(ecsi_record_chunk(storage->entities, record) == last->id);
+        ECSI_CHECK(ecsi_record_row(storage->entities, record) == last_row);
         ecsi_chunk_entities(chunk)[row] = moved;
         for (i = 0; i < table->column_count; i++) {
             const ecsi_column *column = &table->columns[i];
@@ -1035,6 +1079,8 @@ static inline void ecsi_row_move(ecsi_storage *storage, ecs_entity entity, ecsi_
     const ecsi_column *b = to->columns;
     const ecsi_column *b_end = b + to->column_count;
     ECSI_CHECK(from != to);
+    ECSI_CHECK(ecs_index(ecsi_chunk_entities(old)[old_row]) == ecs_index(entity));
+    ECSI_CHECK(chunk->table == to && row + 1 == chunk->count);
     if (ECSI_UNLIKELY(from->lifecycle || to->lifecycle)) {
         ecsi_row_move_hooked(storage, old, old_row, chunk, raw);
     } else {
@@ -1077,6 +1123,7 @@ static inline void *ecsi_row_value(const ecsi_storage *storage, const ecsi_recor
 {
     ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
+    ECSI_CHECK(record->place != 0);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return NULL;
     ECSI_CHECK(ecsi_record_row(storage->entities, record) < chunk->count);
     return ecsi_chunk_value(chunk, &chunk->table->columns[slot->column],
@@ -1089,6 +1136,8 @@ static inline void ecsi_row_touch(const ecsi_storage *storage, const ecsi_record
 {
     ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
     const ecsi_table_slot *slot = ecsi_table_find(chunk->table, component);
+    ECSI_CHECK(record->place != 0);
+    ECSI_CHECK(ecsi_record_row(storage->entities, record) < chunk->count);
     if (slot == NULL || slot->column == ECSI_NO_COLUMN) return;
     *ecsi_chunk_tick(chunk, slot->column, ecsi_record_row(storage->entities, record)) =
         *storage->tick;
@@ -1173,6 +1222,7 @@ static void ecsi_storage_destroy(ecsi_storage *storage)
     }
     ECSI_CHECK(storage->chunk_count == 0);
     if (storage->retired != NULL) ecsi_chunk_retire(storage, NULL, 1);
+    ECSI_CHECK(storage->chunk_bytes_total == 0);
     for (i = 0; i < storage->getter_count; i++) {
         ecsi_release(memory, storage->getters[i].bases,
                      storage->getter_capacity[i] * sizeof(unsigned char *), 16);

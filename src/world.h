@@ -96,6 +96,7 @@ static uint32_t ecsi_row_bits(const ecs_world_desc *d)
 static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
 {
     ECSI_CHECK(d != NULL);
+    ECSI_CHECK(from != d);
     memset(d, 0, sizeof *d);
     if (from != NULL) *d = *from;
     if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
@@ -135,6 +136,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 {
     size_t bytes = 4096;
     ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    ECSI_CHECK(d->tables_max > 0 && d->components_max > 0);
     bytes += (size_t)d->components_max * ECSI_COMPONENT_KEEP_BYTES;
     bytes += (size_t)d->tables_max * ECSI_TABLE_KEEP_BYTES;
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
@@ -230,6 +232,7 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     size_t own = ecsi_own_bytes(d);
     size_t getters = d->getters_max;
     ecs_status status = ecsi_keep_create(memory, memory->fixed ? ecsi_keep_bytes(d) : 1);
+    ECSI_CHECK(own <= d->command_bytes_max);
     if (status == ECS_OK) status = ecsi_entities_create(memory, &world->entities, d->entities_max);
     if (status == ECS_OK) status = ecsi_components_create(&world->components, d->components_max);
     if (status == ECS_OK) {
@@ -274,6 +277,7 @@ ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc)
     if (desc != NULL) given = *desc;
     given.memory = ECS_MEMORY_FIXED;
     if (!ecsi_desc_resolve(&given, &resolved)) return 0;
+    ECSI_CHECK(resolved.memory == ECS_MEMORY_FIXED);
     memset(&world, 0, sizeof world);
     world.desc = resolved;
     ecsi_world_wire(&world);
@@ -301,6 +305,7 @@ static ecs_world *ecsi_world_memory(const ecs_world_desc *d, const ecs_allocator
 {
     void *memory = d->buffer;
     ECSI_CHECK(bytes != NULL);
+    ECSI_CHECK(allocator->alloc != NULL);
     *bytes = sizeof(ecs_world);
     if (d->memory == ECS_MEMORY_FIXED) {
         *bytes = ecs_world_bytes(d);
@@ -324,6 +329,8 @@ static void ecsi_world_release(ecs_world *world)
     size_t bytes = memory->fixed ? memory->block_bytes : sizeof *world;
     bool own = world->desc.buffer == NULL;
     size_t getters = world->desc.getters_max;
+    ECSI_CHECK(world->locks == 0);
+    ECSI_CHECK(world->entities.front.alive_count == 0);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
@@ -374,6 +381,8 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
         ecsi_world_release(world);
         return NULL;
     }
+    ECSI_CHECK(root->id == 0 && root->component_count == 0);
+    ECSI_CHECK(world->locks == 0);
     return world;
 }
 
@@ -477,6 +486,7 @@ ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
         out->row_capacity += chunk->capacity;
         out->bytes_storage += chunk->bytes;
     }
+    ECSI_CHECK(out->row_capacity >= out->row_count);
     return ECS_OK;
 }
 
@@ -515,6 +525,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
         const ecsi_table *table = ecsi_table_at(&world->storage, i);
         stats.bytes_live += table->row_count * ecsi_table_row_bytes(table);
     }
+    ECSI_CHECK(stats.bytes_live <= stats.bytes_storage);
     stats.commands_recorded = world->flush.recorded;
     stats.commands_applied = world->flush.applied;
     stats.commands_dropped = world->flush.dropped;
@@ -535,6 +546,7 @@ ECS_API ecs_status ecs_component_register(ecs_world *world, const ecs_type *type
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     status = ecsi_component_need(&world->components, type, &id);
+    ECSI_CHECK(status != ECS_OK || ecsi_component_known(&world->components, id));
     if (out != NULL) out->id = id;
     return status;
 }
@@ -586,6 +598,7 @@ ECS_API uint32_t ecs_component_count(const ecs_world *world, ecs_component compo
         const ecsi_table *table = ecsi_table_at(&world->storage, i);
         if (ecsi_table_find(table, component.id) != NULL) count += table->row_count;
     }
+    ECSI_CHECK(count <= world->entities.front.alive_count);
     return count;
 }
 
@@ -676,6 +689,7 @@ ECS_API ecs_entity ecs_spawn(ecs_world *world)
 {
     ecs_entity e = {0};
     ECSI_REQUIRE(world != NULL, e);
+    ECSI_CHECK(world->storage.tables.count > 0);
     if (ECSI_UNLIKELY(world->locks != 0)) return ecsi_answer(world, ECS_LOCKED, e);
     return ecsi_answer(
         world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
@@ -765,6 +779,7 @@ static inline ecs_status ecsi_edit_begin(ecs_world *world, ecs_entity entity,
                                          ecs_component component, ecsi_record **out)
 {
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_CHECK(out != NULL);
     ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
     if (ECSI_UNLIKELY(world->locks != 0)) return ECS_LOCKED;
     *out = ecsi_entities_find(&world->entities, entity);
@@ -776,7 +791,9 @@ ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component
     ecsi_record *record;
     ecs_status status = ecsi_edit_begin(world, entity, component, &record);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
-    return ecsi_edit_add(&world->storage, entity, record, component.id);
+    status = ecsi_edit_add(&world->storage, entity, record, component.id);
+    ECSI_CHECK(status != ECS_OK || ecs_has_id(world, entity, component));
+    return status;
 }
 
 ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
@@ -789,8 +806,10 @@ ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component
     if (ecsi_component_at(&world->components, component.id)->type.bytes == 0) {
         return ECS_UNSUPPORTED;
     }
-    return ecsi_edit_set(&world->storage, entity, record, component.id,
-                         (void *)(uintptr_t)value, false);
+    status = ecsi_edit_set(&world->storage, entity, record, component.id,
+                           (void *)(uintptr_t)value, false);
+    ECSI_CHECK(status != ECS_OK || ecs_has_id(world, entity, component));
+    return status;
 }
 
 ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_component component)
@@ -798,7 +817,9 @@ ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_compon
     ecsi_record *record;
     ecs_status status = ecsi_edit_begin(world, entity, component, &record);
     if (ECSI_UNLIKELY(status != ECS_OK)) return status;
-    return ecsi_edit_remove(&world->storage, entity, record, component.id);
+    status = ecsi_edit_remove(&world->storage, entity, record, component.id);
+    ECSI_CHECK(status != ECS_OK || !ecs_has_id(world, entity, component));
+    return status;
 }
 
 ECS_API bool ecs_has_id(const ecs_world *world, ecs_entity entity, ecs_component component)
@@ -896,6 +917,7 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
     c = ecsi_component_at(&world->components, id);
     if (ECSI_LIKELY(c->getter != 0)) {
         ecs_getter getter;
+        ECSI_CHECK(c->getter <= world->storage.getter_count);
         getter.front = &world->entities.front;
         getter.slot = &world->storage.getters[c->getter - 1];
         return ecs_getter_find(getter, entity, c->type.bytes);
@@ -962,6 +984,7 @@ ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info)
     if (status == ECS_OK) {
         ecsi_map_put(&world->queries.by_address, (uint64_t)(uintptr_t)info, query.id);
     }
+    ECSI_CHECK(status != ECS_OK || query.id != 0);
     world->status = status;
     return query;
 }
@@ -992,6 +1015,7 @@ ECS_API ecs_status ecs_query_first(const ecs_world *world, ecs_query query, ecs_
     for (i = 0; q != NULL && i < q->matches.count; i++) {
         const ecsi_table *table = ecsi_match_at(q, i)->table;
         if (table->row_count == 0) continue;
+        ECSI_CHECK(table->first->count > 0);
         *out = ecsi_chunk_entities(table->first)[0];
         return ECS_OK;
     }
@@ -1002,6 +1026,7 @@ ECS_API ecs_status ecs_query_single(const ecs_world *world, ecs_query query, ecs
 {
     ecs_status status = ecs_query_first(world, query, out);
     if (status != ECS_OK) return status;
+    ECSI_CHECK(!ecs_is_null(*out));
     if (ecs_query_count(world, query) == 1) return ECS_OK;
     *out = ecs_null();
     return ECS_MANY;
@@ -1022,6 +1047,7 @@ ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t
         count += table->row_count;
         ecsi_edit_clear(&world->storage, table);
     }
+    ECSI_CHECK(ecsi_query_row_count(q) == 0);
     if (out_count != NULL) *out_count = count;
     return ECS_OK;
 }
@@ -1101,6 +1127,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     ecs_entity e;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
     e = ecsi_record_spawn(cmd, &status);
+    ECSI_CHECK(status != ECS_OK || ecs_is_provisional(e));
     cmd->flush->world->status = status;
     return e;
 }
@@ -1209,6 +1236,7 @@ ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
     custom.run = run;
     custom.bytes = bytes;
     to = (unsigned char *)ecsi_command_payload(command);
+    ECSI_CHECK(to != NULL);
     memcpy(to, &custom, sizeof custom);
     if (bytes > 0) memcpy(to + ECSI_CUSTOM_BYTES, payload, bytes);
     return ECS_OK;
@@ -1231,6 +1259,7 @@ ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
     if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &to);
     if (status != ECS_OK) return status;
+    ECSI_CHECK(to != NULL);
     if (to != value) {
         const ecsi_component *info = ecsi_component_at(&world->components, c.id);
         ecsi_values_destroy(info, to, 1);
@@ -1251,6 +1280,7 @@ ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type)
     void *value = NULL;
     ecs_status status = ecsi_edit_type(world, type, &c);
     if (status == ECS_OK) status = ecsi_resource_need(&world->components, c.id, &value);
+    ECSI_CHECK(status != ECS_OK || value != NULL);
     if (world != NULL) world->status = status;
     return status == ECS_OK ? value : NULL;
 }
@@ -1291,6 +1321,7 @@ static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     uint32_t i = 0;
     if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
     ECSI_CHECK(quota > 0);
+    ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
     while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
     if (i == ECSI_EMIT_TYPES_MAX) return ECS_FULL;
     if (i == cmd->emit_type_count) {
@@ -1333,6 +1364,7 @@ ECS_API ecs_event_reader ecs_event_reader_open_type(ecs_world *world, const ecs_
     ecs_component c;
     ecs_status status = ecsi_edit_type(world, type, &c);
     if (status == ECS_OK) status = ecsi_reader_open(&world->events, c.id, &reader.id);
+    ECSI_CHECK(status != ECS_OK || reader.id != 0);
     if (world != NULL) world->status = status;
     return reader;
 }
@@ -1382,7 +1414,7 @@ ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_t
 }
 #endif
 
-/* ---- Systems and phases -------------------------------------------------------------------------- */
+/* ---- Systems and phases ---------------------------------------------------------------------- */
 
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
 {
@@ -1426,6 +1458,7 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     system = ecsi_system_at(&world->schedule, index);
     fixed = &system->fixed;
     if (fixed->step_s <= 0) fixed = &ecsi_phase_at(&world->schedule, system->phase)->fixed;
+    ECSI_CHECK(fixed->saved_s >= 0);
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
 }
 
@@ -1488,7 +1521,7 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world)
     return &world->schedule.report;
 }
 
-/* ---- Explain and hash ------------------------------------------------------------------------------ */
+/* ---- Explain and hash ------------------------------------------------------------------------ */
 
 #ifndef ECS_NO_EXPLAIN
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes)
@@ -1496,6 +1529,7 @@ ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t b
     ecsi_text t = ecsi_text_begin(text, bytes);
     ECSI_REQUIRE(world != NULL, 0);
     ecsi_explain_schedule_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
     return t.total;
 }
 
@@ -1511,6 +1545,7 @@ ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *
     } else {
         ecsi_explain_query_text(&t, &world->queries, q);
     }
+    ECSI_CHECK(t.total > 0);
     return t.total;
 }
 
@@ -1528,6 +1563,7 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
     ecsi_text t = ecsi_text_begin(text, bytes);
     ECSI_REQUIRE(world != NULL, 0);
     ecsi_explain_drops_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
     return t.total;
 }
 #endif

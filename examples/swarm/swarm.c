@@ -699,11 +699,25 @@ static bool frame_write(ecs_world *world, const char *directory, Pixel *pixels)
 /* ---- Running ------------------------------------------------------------------------ */
 
 #ifdef _WIN32
-static bool directory_make(const char *path) { return _mkdir(path) == 0 || errno == EEXIST; }
-static bool is_terminal(void) { return _isatty(1) != 0; }
+static bool directory_make(const char *path)
+{
+    return _mkdir(path) == 0 || errno == EEXIST;
+}
+
+static bool is_terminal(void)
+{
+    return _isatty(1) != 0;
+}
 #else
-static bool directory_make(const char *path) { return mkdir(path, 0777) == 0 || errno == EEXIST; }
-static bool is_terminal(void) { return isatty(STDOUT_FILENO) != 0; }
+static bool directory_make(const char *path)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST;
+}
+
+static bool is_terminal(void)
+{
+    return isatty(STDOUT_FILENO) != 0;
+}
 #endif
 
 static double seconds_now(void)

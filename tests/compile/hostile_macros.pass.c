@@ -31,18 +31,49 @@ ECS_SYSTEM(first_read, READ(Position), WRITE(Velocity), NOT(Dead))
     ecs_write(view, Velocity)[0].x = ecs_read(view, Position)[0].x;
     return ECS_OK;
 }
-ECS_SYSTEM(first_write, WRITE(Position), READ(Velocity)) { return ECS_OK; }
-ECS_SYSTEM(first_not, NOT(Dead), OPTIONAL(Position)) { return ECS_OK; }
-ECS_SYSTEM(first_optional, OPTIONAL(Velocity), OPTIONAL_WRITE(Position)) { return ECS_OK; }
-ECS_SYSTEM(first_any, ANY(Position, Velocity), NOT(Dead)) { return ECS_OK; }
-ECS_SYSTEM(first_resource, RES_READ(Gravity), ANY(Position, Velocity)) { return ECS_OK; }
-ECS_SYSTEM(first_event, ON(Hit), RES_WRITE(Gravity)) { return ECS_OK; }
-ECS_SYSTEM(first_with, WITH(Player)) { return ECS_OK; }
+ECS_SYSTEM(first_write, WRITE(Position), READ(Velocity))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(first_not, NOT(Dead), OPTIONAL(Position))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(first_optional, OPTIONAL(Velocity), OPTIONAL_WRITE(Position))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(first_any, ANY(Position, Velocity), NOT(Dead))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(first_resource, RES_READ(Gravity), ANY(Position, Velocity))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(first_event, ON(Hit), RES_WRITE(Gravity))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(first_with, WITH(Player))
+{
+    return ECS_OK;
+}
+
 ECS_QUERY(query, READ(Position), NOT(Dead), ANY(Velocity, Player));
 
 #undef READ
 #define READ(x) nonsense x
-ECS_SYSTEM(redefined, READ(Position), READ(Velocity)) { return ECS_OK; }
+ECS_SYSTEM(redefined, READ(Position), READ(Velocity))
+{
+    return ECS_OK;
+}
 
 const ecs_system *list(ecs_world *world, uint32_t index);
 const ecs_system *list(ecs_world *world, uint32_t index)

@@ -1,4 +1,4 @@
-/* expect: incompatible|could not convert|cannot convert|invalid initialization|no matching function|no known conversion */
+/* expect: incompatible|(could not|cannot) convert|invalid init|no matching func|no known conv */
 /* The value is of another component. */
 #include "ecs.h"
 

@@ -1,4 +1,4 @@
-/* expect: ECSI_TERMS */
+/* expect: ECSI_TERM|READ\(A1\) */
 /* At most 16 terms. */
 #include "ecs.h"
 
@@ -38,11 +38,12 @@ typedef int A17;
 ECS_COMPONENT(A17);
 
 #ifdef ECS_GOOD
-ECS_SYSTEM(subject, READ(A1), READ(A2), READ(A3), READ(A4), READ(A5), READ(A6), READ(A7), READ(A8), READ(A9),
-           READ(A10), READ(A11), READ(A12), READ(A13), READ(A14), READ(A15), READ(A16))
+ECS_SYSTEM(subject, READ(A1), READ(A2), READ(A3), READ(A4), READ(A5), READ(A6), READ(A7), READ(A8),
+           READ(A9), READ(A10), READ(A11), READ(A12), READ(A13), READ(A14), READ(A15), READ(A16))
 #else
-ECS_SYSTEM(subject, READ(A1), READ(A2), READ(A3), READ(A4), READ(A5), READ(A6), READ(A7), READ(A8), READ(A9),
-           READ(A10), READ(A11), READ(A12), READ(A13), READ(A14), READ(A15), READ(A16), READ(A17))
+ECS_SYSTEM(subject, READ(A1), READ(A2), READ(A3), READ(A4), READ(A5), READ(A6), READ(A7), READ(A8),
+           READ(A9), READ(A10), READ(A11), READ(A12), READ(A13), READ(A14), READ(A15), READ(A16),
+           READ(A17))
 #endif
 {
     if (view->count > 4096) return ECS_FAILED;

@@ -46,24 +46,95 @@ ECS_SYSTEM(sixteen, READ(C1), WRITE(C2), OPTIONAL(C3), OPTIONAL_WRITE(C4), WITH(
     return ECS_OK;
 }
 
-ECS_SYSTEM(only_read, READ(C1)) { return ECS_OK; }
-ECS_SYSTEM(only_write, WRITE(C1)) { return ECS_OK; }
-ECS_SYSTEM(only_with, WITH(Player)) { return ECS_OK; }
-ECS_SYSTEM(only_not, NOT(Player)) { return ECS_OK; }
-ECS_SYSTEM(only_optional, OPTIONAL(C1)) { return ECS_OK; }
-ECS_SYSTEM(only_optional_write, OPTIONAL_WRITE(C1)) { return ECS_OK; }
-ECS_SYSTEM(only_any, ANY(C1, C2)) { return ECS_OK; }
-ECS_SYSTEM(only_any_three, ANY(C1, C2, C3)) { return ECS_OK; }
-ECS_SYSTEM(only_any_four, ANY(C1, C2, C3, C4)) { return ECS_OK; }
-ECS_SYSTEM(any_of_tags, ANY(Player, Dead)) { return ECS_OK; }
-ECS_SYSTEM(any_first, ANY(C1, C2), READ(C3), ANY(Position, Velocity)) { return ECS_OK; }
-ECS_SYSTEM(only_res_read, RES_READ(Gravity)) { return ECS_OK; }
-ECS_SYSTEM(only_res_write, RES_WRITE(Gravity)) { return ECS_OK; }
-ECS_SYSTEM(only_on, ON(Hit)) { return ECS_OK; }
-ECS_SYSTEM(only_emit, EMIT(Hit)) { return ECS_OK; }
-ECS_SYSTEM(only_lookup, LOOKUP(C1)) { return ECS_OK; }
-ECS_TASK(task) { return view->count == 0 ? ECS_OK : ECS_FAILED; }
-ECS_EXCLUSIVE(exclusive) { return ecs_set(world, view->entities[0], C1, {1}); }
+ECS_SYSTEM(only_read, READ(C1))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_write, WRITE(C1))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_with, WITH(Player))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_not, NOT(Player))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_optional, OPTIONAL(C1))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_optional_write, OPTIONAL_WRITE(C1))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_any, ANY(C1, C2))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_any_three, ANY(C1, C2, C3))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_any_four, ANY(C1, C2, C3, C4))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(any_of_tags, ANY(Player, Dead))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(any_first, ANY(C1, C2), READ(C3), ANY(Position, Velocity))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_res_read, RES_READ(Gravity))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_res_write, RES_WRITE(Gravity))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_on, ON(Hit))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_emit, EMIT(Hit))
+{
+    return ECS_OK;
+}
+
+ECS_SYSTEM(only_lookup, LOOKUP(C1))
+{
+    return ECS_OK;
+}
+
+ECS_TASK(task)
+{
+    return view->count == 0 ? ECS_OK : ECS_FAILED;
+}
+
+ECS_EXCLUSIVE(exclusive)
+{
+    return ecs_set(world, view->entities[0], C1, {1});
+}
 
 /* One type in terms of different nature is no doubling. */
 ECS_SYSTEM(natures, WRITE(C1), LOOKUP(C1), RES_READ(C1), EMIT(C1), ON(C2), RES_WRITE(C2), READ(C2))

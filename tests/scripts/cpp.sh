@@ -171,6 +171,51 @@ static const Name *name_of(const ecs_world *world, ecs_entity e)
     return static_cast<const Name *>(ecs_get_type(world, e, &name_type));
 }
 
+/* The same by the macro: constructors and destructor become its hooks. */
+struct Badge {
+    static int live;
+    std::string text = "no name, and too long for the small string inside";
+    Badge() { live++; }
+    explicit Badge(const char *t) : text(t) { live++; }
+    Badge(const Badge &o) : text(o.text) { live++; }
+    Badge(Badge &&o) noexcept : text(std::move(o.text)) { live++; }
+    Badge &operator=(const Badge &) = default;
+    ~Badge() { live--; }
+};
+int Badge::live = 0;
+ECS_COMPONENT_CLASS(Badge);
+
+ECS_SYSTEM(call, WRITE(Badge))
+{
+    for (std::uint32_t i = 0; i < view->count; i++) {
+        ecs_write(view, Badge)[i].text += " of the first class";
+        ecs_cmd_spawn_with(view->cmd, (Badge, Badge("spawned by a command, and quite long")));
+        ecs_cmd_remove(view->cmd, view->entities[i], Badge);
+        ecs_cmd_set(view->cmd, view->entities[i], Badge, ecs_read(view, Badge)[i]);
+    }
+    return ECS_OK;
+}
+
+static void classes()
+{
+    ecs_world *world = ecs_world_create(nullptr);
+    ecs_entity e = ecs_spawn_with(world, (Badge));
+    ecs_entity f = ecs_spawn_with(world, (Badge, Badge("second, and also rather long a text")));
+    CHECK(Badge::live == 2);
+    CHECK(ecs_get(world, e, Badge)->text.substr(0, 7) == "no name");
+    CHECK(ecs_set(world, e, Badge, Badge("first, and also rather long a text")) == ECS_OK);
+    ecs_get_mut(world, f, Badge)->text += "!";
+    ecs_system_add(world, &call, ECS_UPDATE);
+    CHECK(ecs_tick(world, 0.1f) == ECS_OK);
+    CHECK(Badge::live == 4);
+    CHECK(ecs_get(world, f, Badge)->text ==
+          "second, and also rather long a text! of the first class");
+    CHECK(ecs_remove(world, e, Badge) == ECS_OK);
+    CHECK(Badge::live == 3);
+    ecs_world_destroy(world);
+    CHECK(Badge::live == 0);
+}
+
 static void untyped()
 {
     using namespace game; /* the typed calls paste names, so a qualified one does not do */
@@ -203,6 +248,7 @@ static void untyped()
 int main()
 {
     game::typed();
+    classes();
     untyped();
     return failures == 0 ? 0 : 1;
 }

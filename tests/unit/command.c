@@ -927,6 +927,12 @@ TEST(command_recorded_by_a_custom_command_is_applied_too)
 
 /* ---- Quotas ------------------------------------------------------------------------------- */
 
+static void any_run(ecs_world *world, void *payload, uint32_t bytes)
+{
+    CHECK(world != NULL);
+    CHECK(payload != NULL || bytes == 0);
+}
+
 TEST(command_quota_refuses_and_counts)
 {
     ecs_world_desc desc;
@@ -954,27 +960,41 @@ TEST(command_quota_refuses_and_counts)
     ecs_world_destroy(world);
 }
 
-TEST(command_quota_refuses_a_spawn_as_a_whole)
+/* `shift` moves the end of the quota, so that each value of the spawn is once the refused. */
+static void fill_with_spawns(uint32_t shift)
 {
+    static char payload[512];
     ecs_world_desc desc;
     memset(&desc, 0, sizeof desc);
     desc.command_bytes_max = 4096;
     ecs_world *world = world_that_tells(&desc);
     ecs_commands *cmd = ecs_world_commands(world);
     uint32_t count = 0;
+    CHECK_STATUS(ecs_cmd_custom(cmd, any_run, payload, shift), ECS_OK);
     for (; count < 1000; count++) {
         Loot loot = {box_new(1)};
-        if (!ecs_is_null(ecs_cmd_spawn_with(cmd, (A, {1}), (Loot, loot), (B)))) continue;
-        box_destroy(&loot, 1, NULL); /* still ours */
+        Box box = {box_new(2)};
+        ecs_entity made = ecs_cmd_spawn_with(cmd, (A, {1}), (Loot, loot), (Box, box), (B));
+        box_destroy(&box, 1, NULL); /* it was copied, or it was not; this one is ours */
+        if (!ecs_is_null(made)) continue;
+        CHECK_EQ_I64(*loot.number, 1);
+        box_destroy(&loot, 1, NULL); /* refused: still ours */
         break;
     }
     CHECK(count > 1 && count < 1000);
-    CHECK_EQ_I64(boxes, (int32_t)count);
+    CHECK_EQ_I64(boxes, (int32_t)count * 2);
+    CHECK_EQ_U64(ecs_world_stats(world).commands_recorded, 1 + count * 5);
     CHECK_STATUS(ecs_flush(world), ECS_OK);
     CHECK_EQ_U64(ecs_entity_count(world), count);
     CHECK_EQ_U64(ecs_component_count(world, ecs_component_id(world, Loot)), count);
+    CHECK_EQ_U64(dropped(world), 0);
     ecs_world_destroy(world);
     CHECK_EQ_I64(boxes, 0);
+}
+
+TEST(command_quota_refuses_a_spawn_as_a_whole)
+{
+    for (uint32_t shift = 0; shift <= 400; shift += 8) fill_with_spawns(shift);
 }
 
 TEST(command_quota_of_spawns)

@@ -307,14 +307,29 @@ typedef struct {
 } Unusual;
 ECS_COMPONENT(Unusual, matrix, colour, text);
 
-/* C and C++ must agree, or units of both languages tell each other ECS_MISMATCH. */
-TEST(component_macro_unusual_members_are_equal_in_c_and_cpp)
+/* An enumeration is opaque in C++, and so is in C an array of two dimensions: units of both
+ * languages describe one type all the same. */
+TEST(component_macro_kinds_of_other_language_are_equal)
 {
-    const ecs_type *type = ecs_type_of(Unusual);
-    CHECK_EQ_U64(type->members[0].kind, ECS_KIND_OPAQUE);
-    CHECK_EQ_U64(type->members[0].bytes, 24);
-    CHECK_EQ_U64(type->members[1].kind, ECS_KIND_U32);
-    CHECK_EQ_U64(type->members[2].kind, ECS_KIND_OPAQUE);
+    ecs_world *world = world_of_components(0);
+    ecs_component component = {0};
+    ecs_component again = {0};
+    ecs_member members[3];
+    ecs_type other = *ecs_type_of(Unusual);
+    bool is_c = other.members[0].kind == ECS_KIND_OPAQUE;
+    memcpy(members, other.members, sizeof members);
+    CHECK_EQ_U64(members[0].bytes, 24);
+    CHECK_EQ_U64(members[1].bytes, 4);
+    CHECK_EQ_U64(members[2].kind, ECS_KIND_OPAQUE);
+    members[0].kind = is_c ? ECS_KIND_F32 : ECS_KIND_OPAQUE;
+    members[1].kind = is_c ? ECS_KIND_OPAQUE : ECS_KIND_U32;
+    other.members = members;
+    CHECK_STATUS(ecs_component_register(world, ecs_type_of(Unusual), &component), ECS_OK);
+    CHECK_STATUS(ecs_component_define(world, &other, &again), ECS_OK);
+    CHECK_EQ_U64(component.id, again.id);
+    members[2].kind = ECS_KIND_ENTITY; /* a reference must be one in both */
+    CHECK_STATUS(ecs_component_define(world, &other, &again), ECS_MISMATCH);
+    ecs_world_destroy(world);
 }
 
 TEST(component_macro_type_is_described)

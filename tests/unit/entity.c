@@ -274,11 +274,19 @@ TEST(entity_capacity_odd_is_exact)
     check_exhaustion(4097, ECS_MEMORY_FIXED);
 }
 
+static void quiet(ecs_log_level level, const char *text, void *user)
+{
+    CHECK(level == ECS_LOG_ERROR);
+    CHECK(text != NULL);
+    (void)user;
+}
+
 TEST(entity_capacity_beyond_handles_is_refused)
 {
     ecs_world_desc desc;
     memset(&desc, 0, sizeof desc);
     desc.entities_max = ECS_ENTITIES_MAX + 1u;
+    desc.log = quiet;
     CHECK(ecs_world_create(&desc) == NULL);
     CHECK_EQ_U64(ecs_world_bytes(&desc), 0);
 }

@@ -143,7 +143,7 @@ static void owned_copy(void *dst, const void *src, uint32_t count, void *user)
 
 /* ---- one run ---- */
 
-enum { LIVE_MAX = 512 };
+enum { LIVE_MAX = 1024 };
 
 typedef struct {
     ecs_world *world;
@@ -271,7 +271,7 @@ static void part_spawn(oom_run *run)
 
 static void part_bulk(oom_run *run)
 {
-    enum { COUNT = 120 };
+    enum { COUNT = 500 }; /* several chunks */
     Number data[COUNT];
     Taken owned[COUNT];
     ecs_entity all[COUNT];
@@ -612,6 +612,44 @@ TEST(oom_loop_over_refused_query_shows_nothing)
     ECS_EACH(world, numbers, view) rows += view->count;
     CHECK(rows >= 1);
     CHECK(!ecs_is_null(ecs_spawn(world)));
+    ecs_world_destroy(world);
+    CHECK_EQ_U64(book.live_bytes, 0);
+}
+
+/* What was refused for want of memory must not count against the limits for ever. */
+TEST(oom_refused_calls_use_up_no_limit)
+{
+    oom_book book;
+    ecs_allocator allocator = {oom_alloc, oom_resize, oom_release, &book};
+    ecs_world_desc desc;
+    memset(&book, 0, sizeof book);
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = &allocator;
+    desc.chunk_bytes = 4096;
+    desc.chunks_max = 6;
+    desc.queries_max = 4;
+    desc.entities_max = 1000;
+    ecs_world *world = ecs_world_create(&desc);
+    REQUIRE(world != NULL);
+    (void)ecs_spawn_with(world, (Wide), (Number));
+    ecs_value values[2] = {{ecs_type_of(Wide), NULL}, {ecs_type_of(Number), NULL}};
+    ecs_query query = {0};
+    for (uint32_t i = 0; i < 200; i++) {
+        book.rest_fails = true;
+        book.fail_at = book.calls + 1 + i % 7; /* some succeed, and go back with the rest */
+        (void)ecs_spawn_bulk(world, 400, values, 2, NULL);
+        if (i % 7 == 0) CHECK(ecs_query_make(world, &marked, &query) != ECS_OK);
+        (void)ecs_spawn_with(world, (Marked), (Wide));
+        book.fail_at = 0;
+        CHECK_STATUS(ecs_world_clear(world), ECS_OK);
+        (void)ecs_shrink(world);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        CHECK_STATUS(ecs_query_make(world, &marked, &query), ECS_OK);
+    }
+    uint32_t count = 0;
+    while (count < 1000 && !ecs_is_null(ecs_spawn_with(world, (Wide), (Number)))) count++;
+    CHECK(count >= 5 * 64);
     ecs_world_destroy(world);
     CHECK_EQ_U64(book.live_bytes, 0);
 }

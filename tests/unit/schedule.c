@@ -768,7 +768,14 @@ ECS_SYSTEM(nested, WITH(X))
 
 ECS_EXCLUSIVE(nested_exclusive)
 {
+    ecs_phase_desc phase;
+    memset(&phase, 0, sizeof phase);
+    phase.name = "late";
     CHECK_STATUS(ecs_tick(world, 0), ECS_LOCKED);
+    CHECK_STATUS(ecs_system_add(world, &score_reader, ECS_UPDATE), ECS_LOCKED);
+    CHECK_STATUS(ecs_system_enable(world, "nested", false), ECS_LOCKED);
+    CHECK_EQ_U64(ecs_phase_add(world, &phase), 0);
+    CHECK_STATUS(ecs_world_status(world), ECS_LOCKED);
     note('e');
     return ECS_OK;
 }
@@ -1049,6 +1056,55 @@ TEST(schedule_command_quota_is_for_each_row_block)
     ecs_world_destroy(world);
 }
 
+ECS_SYSTEM(record_with_resource, READ(X), RES_WRITE(Score))
+{
+    ecs_res_write(view, Score)->value += view->count;
+    for (uint32_t i = 0; i < view->count; i++) {
+        if (ecs_cmd_set(view->cmd, view->entities[i], Y, {1}) == ECS_FULL) quota_refused++;
+    }
+    return ECS_OK;
+}
+
+ECS_SYSTEM(record_with_lookup, WRITE(X), LOOKUP(X))
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        if (ecs_cmd_set(view->cmd, view->entities[i], Y, {1}) == ECS_FULL) quota_refused++;
+    }
+    return ECS_OK;
+}
+
+/* How many of 256 rows in four row blocks get through a quota of 512 bytes a stream. */
+static uint32_t recorded_by(const ecs_system *system, bool unsplit)
+{
+    ecs_world_desc desc;
+    ecs_system_desc system_desc;
+    memset(&desc, 0, sizeof desc);
+    desc.row_block_rows = 64;
+    ecs_world *world = ecs_world_create(&desc);
+    ecs_component_register(world, ecs_type_of(Y), NULL);
+    for (int i = 0; i < 256; i++) ecs_spawn_with(world, (X, {1}));
+    memset(&system_desc, 0, sizeof system_desc);
+    system_desc.system = system;
+    system_desc.stream_bytes_max = 512;
+    system_desc.unsplit = unsplit;
+    REQUIRE_STATUS(ecs_system_add_desc(world, &system_desc), ECS_OK);
+    quota_refused = 0;
+    CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
+    uint32_t count = ecs_component_count(world, ecs_component_id(world, Y));
+    CHECK_EQ_U64(count + quota_refused, 256);
+    ecs_world_destroy(world);
+    return count;
+}
+
+TEST(schedule_unsplit_systems_have_one_stream)
+{
+    uint32_t one = recorded_by(&record_much, true);
+    CHECK(one > 2 && one < 64);
+    CHECK_EQ_U64(recorded_by(&record_much, false), 4 * one);
+    CHECK_EQ_U64(recorded_by(&record_with_resource, false), one);
+    CHECK_EQ_U64(recorded_by(&record_with_lookup, false), one);
+}
+
 /* What is refused does not depend on what other systems record. */
 TEST(schedule_command_quota_in_fixed_memory_is_a_fair_share)
 {
@@ -1059,8 +1115,10 @@ TEST(schedule_command_quota_in_fixed_memory_is_a_fair_share)
         desc.memory = ECS_MEMORY_FIXED;
         desc.entities_max = 4096;
         desc.row_block_rows = 64;
+        desc.command_bytes_max = 65536; /* about a third of what the two want */
         ecs_world *world = ecs_world_create(&desc);
         REQUIRE(world != NULL);
+        ecs_component_register(world, ecs_type_of(Y), NULL);
         for (int i = 0; i < 2000; i++) ecs_spawn_with(world, (X, {1}));
         quota_refused = 0;
         ecs_system_desc again;
@@ -1075,6 +1133,7 @@ TEST(schedule_command_quota_in_fixed_memory_is_a_fair_share)
         refused[round] = quota_refused;
         ecs_world_destroy(world);
     }
+    CHECK(refused[1] > 0 && refused[1] < 2000);
     CHECK_EQ_U64(refused[0] % 2, 0);
     CHECK_EQ_U64(refused[0] / 2, refused[1]);
 }
