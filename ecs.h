@@ -1658,10 +1658,14 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #if defined(__GNUC__) || defined(__clang__)
 #define ECSI_NOINLINE __attribute__((noinline))
 #define ECSI_COLD __attribute__((noinline, cold))
+/* Functions that copy a caller's value of a size known at run time only: inlined into the
+ * caller, they make gcc warn of sizes that never occur. */
+#define ECSI_TAKES_DATA __attribute__((noinline))
 #define ECSI_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define ECSI_NOINLINE
 #define ECSI_COLD
+#define ECSI_TAKES_DATA
 #define ECSI_PREFETCH(p) ((void)(p))
 #endif
 
@@ -6792,6 +6796,10 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
     if (ECSI_UNLIKELY(status != ECS_OK)) {
+        if (command->kind == ECSI_COMMAND_SPAWN && !ecs_is_null(entity)) {
+            entities->reserved_count--;
+            ecsi_entities_give(entities, ecs_index(entity));
+        }
         ecsi_command_drop(flush, command, status);
         return;
     }
@@ -7372,6 +7380,7 @@ typedef struct ecsi_graph {
     uint64_t *reach; /* row i: what comes after member i */
     uint32_t count;
     uint32_t words; /* of one row */
+    uint32_t edge_count; /* explicit ones */
     ecsi_text error;
     ecs_status status;
 } ecsi_graph;
@@ -7474,6 +7483,34 @@ static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *
         ecsi_graph_cycle(graph, from, to);
     } else {
         ecsi_graph_add(graph, from, to);
+        graph->edge_count++;
+    }
+}
+
+/* The same as ecsi_graph_conflicts for a phase without explicit edges. From the last member to
+ * the first, each row is complete before another one needs it, so nothing is updated twice. */
+static void ecsi_graph_conflicts_plain(ecsi_graph *graph)
+{
+    uint32_t a;
+    uint32_t b;
+    uint32_t w;
+    ECSI_CHECK(graph->edge_count == 0);
+    for (a = graph->count; a-- > 0;) {
+        const ecsi_system *first = ecsi_system_at(graph->schedule, graph->members[a]);
+        uint64_t *row = &graph->reach[(size_t)a * graph->words];
+        for (b = a + 1; b < graph->count; b++) {
+            const uint64_t *more = &graph->reach[(size_t)b * graph->words];
+            uint32_t component;
+            if (ecsi_graph_has(graph, a, b)) continue;
+            if (!ecsi_systems_conflict(first,
+                                       ecsi_system_at(graph->schedule, graph->members[b]),
+                                       &component)) {
+                continue;
+            }
+            for (w = b / 64; w < graph->words; w++) row[w] |= more[w];
+            row[b / 64] |= (uint64_t)1 << (b % 64);
+        }
+        ECSI_CHECK(!ecsi_graph_has(graph, a, a));
     }
 }
 
@@ -7544,6 +7581,7 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     graph.members = members;
     graph.count = phase->count;
     graph.words = (phase->count + 63) / 64;
+    graph.edge_count = 0;
     graph.reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
     graph.error = *error;
     graph.status = ECS_OK;
@@ -7556,7 +7594,11 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     }
     if (schedule->strict) ecsi_graph_conflicts(&graph, true);
     if (graph.status == ECS_OK) {
-        ecsi_graph_conflicts(&graph, false);
+        if (graph.edge_count == 0) {
+            ecsi_graph_conflicts_plain(&graph);
+        } else {
+            ecsi_graph_conflicts(&graph, false);
+        }
         ecsi_graph_sort(&graph, sorted);
         /* The rows of the matrix stay in order of registration: see ecsi_phase_after. */
     }
@@ -9150,6 +9192,7 @@ ECS_API ecs_entity ecs_spawn(ecs_world *world)
         world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
 {
     ecs_entity e = {0};
@@ -9160,6 +9203,7 @@ ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, u
     return ecsi_answer(world, ecsi_edit_spawn_shape(&world->editor, values, count, &e), e);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
                                   const ecs_value *values, uint32_t value_count,
                                   ecs_entity *out)
@@ -9251,6 +9295,7 @@ ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component
     return status;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
                               const void *value)
 {
@@ -9340,6 +9385,7 @@ ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_t
     return ECSI_LIKELY(status == ECS_OK) ? ecs_add_id(world, entity, c) : status;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
                                 const void *value)
 {
@@ -9587,6 +9633,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     return e;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count)
 {
@@ -9630,6 +9677,7 @@ ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_comp
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
                                   const void *value)
 {
@@ -9654,6 +9702,7 @@ ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const 
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
                                     const void *value)
 {
@@ -9671,6 +9720,7 @@ ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
     return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
                                   void (*run)(ecs_world *world, void *payload, uint32_t bytes),
                                   const void *payload, uint32_t bytes)
@@ -9705,6 +9755,7 @@ ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity)
 
 /* ---- Resources ------------------------------------------------------------------------------ */
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
                                          const void *value)
 {
@@ -9756,6 +9807,7 @@ ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *ty
     return ecsi_event_make(&world->events, c.id, desc);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
                                        const void *value)
 {
@@ -9790,6 +9842,7 @@ static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     return ECS_OK;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value)
 {
     ecsi_command *command;

@@ -1256,6 +1256,10 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
     if (ECSI_UNLIKELY(status != ECS_OK)) {
+        if (command->kind == ECSI_COMMAND_SPAWN && !ecs_is_null(entity)) {
+            entities->reserved_count--;
+            ecsi_entities_give(entities, ecs_index(entity));
+        }
         ecsi_command_drop(flush, command, status);
         return;
     }

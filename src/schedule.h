@@ -420,6 +420,7 @@ typedef struct ecsi_graph {
     uint64_t *reach; /* row i: what comes after member i */
     uint32_t count;
     uint32_t words; /* of one row */
+    uint32_t edge_count; /* explicit ones */
     ecsi_text error;
     ecs_status status;
 } ecsi_graph;
@@ -522,6 +523,34 @@ static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *
         ecsi_graph_cycle(graph, from, to);
     } else {
         ecsi_graph_add(graph, from, to);
+        graph->edge_count++;
+    }
+}
+
+/* The same as ecsi_graph_conflicts for a phase without explicit edges. From the last member to
+ * the first, each row is complete before another one needs it, so nothing is updated twice. */
+static void ecsi_graph_conflicts_plain(ecsi_graph *graph)
+{
+    uint32_t a;
+    uint32_t b;
+    uint32_t w;
+    ECSI_CHECK(graph->edge_count == 0);
+    for (a = graph->count; a-- > 0;) {
+        const ecsi_system *first = ecsi_system_at(graph->schedule, graph->members[a]);
+        uint64_t *row = &graph->reach[(size_t)a * graph->words];
+        for (b = a + 1; b < graph->count; b++) {
+            const uint64_t *more = &graph->reach[(size_t)b * graph->words];
+            uint32_t component;
+            if (ecsi_graph_has(graph, a, b)) continue;
+            if (!ecsi_systems_conflict(first,
+                                       ecsi_system_at(graph->schedule, graph->members[b]),
+                                       &component)) {
+                continue;
+            }
+            for (w = b / 64; w < graph->words; w++) row[w] |= more[w];
+            row[b / 64] |= (uint64_t)1 << (b % 64);
+        }
+        ECSI_CHECK(!ecsi_graph_has(graph, a, a));
     }
 }
 
@@ -592,6 +621,7 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     graph.members = members;
     graph.count = phase->count;
     graph.words = (phase->count + 63) / 64;
+    graph.edge_count = 0;
     graph.reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
     graph.error = *error;
     graph.status = ECS_OK;
@@ -604,7 +634,11 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     }
     if (schedule->strict) ecsi_graph_conflicts(&graph, true);
     if (graph.status == ECS_OK) {
-        ecsi_graph_conflicts(&graph, false);
+        if (graph.edge_count == 0) {
+            ecsi_graph_conflicts_plain(&graph);
+        } else {
+            ecsi_graph_conflicts(&graph, false);
+        }
         ecsi_graph_sort(&graph, sorted);
         /* The rows of the matrix stay in order of registration: see ecsi_phase_after. */
     }

@@ -695,6 +695,7 @@ ECS_API ecs_entity ecs_spawn(ecs_world *world)
         world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
 {
     ecs_entity e = {0};
@@ -705,6 +706,7 @@ ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, u
     return ecsi_answer(world, ecsi_edit_spawn_shape(&world->editor, values, count, &e), e);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
                                   const ecs_value *values, uint32_t value_count,
                                   ecs_entity *out)
@@ -796,6 +798,7 @@ ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component
     return status;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
                               const void *value)
 {
@@ -885,6 +888,7 @@ ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_t
     return ECSI_LIKELY(status == ECS_OK) ? ecs_add_id(world, entity, c) : status;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
                                 const void *value)
 {
@@ -1132,6 +1136,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     return e;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count)
 {
@@ -1175,6 +1180,7 @@ ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_comp
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
                                   const void *value)
 {
@@ -1199,6 +1205,7 @@ ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const 
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
                                     const void *value)
 {
@@ -1216,6 +1223,7 @@ ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
     return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
                                   void (*run)(ecs_world *world, void *payload, uint32_t bytes),
                                   const void *payload, uint32_t bytes)
@@ -1250,6 +1258,7 @@ ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity)
 
 /* ---- Resources ------------------------------------------------------------------------------ */
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
                                          const void *value)
 {
@@ -1301,6 +1310,7 @@ ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *ty
     return ecsi_event_make(&world->events, c.id, desc);
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
                                        const void *value)
 {
@@ -1335,6 +1345,7 @@ static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     return ECS_OK;
 }
 
+ECSI_TAKES_DATA
 ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value)
 {
     ecsi_command *command;

@@ -26,13 +26,24 @@ static ecs_entity entity_forge(uint32_t index, uint32_t generation)
     return entity;
 }
 
-/* Sets the generation of a living entity's slot, and answers the handle that fits it. */
+ECS_QUERY(anything, OPTIONAL(Number));
+
+/* Makes a living entity old: its slot and its row get the generation; answers the handle. */
 static ecs_entity entity_age(ecs_world *world, ecs_entity entity, uint32_t generation)
 {
     ecsi_front *front = (ecsi_front *)(void *)world;
+    ecs_entity aged = entity_forge(ecs_index(entity), generation);
+    uint32_t found = 0;
     REQUIRE(ecs_index(entity) < front->record_count);
+    ECS_EACH_ROW(world, anything, view) {
+        ecs_entity *row = (ecs_entity *)(uintptr_t)&view->entities[view->row];
+        if (!ecs_equal(*row, entity)) continue;
+        *row = aged;
+        found++;
+    }
+    REQUIRE(found == 1);
     front->records[ecs_index(entity)].generation = generation;
-    return entity_forge(ecs_index(entity), generation);
+    return aged;
 }
 
 /* Every call that takes a handle must recognise that `entity` is not alive. */

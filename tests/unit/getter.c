@@ -101,9 +101,10 @@ TEST(getter_retired_slot_finds_nothing)
     ecs_world *world = world_small_chunks(0);
     ECS_GETTER(Number) number = ecs_getter_bind(world, Number);
     ecs_entity young = ecs_spawn_with(world, (Number, {1}));
+    ecs_entity last = entity_forge(ecs_index(young), 0xffffffffu);
     ecsi_front *front = (ecsi_front *)(void *)world;
     front->records[ecs_index(young)].generation = 0xffffffffu;
-    ecs_entity last = entity_forge(ecs_index(young), 0xffffffffu);
+    ECS_EACH(world, numbers, view) *(ecs_entity *)(uintptr_t)view->entities = last;
     CHECK_EQ_U64(ecs_getter_get(number, Number, last)->value, 1);
     CHECK_STATUS(ecs_despawn(world, last), ECS_OK);
     CHECK(ecs_getter_get(number, Number, last) == NULL);
