@@ -1034,13 +1034,13 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
     a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, \
     a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, \
     a50, a51, a52, a53, a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, n, ...) n
-/* ONE or MANY. */
+/* ecsiOne or ecsiMany: words that no program defines. */
 #define ECSI_ONE_OR_MANY(...) ECSI_COUNT_(__VA_ARGS__, ECSI_MANY_DOWN)
-#define ECSI_MANY_DOWN MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, ONE, NONE
+#define ECSI_MANY_DOWN ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiOne, ecsiNone
 
 /* m(a) for each argument after the first; d(x, a) with a fixed first one. */
 #define ECSI_MAP_1(m, a) m(a)
@@ -1112,16 +1112,16 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
 /* tidy: compiler begin */
 #ifdef __cplusplus
 #include <new>
-template <typename U> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
-template <typename U, size_t N> struct ecsi_kind<U[N]> { enum { value = ecsi_kind<U>::value }; };
-template <typename U> struct ecsi_signed { enum { value = (U)-1 < (U)1 }; };
-#define ECSI_KIND_OF(U, k)                                                         \
-    template <> struct ecsi_kind<U> { enum { value = (k) }; };
-#define ECSI_KIND_OF_INT(U)                                                        \
-    ECSI_KIND_OF(U, (sizeof(U) == 1   ? ECS_KIND_U8                                 \
-                     : sizeof(U) == 2 ? ECS_KIND_U16                                \
-                     : sizeof(U) == 4 ? ECS_KIND_U32                                \
-                                      : ECS_KIND_U64) - (ecsi_signed<U>::value ? 1 : 0))
+template <typename ecsiU> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
+template <typename ecsiU, size_t ecsiN> struct ecsi_kind<ecsiU[ecsiN]> { enum { value = ecsi_kind<ecsiU>::value }; };
+template <typename ecsiU> struct ecsi_signed { enum { value = (ecsiU)-1 < (ecsiU)1 }; };
+#define ECSI_KIND_OF(ecsiU, k)                                                         \
+    template <> struct ecsi_kind<ecsiU> { enum { value = (k) }; };
+#define ECSI_KIND_OF_INT(ecsiU)                                                        \
+    ECSI_KIND_OF(ecsiU, (sizeof(ecsiU) == 1   ? ECS_KIND_U8                                 \
+                     : sizeof(ecsiU) == 2 ? ECS_KIND_U16                                \
+                     : sizeof(ecsiU) == 4 ? ECS_KIND_U32                                \
+                                      : ECS_KIND_U64) - (ecsi_signed<ecsiU>::value ? 1 : 0))
 ECSI_KIND_OF(bool, ECS_KIND_BOOL)
 ECSI_KIND_OF_INT(char)
 ECSI_KIND_OF_INT(signed char)
@@ -1142,25 +1142,25 @@ ECSI_KIND_OF(ecs_entity, ECS_KIND_ENTITY)
     static_assert(__is_trivially_copyable(T),                                      \
                   "component " #T " must be trivially copyable, or ECS_COMPONENT_CLASS")
 /* What the world calls for a C++ class: its own constructors and destructor. */
-template <typename U> struct ecsi_class {
+template <typename ecsiU> struct ecsi_class {
     static void init(void *to, uint32_t count, void *)
     {
-        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U();
+        for (uint32_t i = 0; i < count; i++) new ((ecsiU *)to + i) ecsiU();
     }
     static void copy(void *to, const void *from, uint32_t count, void *)
     {
-        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U(((const U *)from)[i]);
+        for (uint32_t i = 0; i < count; i++) new ((ecsiU *)to + i) ecsiU(((const ecsiU *)from)[i]);
     }
     static void move(void *to, void *from, uint32_t count, void *)
     {
         for (uint32_t i = 0; i < count; i++) {
-            new ((U *)to + i) U((U &&)((U *)from)[i]);
-            ((U *)from)[i].~U();
+            new ((ecsiU *)to + i) ecsiU((ecsiU &&)((ecsiU *)from)[i]);
+            ((ecsiU *)from)[i].~ecsiU();
         }
     }
     static void destroy(void *values, uint32_t count, void *)
     {
-        for (uint32_t i = 0; i < count; i++) ((U *)values)[i].~U();
+        for (uint32_t i = 0; i < count; i++) ((ecsiU *)values)[i].~ecsiU();
     }
 };
 /* A class as component: default and copy constructible; they must not throw. The hash needs
@@ -1174,10 +1174,10 @@ template <typename U> struct ecsi_class {
     ECSI_TYPE_VALUES(T)                                                            \
     struct ecsi_end_##T
 #else
-#define ECSI_INT_KIND(U, s)                                                        \
-    (sizeof(U) == 1   ? ECS_KIND_U8 - (s)                                          \
-     : sizeof(U) == 2 ? ECS_KIND_U16 - (s)                                         \
-     : sizeof(U) == 4 ? ECS_KIND_U32 - (s)                                         \
+#define ECSI_INT_KIND(ecsiU, s)                                                        \
+    (sizeof(ecsiU) == 1   ? ECS_KIND_U8 - (s)                                          \
+     : sizeof(ecsiU) == 2 ? ECS_KIND_U16 - (s)                                         \
+     : sizeof(ecsiU) == 4 ? ECS_KIND_U32 - (s)                                         \
                       : ECS_KIND_U64 - (s))
 /* `e` has type pointer to the member, or to its elements when it is an array. */
 #define ECSI_POINTER_KIND(e, other)                                                \
@@ -1207,13 +1207,13 @@ template <typename U> struct ecsi_class {
     ECSI_TYPE_EDITS(T)                                                             \
     struct ecsi_tag_##T
 
-#define ECSI_TYPE_ONE(T)                                                           \
+#define ECSI_TYPE_ecsiOne(T)                                                           \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_TYPE_INFO(T, NULL, 0u, NULL)                                              \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
     struct ecsi_end_##T
-#define ECSI_TYPE_MANY(T, ...)                                                     \
+#define ECSI_TYPE_ecsiMany(T, ...)                                                     \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_UNUSED static const ecs_member ecsi_members_##T[] = {ECSI_CAT(            \
         ECSI_WITH_, ECSI_COUNT(__VA_ARGS__))(ECSI_MEMBER, T, __VA_ARGS__)};        \
@@ -1302,15 +1302,15 @@ template <typename U> struct ecsi_class {
 #define ECSI_ADDRESS(T)                                                            \
     ECSI_INLINE const T *ecsi_address_##T(const T &v) { return &v; }
 #define ECSI_VALUE_AT(T, ...) ecsi_address_##T(__VA_ARGS__)
-template <uint32_t N>
-inline ecs_entity ecsi_spawn_list(ecs_world *world, const ecs_value (&values)[N])
+template <uint32_t ecsiN>
+inline ecs_entity ecsi_spawn_list(ecs_world *world, const ecs_value (&values)[ecsiN])
 {
-    return ecs_spawn_values(world, values, N);
+    return ecs_spawn_values(world, values, ecsiN);
 }
-template <uint32_t N>
-inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&values)[N])
+template <uint32_t ecsiN>
+inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&values)[ecsiN])
 {
-    return ecs_cmd_spawn_values(cmd, values, N);
+    return ecs_cmd_spawn_values(cmd, values, ecsiN);
 }
 #else
 #define ECSI_ADDRESS(T)
@@ -1318,8 +1318,8 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #endif
 #define ECSI_VALUE(pair) ECSI_VALUE_ pair,
 #define ECSI_VALUE_(...) ECSI_CAT(ECSI_VALUE_, ECSI_ONE_OR_MANY(__VA_ARGS__))(__VA_ARGS__)
-#define ECSI_VALUE_ONE(T) {&ecsi_type_##T, NULL}
-#define ECSI_VALUE_MANY(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
+#define ECSI_VALUE_ecsiOne(T) {&ecsi_type_##T, NULL}
+#define ECSI_VALUE_ecsiMany(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
 #define ECSI_VALUES(...)                                                           \
     ECSI_CAT(ECSI_MAP_, ECSI_COUNT(__VA_ARGS__))(ECSI_VALUE, __VA_ARGS__)
 
@@ -1942,6 +1942,8 @@ static void ecsi_log_stderr(ecs_log_level level, const char *text, void *user)
 {
     static const char *const name[] = {"error", "warning", "info"};
     (void)user;
+    (void)level;
+    (void)text;
     ECS_ASSERT(text != NULL);
     ECS_ASSERT((unsigned)level < 3u);
 #ifndef ECS_NO_LOG
@@ -2588,6 +2590,9 @@ static inline void ecsi_entities_give(ecsi_entities *entities, uint32_t index)
 #ifndef ECS_COMPONENT_H
 #define ECS_COMPONENT_H
 
+/* Bytes of one value. */
+#define ECSI_TYPE_BYTES_MAX (1u << 28)
+
 /* Required pairs: what one component brings along. */
 typedef struct ecsi_require {
     uint32_t component;
@@ -2602,6 +2607,7 @@ typedef struct ecsi_component {
     uint32_t getter;      /* slot plus one; 0: none */
     uint32_t event;       /* index plus one */
     void *resource;       /* its value, once it is one */
+    uint32_t *locks;      /* the world's: counts while a hook runs */
     bool lifecycle;       /* copy, move or destroy */
     bool notify;          /* on_add, on_set or on_remove */
     bool references;      /* members of kind ENTITY */
@@ -2661,7 +2667,9 @@ static void ecsi_values_init(const ecsi_component *component, void *values, uint
     ECSI_CHECK(component->type.bytes > 0);
     ECSI_CHECK(values != NULL);
     if (component->hooks.init != NULL) {
+        *component->locks += 1;
         component->hooks.init(values, count, component->hooks.user);
+        *component->locks -= 1;
     } else {
         memset(values, 0, (size_t)count * component->type.bytes);
     }
@@ -2674,7 +2682,9 @@ static void ecsi_values_copy(const ecsi_component *component, void *to, const vo
     ECSI_CHECK(to != from);
     ECSI_CHECK(from != NULL);
     if (component->hooks.copy != NULL) {
+        *component->locks += 1;
         component->hooks.copy(to, from, count, component->hooks.user);
+        *component->locks -= 1;
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -2687,7 +2697,9 @@ static void ecsi_values_move(const ecsi_component *component, void *to, void *fr
     ECSI_CHECK(to != from);
     ECSI_CHECK(to != NULL);
     if (component->hooks.move != NULL) {
+        *component->locks += 1;
         component->hooks.move(to, from, count, component->hooks.user);
+        *component->locks -= 1;
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -2698,7 +2710,9 @@ static void ecsi_values_destroy(const ecsi_component *component, void *values, u
     ECSI_CHECK(values != NULL);
     ECSI_CHECK(count > 0);
     if (component->hooks.destroy != NULL) {
+        *component->locks += 1;
         component->hooks.destroy(values, count, component->hooks.user);
+        *component->locks -= 1;
     }
 }
 
@@ -2725,6 +2739,7 @@ static ecs_status ecsi_type_check(const ecs_type *type)
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(type->name != NULL, ECS_INVALID);
     if (!ecsi_is_power_of_two(type->align)) return ECS_INVALID;
+    if (type->bytes > ECSI_TYPE_BYTES_MAX) return ECS_TOO_LARGE;
     if (type->align > ECS_ALIGN_MAX || type->member_count > ECS_MEMBERS_MAX) return ECS_TOO_LARGE;
     if (type->bytes % type->align != 0) return ECS_INVALID;
     if (type->member_count > 0 && type->members == NULL) return ECS_INVALID;
@@ -2827,6 +2842,7 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     c = (ecsi_component *)ecsi_keep(memory, sizeof *c, 16);
     if (c == NULL) return ECS_NO_MEMORY;
     c->type = *type;
+    c->locks = components->locks;
     status = ecsi_name_copy(c->name, type->name);
     if (status != ECS_OK) {
         ecsi_keep_rewind(memory, mark);
@@ -3500,6 +3516,30 @@ static void ecsi_chunk_retire(ecsi_storage *storage, ecsi_chunk *old, uint32_t a
     storage->retired_align = align;
 }
 
+/* Where a caller's value is now: growth may have moved the row that it lies in. */
+static const void *ecsi_storage_follow(const ecsi_storage *storage, const void *value)
+{
+    ecsi_chunk *old = storage->retired;
+    size_t at = old == NULL ? 0 : (size_t)((uintptr_t)value - (uintptr_t)old);
+    const ecsi_table *table;
+    size_t end;
+    uint32_t i;
+    if (old == NULL || (uintptr_t)value < (uintptr_t)old || at >= old->bytes) return value;
+    table = old->table;
+    end = ecsi_layout_entities(table, old->capacity) + (size_t)old->capacity * sizeof(ecs_entity);
+    ECSI_CHECK(table->first != NULL);
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        end = ecsi_layout_column(storage, table, i, end, old->capacity);
+        if (at >= end && at < end + (size_t)old->capacity * column->bytes) {
+            return ecsi_chunk_bytes(table->first) + column->offset + (at - end);
+        }
+        end += (size_t)old->capacity * column->bytes;
+    }
+    ECSI_CHECK(i == table->column_count);
+    return value;
+}
+
 /* Replaces the only chunk by one of another capacity, with all its rows. */
 static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
 {
@@ -3617,6 +3657,8 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
     }
     while (status != ECS_OK && table->last != last) ecsi_chunk_free(storage, table->last);
     table->last = last;
+    /* Refused: the last chunk is again the last one with rows. */
+    if (status != ECS_OK && last->count == 0 && last->prev != NULL) table->last = last->prev;
     ECSI_CHECK(status != ECS_OK || room >= count);
     return status;
 }
@@ -4229,6 +4271,8 @@ static void ecsi_storage_destroy(ecsi_storage *storage)
 /* Shapes of spawns that are remembered, and the values that one of them may have. */
 #define ECSI_SHAPES 32u
 #define ECSI_SHAPE_VALUES_MAX 32u
+/* Plain values up to this size may be set from anywhere in the world. */
+#define ECSI_LOCAL_BYTES_MAX 256u
 
 /* A list of types that was spawned before: found again by the addresses of the types. */
 typedef struct ecsi_shape {
@@ -4367,14 +4411,20 @@ static ecs_status ecsi_edit_set(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ECSI_CHECK(c->type.bytes > 0);
     if (to == NULL) {
         ecsi_raw raw = {0, NULL};
+        unsigned char local[ECSI_LOCAL_BYTES_MAX];
         ecsi_table *from;
         ecs_status status;
         raw.one = component;
+        if (!c->lifecycle && c->type.bytes <= sizeof local) {
+            /* The value may lie in the row that is about to move. */
+            ecsi_bytes_move(local, value, c->type.bytes);
+            value = local;
+        }
         status = ecsi_edit_enter(storage, entity, record, component, raw, &from);
         if (status != ECS_OK) return status;
         to = ecsi_row_value(storage, record, component);
         ECSI_CHECK(to != NULL && from != NULL);
-        ecsi_value_build(c, to, value, take);
+        ecsi_value_build(c, to, (void *)(uintptr_t)ecsi_storage_follow(storage, value), take);
         ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
     } else if (to != value) {
         if (c->lifecycle) ecsi_values_destroy(c, to, 1);
@@ -4537,7 +4587,8 @@ static void ecsi_shape_fill(ecsi_storage *storage, const ecsi_shape *shape,
         if (data == NULL) {
             ecsi_values_init(component, to, count);
         } else {
-            ecsi_values_copy(component, to, data + (size_t)skip * column->bytes, count);
+            data += (size_t)skip * column->bytes;
+            ecsi_values_copy(component, to, ecsi_storage_follow(storage, data), count);
         }
     }
 }
@@ -4813,7 +4864,7 @@ static ecs_status ecsi_resource_need(ecsi_components *components, uint32_t id, v
     uint32_t align = ecsi_max_u32(c->type.align, 16);
     ECSI_CHECK(out != NULL);
     if (c->resource == NULL) {
-        size_t bytes = ecsi_align_up(c->type.bytes + align, 16);
+        size_t bytes = ecsi_align_up((size_t)c->type.bytes + align, 16);
         unsigned char *memory;
         if (c->type.bytes == 0) return ECS_UNSUPPORTED;
         if (bytes > components->resource_bytes_max - components->resource_bytes) return ECS_FULL;
@@ -4941,6 +4992,7 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     ECSI_CHECK(events->bytes <= events->bytes_max);
     if (c->type.bytes == 0) return ECS_UNSUPPORTED;
     if (capacity > ECSI_EVENT_CAPACITY_MAX) return ECS_TOO_LARGE;
+    if ((size_t)capacity * 2 > (SIZE_MAX / 2) / c->type.bytes) return ECS_TOO_LARGE;
     bytes = ecsi_align_up(bytes + align, 16);
     if (bytes > events->bytes_max - events->bytes) return ECS_FULL;
     status = ecsi_vec_reserve(memory, &events->list, events->list.count + 1,
@@ -5416,6 +5468,18 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     query->id = queries->list.count;
     *out = query;
     return ECS_OK;
+}
+
+/* Forgets a query that nobody has seen, if it is still the newest; its memory that was kept
+ * stays with the world. */
+static void ecsi_query_drop(ecsi_queries *queries, ecsi_query *query)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    ECSI_CHECK(query->id != 0);
+    ECSI_CHECK(queries->list.count > 0);
+    if (query->id != queries->list.count) return;
+    queries->list.count--;
+    if (!memory->fixed) ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
 }
 
 static ecs_status ecsi_queries_create(ecsi_queries *queries)
@@ -6009,7 +6073,14 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     ecs_status status;
     ECSI_CHECK(id != 0 || type != NULL);
     ECSI_CHECK((kind == ECSI_COMMAND_SET) == (value != NULL));
-    if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
+    if (id == 0) {
+        ECSI_REQUIRE(type != NULL && type->name != NULL, ECS_INVALID);
+        id = ecsi_component_seek(cmd->flush->components, type);
+    }
+    if (ECSI_UNLIKELY(id == 0)) {
+        status = ecsi_type_check(type);
+        if (status != ECS_OK) return status;
+    }
     if (ECSI_LIKELY(id != 0)) {
         c = ecsi_component_at(cmd->flush->components, id);
         type = &c->type;
@@ -6194,7 +6265,14 @@ static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_c
     }
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
-        ecsi_payload_end(cmd->flush, command);
+        const ecs_hooks *hooks = NULL;
+        if (command->kind == ECSI_COMMAND_SET) {
+            hooks = command->component == 0
+                        ? (*ecsi_command_type_at(command))->hooks
+                        : &ecsi_component_at(cmd->flush->components, command->component)->hooks;
+        }
+        /* A copy ends; a value that was taken over is the caller's again. */
+        if (hooks != NULL && hooks->copy != NULL) ecsi_payload_end(cmd->flush, command);
         if (command->kind != ECSI_COMMAND_STREAM) cmd->flush->recorded--;
     }
     ecsi_queue_restore(queue, mark);
@@ -6317,6 +6395,23 @@ static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *com
     }
 }
 
+#ifndef ECS_NO_EVENTS
+/* Patches events that were sent from outside systems and are still kept. */
+static void ecsi_patch_events(const ecsi_flush *flush)
+{
+    uint32_t i;
+    ECSI_CHECK(flush->events != NULL);
+    for (i = 0; i < flush->events->list.count; i++) {
+        const ecsi_event *event = ecsi_event_at(flush->events, i);
+        const ecsi_component *c = ecsi_component_at(flush->components, event->component);
+        if (!c->references || event->count == 0) continue;
+        ECSI_CHECK(event->bytes == c->type.bytes);
+        ecsi_patch_values(flush, c, event->data + (size_t)event->begin * event->bytes,
+                          event->count);
+    }
+}
+#endif
+
 /* Patches provisional handles that were written into columns and resources. */
 static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
 {
@@ -6325,6 +6420,9 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
     bool any = false;
     ECSI_CHECK(flush->running);
     ECSI_CHECK(since <= *flush->storage->tick);
+    #ifndef ECS_NO_EVENTS
+    ecsi_patch_events(flush);
+#endif
     for (id = 1; id <= flush->components->list.count; id++) {
         const ecsi_component *c = ecsi_component_at(flush->components, id);
         any = any || c->references;
@@ -6794,6 +6892,8 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     ECSI_CHECK(command->next == NULL);
     entity.bits = command->entity;
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
+    /* A custom command may have registered types and spawned. */
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_components(flush);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
     if (ECSI_UNLIKELY(status != ECS_OK)) {
         if (command->kind == ECSI_COMMAND_SPAWN && !ecs_is_null(entity)) {
@@ -6841,13 +6941,13 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
     ecs_status status = ecsi_command_type(flush, command);
     ECSI_CHECK(command->payload_offset != 0);
     if (status == ECS_OK) status = ecsi_event_need(flush->events, command->component, &event);
+    if (status != ECS_OK) flush->events_dropped++;
     if (status == ECS_OK) {
         c = ecsi_component_at(flush->components, command->component);
         if (c->references) ecsi_patch_values(flush, c, ecsi_command_payload(command), 1);
-        status = ecsi_event_append(flush->events, event, ecsi_command_payload(command));
+        /* A full buffer counts for itself. */
+        (void)ecsi_event_append(flush->events, event, ecsi_command_payload(command));
     }
-    /* A full buffer counts for itself. */
-    if (status != ECS_OK && status != ECS_FULL) flush->events_dropped++;
     ECSI_CHECK(status != ECS_INVALID);
 }
 #endif
@@ -7045,11 +7145,13 @@ typedef struct ecsi_schedule {
     bool strict;
     bool built;
     bool ticking;
+    bool adding;          /* a system's init runs: no other can be added */
+    uint64_t since;       /* columns written since this tick may hold provisional handles */
     bool stop;            /* a system failed fast */
     uint64_t tick;
     ecsi_queue queue;
     ecs_commands cmd;
-    ecs_status (*settle)(ecs_world *world); /* world.h: what hooks recorded meanwhile */
+    ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecs_tick_report report;
     char error[ECSI_SCHEDULE_TEXT_BYTES];
 } ecsi_schedule;
@@ -7312,9 +7414,14 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     info.term_count = from->term_count;
     status = ecsi_query_make(schedule->queries, &info, true, &system->query);
     if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
-    if (status == ECS_OK && desc->init != NULL) status = desc->init(schedule->world, desc->user);
+    if (status == ECS_OK && desc->init != NULL) {
+        schedule->adding = true;
+        status = desc->init(schedule->world, desc->user);
+        schedule->adding = false;
+    }
     if (status != ECS_OK) {
         ecsi_system_unbind(schedule, system);
+        if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
         return status;
     }
     ECSI_CHECK(system->query != NULL);
@@ -7750,13 +7857,13 @@ static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system
     ECSI_CHECK(rows > 0);
     ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
     if (bytes != 0) return bytes;
-    bytes = schedule->stream_bytes_max;
+    bytes = schedule->stream_bytes_max != 0 ? schedule->stream_bytes_max : ECSI_STREAM_BYTES;
     if (schedule->memory->fixed) {
         size_t share = (size_t)((double)schedule->share_bytes * rows /
                                 (double)(schedule->share_rows + 1));
-        if (bytes == 0 || share < bytes) bytes = share;
+        if (share < bytes) bytes = share;
     }
-    return bytes != 0 ? bytes : ECSI_STREAM_BYTES;
+    return bytes;
 }
 
 /* Starts the stream of a system for so many rows. */
@@ -7783,6 +7890,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
         uint32_t own = system->query->system ? ECSI_TASK_ROWS
                                              : ecsi_query_row_count(system->query);
         if (system->run_exclusive != NULL) break;
+        if (system->fixed.step_s > 0) own *= system->fixed.steps_max;
         if (system->desc.stream_bytes_max != 0) {
             uint64_t blocks = own / schedule->queries->storage->row_block_rows +
                               system->query->matches.count + 1;
@@ -7871,9 +7979,8 @@ static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, boo
 /* Applies what the phase recorded so far, and what hooks recorded meanwhile. */
 static void ecsi_schedule_flush(ecsi_schedule *schedule)
 {
-    ecs_status status = ecsi_flush_queue(schedule->flush, &schedule->queue, schedule->tick);
+    ecs_status status = schedule->settle(schedule->world);
     ECSI_CHECK(!schedule->flush->running);
-    if (status == ECS_OK) status = schedule->settle(schedule->world);
     if (status != ECS_OK) {
         ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
                        ecs_status_text(status));
@@ -7885,13 +7992,22 @@ static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *sy
                                         ecs_view *view, uint32_t *locks)
 {
     uint32_t held = *locks;
+    ecs_commands before;
+    ecsi_queue_mark mark;
     ecs_status status;
     ECSI_CHECK(system->run_exclusive != NULL);
     ecsi_schedule_flush(schedule);
+    before = *view->cmd;
+    mark = ecsi_queue_where(view->cmd->queue);
     *locks = 0;
     status = system->run_exclusive(schedule->world, view);
     ECSI_CHECK(*locks == 0);
     *locks = held;
+    /* Its commands are dropped when it fails, but for those that it has flushed itself. */
+    if (status != ECS_OK && view->cmd->serial == before.serial) {
+        ecsi_queue_rewind(schedule->flush, before.queue, mark);
+        *view->cmd = before;
+    }
     return status;
 }
 
@@ -7964,10 +8080,10 @@ static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
     system->ticks++;
     system->since_s += (double)dt;
     if (system->ticks < desc->every_ticks) return;
+    system->ticks = 0;
     if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return;
     if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
     dt = (float)system->since_s;
-    system->ticks = 0;
     system->since_s = 0;
     ecsi_system_run(schedule, index, dt);
 }
@@ -8577,6 +8693,20 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     ECSI_CHECK(d->systems_max > 0);
 }
 
+/* About what a fixed world takes, and at least that much: only to refuse what cannot be. */
+static double ecsi_desc_bytes(const ecs_world_desc *d)
+{
+    double tables = (double)d->tables_max * (1024.0 + 16.0 * d->queries_max);
+    double rest = (double)d->components_max * 2048.0 + (double)d->systems_max * 8192.0 +
+                  (double)d->systems_max * d->systems_max + (double)d->entities_max * 32.0;
+    ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    ECSI_CHECK(d->chunk_bytes > 0);
+    return tables + rest + (double)d->chunks_max * d->chunk_bytes +
+           (double)d->chunks_max * 8.0 * d->getters_max + (double)d->table_slots_max * 128.0 +
+           (double)d->command_bytes_max * 8.0 + (double)d->resource_bytes_max +
+           (double)d->event_bytes_max;
+}
+
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
  * of chunks leave over; 0 when that is too few. */
 static uint32_t ecsi_row_bits(const ecs_world_desc *d)
@@ -8615,6 +8745,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
     if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
+    if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
@@ -8647,8 +8778,15 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 /* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
 static ecs_status ecsi_world_settle(ecs_world *world)
 {
+    ecsi_schedule *schedule = &world->schedule;
     uint32_t round;
     ECSI_CHECK(!world->flush.running);
+    /* What a phase could not apply for want of memory comes first. */
+    if (schedule->queue.command_count > 0 || schedule->queue.spawned) {
+        ecs_status status = ecsi_flush_queue(&world->flush, &schedule->queue, schedule->since);
+        if (status != ECS_OK) return status;
+        schedule->since = schedule->tick;
+    }
     for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
         ecsi_queue *queue = &world->own[world->own_current];
         ecs_status status;
@@ -8894,6 +9032,11 @@ static void ecsi_own_drop(ecs_world *world)
         if (queue->command_count > 0) ecsi_queue_rewind(&world->flush, queue, start);
         ECSI_CHECK(queue->command_count == 0);
     }
+    if (world->schedule.queue.command_count > 0) {
+        ecsi_queue_mark start;
+        memset(&start, 0, sizeof start);
+        ecsi_queue_rewind(&world->flush, &world->schedule.queue, start);
+    }
     ECSI_CHECK(!world->flush.running);
 }
 
@@ -8901,7 +9044,7 @@ ECS_API void ecs_world_destroy(ecs_world *world)
 {
     uint32_t i;
     if (world == NULL) return;
-    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking);
+    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking && !world->flush.running);
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
@@ -8924,7 +9067,7 @@ ECS_API ecs_status ecs_world_clear(ecs_world *world)
     for (i = 0; i < world->storage.tables.count; i++) {
         ecsi_edit_clear(&world->storage, ecsi_table_at(&world->storage, i));
     }
-    ECSI_CHECK(world->entities.front.alive_count == 0);
+    ECSI_CHECK(ecs_entity_count(world) == 0);
     return ECS_OK;
 }
 
@@ -9192,8 +9335,8 @@ ECS_API ecs_entity ecs_spawn(ecs_world *world)
         world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
+ECS_API ECSI_TAKES_DATA
+ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
 {
     ecs_entity e = {0};
     ECSI_REQUIRE(world != NULL, e);
@@ -9203,8 +9346,7 @@ ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, u
     return ecsi_answer(world, ecsi_edit_spawn_shape(&world->editor, values, count, &e), e);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
                                   const ecs_value *values, uint32_t value_count,
                                   ecs_entity *out)
 {
@@ -9255,6 +9397,7 @@ ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous)
 {
     uint32_t index = ecs_is_null(previous) ? 0 : ecs_index(previous) + 1;
     ECSI_REQUIRE(world != NULL, ecs_null());
+    if (ecs_index(previous) == 0xffffffffu) return ecs_null();
     for (; index < world->entities.front.record_count; index++) {
         if (ecsi_entities_record(&world->entities, index)->place != 0) {
             return ecsi_entities_handle(&world->entities, index);
@@ -9295,8 +9438,8 @@ ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component
     return status;
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
                               const void *value)
 {
     ecsi_record *record;
@@ -9385,8 +9528,8 @@ ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_t
     return ECSI_LIKELY(status == ECS_OK) ? ecs_add_id(world, entity, c) : status;
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
                                 const void *value)
 {
     ecs_component c;
@@ -9577,7 +9720,7 @@ ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_i
 
 ECS_API bool ecs_iter_next(ecs_iter *iter)
 {
-    ECSI_CHECK(iter != NULL);
+    ECSI_REQUIRE(iter != NULL, false);
     return ecsi_iter_step(iter);
 }
 
@@ -9633,8 +9776,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     return e;
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
+ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count)
 {
     ecsi_queue_mark mark;
@@ -9677,8 +9819,8 @@ ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_comp
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
                                   const void *value)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
@@ -9702,8 +9844,8 @@ ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const 
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
                                     const void *value)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
@@ -9720,8 +9862,7 @@ ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
     return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
                                   void (*run)(ecs_world *world, void *payload, uint32_t bytes),
                                   const void *payload, uint32_t bytes)
 {
@@ -9755,8 +9896,7 @@ ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity)
 
 /* ---- Resources ------------------------------------------------------------------------------ */
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
                                          const void *value)
 {
     ecs_component c;
@@ -9807,8 +9947,7 @@ ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *ty
     return ecsi_event_make(&world->events, c.id, desc);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
                                        const void *value)
 {
     ecs_component c;
@@ -9820,8 +9959,8 @@ ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
     return ecsi_event_append(&world->events, event, value);
 }
 
-/* Counts an event against the stream's quota of its type; ECS_FULL when it is used up. */
-static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
+/* The stream's count of an event type; NULL when its quota is used up. */
+static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
 {
     const ecsi_component *c = ecsi_component_at(cmd->flush->components, id);
     uint32_t quota = ECSI_EVENT_CAPACITY;
@@ -9830,22 +9969,21 @@ static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
     while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
-    if (i == ECSI_EMIT_TYPES_MAX) return ECS_FULL;
+    if (i == ECSI_EMIT_TYPES_MAX) return NULL;
     if (i == cmd->emit_type_count) {
         cmd->emit_types[i] = id;
         cmd->emit_counts[i] = 0;
         cmd->emit_type_count++;
     }
     ECSI_CHECK(cmd->emit_counts[i] <= quota);
-    if (cmd->emit_counts[i] == quota) return ECS_FULL;
-    cmd->emit_counts[i]++;
-    return ECS_OK;
+    return cmd->emit_counts[i] == quota ? NULL : &cmd->emit_counts[i];
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value)
+ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type,
+                                                     const void *value)
 {
     ecsi_command *command;
+    uint32_t *count;
     uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
@@ -9853,14 +9991,16 @@ ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, co
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
     id = ecsi_component_seek(cmd->flush->components, type);
     if (id == 0) return ECS_NOT_FOUND;
-    status = ecsi_emit_count(cmd, id);
-    if (status != ECS_OK) {
+    if (type->bytes == 0) return ECS_UNSUPPORTED;
+    count = ecsi_emit_count(cmd, id);
+    if (count == NULL) {
         cmd->flush->events_dropped++;
-        return status;
+        return ECS_FULL;
     }
     status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_EVENT, type->bytes,
                                                       type->align), 0, &command);
     if (status != ECS_OK) return status;
+    *count += 1;
     command->component = id;
     memcpy(ecsi_command_payload(command), value, type->bytes);
     return ECS_OK;
@@ -9929,7 +10069,7 @@ ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->system != NULL, ECS_INVALID);
-    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
     return ecsi_system_insert(&world->schedule, desc);
 }
 

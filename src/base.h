@@ -214,6 +214,8 @@ static void ecsi_log_stderr(ecs_log_level level, const char *text, void *user)
 {
     static const char *const name[] = {"error", "warning", "info"};
     (void)user;
+    (void)level;
+    (void)text;
     ECS_ASSERT(text != NULL);
     ECS_ASSERT((unsigned)level < 3u);
 #ifndef ECS_NO_LOG

@@ -469,7 +469,14 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     ecs_status status;
     ECSI_CHECK(id != 0 || type != NULL);
     ECSI_CHECK((kind == ECSI_COMMAND_SET) == (value != NULL));
-    if (id == 0) id = ecsi_component_seek(cmd->flush->components, type);
+    if (id == 0) {
+        ECSI_REQUIRE(type != NULL && type->name != NULL, ECS_INVALID);
+        id = ecsi_component_seek(cmd->flush->components, type);
+    }
+    if (ECSI_UNLIKELY(id == 0)) {
+        status = ecsi_type_check(type);
+        if (status != ECS_OK) return status;
+    }
     if (ECSI_LIKELY(id != 0)) {
         c = ecsi_component_at(cmd->flush->components, id);
         type = &c->type;
@@ -654,7 +661,14 @@ static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_c
     }
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
-        ecsi_payload_end(cmd->flush, command);
+        const ecs_hooks *hooks = NULL;
+        if (command->kind == ECSI_COMMAND_SET) {
+            hooks = command->component == 0
+                        ? (*ecsi_command_type_at(command))->hooks
+                        : &ecsi_component_at(cmd->flush->components, command->component)->hooks;
+        }
+        /* A copy ends; a value that was taken over is the caller's again. */
+        if (hooks != NULL && hooks->copy != NULL) ecsi_payload_end(cmd->flush, command);
         if (command->kind != ECSI_COMMAND_STREAM) cmd->flush->recorded--;
     }
     ecsi_queue_restore(queue, mark);
@@ -777,6 +791,23 @@ static void ecsi_patch_column(const ecsi_flush *flush, const ecsi_component *com
     }
 }
 
+#ifndef ECS_NO_EVENTS
+/* Patches events that were sent from outside systems and are still kept. */
+static void ecsi_patch_events(const ecsi_flush *flush)
+{
+    uint32_t i;
+    ECSI_CHECK(flush->events != NULL);
+    for (i = 0; i < flush->events->list.count; i++) {
+        const ecsi_event *event = ecsi_event_at(flush->events, i);
+        const ecsi_component *c = ecsi_component_at(flush->components, event->component);
+        if (!c->references || event->count == 0) continue;
+        ECSI_CHECK(event->bytes == c->type.bytes);
+        ecsi_patch_values(flush, c, event->data + (size_t)event->begin * event->bytes,
+                          event->count);
+    }
+}
+#endif
+
 /* Patches provisional handles that were written into columns and resources. */
 static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
 {
@@ -785,6 +816,9 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
     bool any = false;
     ECSI_CHECK(flush->running);
     ECSI_CHECK(since <= *flush->storage->tick);
+    #ifndef ECS_NO_EVENTS
+    ecsi_patch_events(flush);
+#endif
     for (id = 1; id <= flush->components->list.count; id++) {
         const ecsi_component *c = ecsi_component_at(flush->components, id);
         any = any || c->references;
@@ -1254,6 +1288,8 @@ static void ecsi_flush_touch(ecsi_flush *flush, ecsi_command *command)
     ECSI_CHECK(command->next == NULL);
     entity.bits = command->entity;
     if (ECSI_UNLIKELY(ecs_is_provisional(entity))) entity = ecsi_flush_resolve(flush, entity);
+    /* A custom command may have registered types and spawned. */
+    if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_components(flush);
     if (ECSI_LIKELY(status == ECS_OK)) status = ecsi_flush_entities(flush, 0);
     if (ECSI_UNLIKELY(status != ECS_OK)) {
         if (command->kind == ECSI_COMMAND_SPAWN && !ecs_is_null(entity)) {
@@ -1301,13 +1337,13 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
     ecs_status status = ecsi_command_type(flush, command);
     ECSI_CHECK(command->payload_offset != 0);
     if (status == ECS_OK) status = ecsi_event_need(flush->events, command->component, &event);
+    if (status != ECS_OK) flush->events_dropped++;
     if (status == ECS_OK) {
         c = ecsi_component_at(flush->components, command->component);
         if (c->references) ecsi_patch_values(flush, c, ecsi_command_payload(command), 1);
-        status = ecsi_event_append(flush->events, event, ecsi_command_payload(command));
+        /* A full buffer counts for itself. */
+        (void)ecsi_event_append(flush->events, event, ecsi_command_payload(command));
     }
-    /* A full buffer counts for itself. */
-    if (status != ECS_OK && status != ECS_FULL) flush->events_dropped++;
     ECSI_CHECK(status != ECS_INVALID);
 }
 #endif

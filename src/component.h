@@ -5,6 +5,9 @@
 
 #include "entity.h"
 
+/* Bytes of one value. */
+#define ECSI_TYPE_BYTES_MAX (1u << 28)
+
 /* Required pairs: what one component brings along. */
 typedef struct ecsi_require {
     uint32_t component;
@@ -19,6 +22,7 @@ typedef struct ecsi_component {
     uint32_t getter;      /* slot plus one; 0: none */
     uint32_t event;       /* index plus one */
     void *resource;       /* its value, once it is one */
+    uint32_t *locks;      /* the world's: counts while a hook runs */
     bool lifecycle;       /* copy, move or destroy */
     bool notify;          /* on_add, on_set or on_remove */
     bool references;      /* members of kind ENTITY */
@@ -78,7 +82,9 @@ static void ecsi_values_init(const ecsi_component *component, void *values, uint
     ECSI_CHECK(component->type.bytes > 0);
     ECSI_CHECK(values != NULL);
     if (component->hooks.init != NULL) {
+        *component->locks += 1;
         component->hooks.init(values, count, component->hooks.user);
+        *component->locks -= 1;
     } else {
         memset(values, 0, (size_t)count * component->type.bytes);
     }
@@ -91,7 +97,9 @@ static void ecsi_values_copy(const ecsi_component *component, void *to, const vo
     ECSI_CHECK(to != from);
     ECSI_CHECK(from != NULL);
     if (component->hooks.copy != NULL) {
+        *component->locks += 1;
         component->hooks.copy(to, from, count, component->hooks.user);
+        *component->locks -= 1;
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -104,7 +112,9 @@ static void ecsi_values_move(const ecsi_component *component, void *to, void *fr
     ECSI_CHECK(to != from);
     ECSI_CHECK(to != NULL);
     if (component->hooks.move != NULL) {
+        *component->locks += 1;
         component->hooks.move(to, from, count, component->hooks.user);
+        *component->locks -= 1;
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -115,7 +125,9 @@ static void ecsi_values_destroy(const ecsi_component *component, void *values, u
     ECSI_CHECK(values != NULL);
     ECSI_CHECK(count > 0);
     if (component->hooks.destroy != NULL) {
+        *component->locks += 1;
         component->hooks.destroy(values, count, component->hooks.user);
+        *component->locks -= 1;
     }
 }
 
@@ -142,6 +154,7 @@ static ecs_status ecsi_type_check(const ecs_type *type)
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(type->name != NULL, ECS_INVALID);
     if (!ecsi_is_power_of_two(type->align)) return ECS_INVALID;
+    if (type->bytes > ECSI_TYPE_BYTES_MAX) return ECS_TOO_LARGE;
     if (type->align > ECS_ALIGN_MAX || type->member_count > ECS_MEMBERS_MAX) return ECS_TOO_LARGE;
     if (type->bytes % type->align != 0) return ECS_INVALID;
     if (type->member_count > 0 && type->members == NULL) return ECS_INVALID;
@@ -244,6 +257,7 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     c = (ecsi_component *)ecsi_keep(memory, sizeof *c, 16);
     if (c == NULL) return ECS_NO_MEMORY;
     c->type = *type;
+    c->locks = components->locks;
     status = ecsi_name_copy(c->name, type->name);
     if (status != ECS_OK) {
         ecsi_keep_rewind(memory, mark);

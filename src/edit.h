@@ -11,6 +11,8 @@
 /* Shapes of spawns that are remembered, and the values that one of them may have. */
 #define ECSI_SHAPES 32u
 #define ECSI_SHAPE_VALUES_MAX 32u
+/* Plain values up to this size may be set from anywhere in the world. */
+#define ECSI_LOCAL_BYTES_MAX 256u
 
 /* A list of types that was spawned before: found again by the addresses of the types. */
 typedef struct ecsi_shape {
@@ -149,14 +151,20 @@ static ecs_status ecsi_edit_set(ecsi_storage *storage, ecs_entity entity, ecsi_r
     ECSI_CHECK(c->type.bytes > 0);
     if (to == NULL) {
         ecsi_raw raw = {0, NULL};
+        unsigned char local[ECSI_LOCAL_BYTES_MAX];
         ecsi_table *from;
         ecs_status status;
         raw.one = component;
+        if (!c->lifecycle && c->type.bytes <= sizeof local) {
+            /* The value may lie in the row that is about to move. */
+            ecsi_bytes_move(local, value, c->type.bytes);
+            value = local;
+        }
         status = ecsi_edit_enter(storage, entity, record, component, raw, &from);
         if (status != ECS_OK) return status;
         to = ecsi_row_value(storage, record, component);
         ECSI_CHECK(to != NULL && from != NULL);
-        ecsi_value_build(c, to, value, take);
+        ecsi_value_build(c, to, (void *)(uintptr_t)ecsi_storage_follow(storage, value), take);
         ecsi_notify_added(storage, entity, record, from, ecsi_record_table(storage, record));
     } else if (to != value) {
         if (c->lifecycle) ecsi_values_destroy(c, to, 1);
@@ -319,7 +327,8 @@ static void ecsi_shape_fill(ecsi_storage *storage, const ecsi_shape *shape,
         if (data == NULL) {
             ecsi_values_init(component, to, count);
         } else {
-            ecsi_values_copy(component, to, data + (size_t)skip * column->bytes, count);
+            data += (size_t)skip * column->bytes;
+            ecsi_values_copy(component, to, ecsi_storage_follow(storage, data), count);
         }
     }
 }

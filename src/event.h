@@ -95,6 +95,7 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     ECSI_CHECK(events->bytes <= events->bytes_max);
     if (c->type.bytes == 0) return ECS_UNSUPPORTED;
     if (capacity > ECSI_EVENT_CAPACITY_MAX) return ECS_TOO_LARGE;
+    if ((size_t)capacity * 2 > (SIZE_MAX / 2) / c->type.bytes) return ECS_TOO_LARGE;
     bytes = ecsi_align_up(bytes + align, 16);
     if (bytes > events->bytes_max - events->bytes) return ECS_FULL;
     status = ecsi_vec_reserve(memory, &events->list, events->list.count + 1,

@@ -29,13 +29,13 @@
     a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, \
     a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, \
     a50, a51, a52, a53, a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, n, ...) n
-/* ONE or MANY. */
+/* ecsiOne or ecsiMany: words that no program defines. */
 #define ECSI_ONE_OR_MANY(...) ECSI_COUNT_(__VA_ARGS__, ECSI_MANY_DOWN)
-#define ECSI_MANY_DOWN MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-    MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, ONE, NONE
+#define ECSI_MANY_DOWN ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
+    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiOne, ecsiNone
 
 /* m(a) for each argument after the first; d(x, a) with a fixed first one. */
 #define ECSI_MAP_1(m, a) m(a)
@@ -107,16 +107,16 @@
 /* tidy: compiler begin */
 #ifdef __cplusplus
 #include <new>
-template <typename U> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
-template <typename U, size_t N> struct ecsi_kind<U[N]> { enum { value = ecsi_kind<U>::value }; };
-template <typename U> struct ecsi_signed { enum { value = (U)-1 < (U)1 }; };
-#define ECSI_KIND_OF(U, k)                                                         \
-    template <> struct ecsi_kind<U> { enum { value = (k) }; };
-#define ECSI_KIND_OF_INT(U)                                                        \
-    ECSI_KIND_OF(U, (sizeof(U) == 1   ? ECS_KIND_U8                                 \
-                     : sizeof(U) == 2 ? ECS_KIND_U16                                \
-                     : sizeof(U) == 4 ? ECS_KIND_U32                                \
-                                      : ECS_KIND_U64) - (ecsi_signed<U>::value ? 1 : 0))
+template <typename ecsiU> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
+template <typename ecsiU, size_t ecsiN> struct ecsi_kind<ecsiU[ecsiN]> { enum { value = ecsi_kind<ecsiU>::value }; };
+template <typename ecsiU> struct ecsi_signed { enum { value = (ecsiU)-1 < (ecsiU)1 }; };
+#define ECSI_KIND_OF(ecsiU, k)                                                         \
+    template <> struct ecsi_kind<ecsiU> { enum { value = (k) }; };
+#define ECSI_KIND_OF_INT(ecsiU)                                                        \
+    ECSI_KIND_OF(ecsiU, (sizeof(ecsiU) == 1   ? ECS_KIND_U8                                 \
+                     : sizeof(ecsiU) == 2 ? ECS_KIND_U16                                \
+                     : sizeof(ecsiU) == 4 ? ECS_KIND_U32                                \
+                                      : ECS_KIND_U64) - (ecsi_signed<ecsiU>::value ? 1 : 0))
 ECSI_KIND_OF(bool, ECS_KIND_BOOL)
 ECSI_KIND_OF_INT(char)
 ECSI_KIND_OF_INT(signed char)
@@ -137,25 +137,25 @@ ECSI_KIND_OF(ecs_entity, ECS_KIND_ENTITY)
     static_assert(__is_trivially_copyable(T),                                      \
                   "component " #T " must be trivially copyable, or ECS_COMPONENT_CLASS")
 /* What the world calls for a C++ class: its own constructors and destructor. */
-template <typename U> struct ecsi_class {
+template <typename ecsiU> struct ecsi_class {
     static void init(void *to, uint32_t count, void *)
     {
-        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U();
+        for (uint32_t i = 0; i < count; i++) new ((ecsiU *)to + i) ecsiU();
     }
     static void copy(void *to, const void *from, uint32_t count, void *)
     {
-        for (uint32_t i = 0; i < count; i++) new ((U *)to + i) U(((const U *)from)[i]);
+        for (uint32_t i = 0; i < count; i++) new ((ecsiU *)to + i) ecsiU(((const ecsiU *)from)[i]);
     }
     static void move(void *to, void *from, uint32_t count, void *)
     {
         for (uint32_t i = 0; i < count; i++) {
-            new ((U *)to + i) U((U &&)((U *)from)[i]);
-            ((U *)from)[i].~U();
+            new ((ecsiU *)to + i) ecsiU((ecsiU &&)((ecsiU *)from)[i]);
+            ((ecsiU *)from)[i].~ecsiU();
         }
     }
     static void destroy(void *values, uint32_t count, void *)
     {
-        for (uint32_t i = 0; i < count; i++) ((U *)values)[i].~U();
+        for (uint32_t i = 0; i < count; i++) ((ecsiU *)values)[i].~ecsiU();
     }
 };
 /* A class as component: default and copy constructible; they must not throw. The hash needs
@@ -169,10 +169,10 @@ template <typename U> struct ecsi_class {
     ECSI_TYPE_VALUES(T)                                                            \
     struct ecsi_end_##T
 #else
-#define ECSI_INT_KIND(U, s)                                                        \
-    (sizeof(U) == 1   ? ECS_KIND_U8 - (s)                                          \
-     : sizeof(U) == 2 ? ECS_KIND_U16 - (s)                                         \
-     : sizeof(U) == 4 ? ECS_KIND_U32 - (s)                                         \
+#define ECSI_INT_KIND(ecsiU, s)                                                        \
+    (sizeof(ecsiU) == 1   ? ECS_KIND_U8 - (s)                                          \
+     : sizeof(ecsiU) == 2 ? ECS_KIND_U16 - (s)                                         \
+     : sizeof(ecsiU) == 4 ? ECS_KIND_U32 - (s)                                         \
                       : ECS_KIND_U64 - (s))
 /* `e` has type pointer to the member, or to its elements when it is an array. */
 #define ECSI_POINTER_KIND(e, other)                                                \
@@ -202,13 +202,13 @@ template <typename U> struct ecsi_class {
     ECSI_TYPE_EDITS(T)                                                             \
     struct ecsi_tag_##T
 
-#define ECSI_TYPE_ONE(T)                                                           \
+#define ECSI_TYPE_ecsiOne(T)                                                           \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_TYPE_INFO(T, NULL, 0u, NULL)                                              \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
     struct ecsi_end_##T
-#define ECSI_TYPE_MANY(T, ...)                                                     \
+#define ECSI_TYPE_ecsiMany(T, ...)                                                     \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_UNUSED static const ecs_member ecsi_members_##T[] = {ECSI_CAT(            \
         ECSI_WITH_, ECSI_COUNT(__VA_ARGS__))(ECSI_MEMBER, T, __VA_ARGS__)};        \
@@ -297,15 +297,15 @@ template <typename U> struct ecsi_class {
 #define ECSI_ADDRESS(T)                                                            \
     ECSI_INLINE const T *ecsi_address_##T(const T &v) { return &v; }
 #define ECSI_VALUE_AT(T, ...) ecsi_address_##T(__VA_ARGS__)
-template <uint32_t N>
-inline ecs_entity ecsi_spawn_list(ecs_world *world, const ecs_value (&values)[N])
+template <uint32_t ecsiN>
+inline ecs_entity ecsi_spawn_list(ecs_world *world, const ecs_value (&values)[ecsiN])
 {
-    return ecs_spawn_values(world, values, N);
+    return ecs_spawn_values(world, values, ecsiN);
 }
-template <uint32_t N>
-inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&values)[N])
+template <uint32_t ecsiN>
+inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&values)[ecsiN])
 {
-    return ecs_cmd_spawn_values(cmd, values, N);
+    return ecs_cmd_spawn_values(cmd, values, ecsiN);
 }
 #else
 #define ECSI_ADDRESS(T)
@@ -313,8 +313,8 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #endif
 #define ECSI_VALUE(pair) ECSI_VALUE_ pair,
 #define ECSI_VALUE_(...) ECSI_CAT(ECSI_VALUE_, ECSI_ONE_OR_MANY(__VA_ARGS__))(__VA_ARGS__)
-#define ECSI_VALUE_ONE(T) {&ecsi_type_##T, NULL}
-#define ECSI_VALUE_MANY(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
+#define ECSI_VALUE_ecsiOne(T) {&ecsi_type_##T, NULL}
+#define ECSI_VALUE_ecsiMany(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
 #define ECSI_VALUES(...)                                                           \
     ECSI_CAT(ECSI_MAP_, ECSI_COUNT(__VA_ARGS__))(ECSI_VALUE, __VA_ARGS__)
 

@@ -302,6 +302,18 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     return ECS_OK;
 }
 
+/* Forgets a query that nobody has seen, if it is still the newest; its memory that was kept
+ * stays with the world. */
+static void ecsi_query_drop(ecsi_queries *queries, ecsi_query *query)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    ECSI_CHECK(query->id != 0);
+    ECSI_CHECK(queries->list.count > 0);
+    if (query->id != queries->list.count) return;
+    queries->list.count--;
+    if (!memory->fixed) ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+}
+
 static ecs_status ecsi_queries_create(ecsi_queries *queries)
 {
     ecsi_memory *memory = queries->storage->memory;

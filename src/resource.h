@@ -12,7 +12,7 @@ static ecs_status ecsi_resource_need(ecsi_components *components, uint32_t id, v
     uint32_t align = ecsi_max_u32(c->type.align, 16);
     ECSI_CHECK(out != NULL);
     if (c->resource == NULL) {
-        size_t bytes = ecsi_align_up(c->type.bytes + align, 16);
+        size_t bytes = ecsi_align_up((size_t)c->type.bytes + align, 16);
         unsigned char *memory;
         if (c->type.bytes == 0) return ECS_UNSUPPORTED;
         if (bytes > components->resource_bytes_max - components->resource_bytes) return ECS_FULL;

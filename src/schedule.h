@@ -85,11 +85,13 @@ typedef struct ecsi_schedule {
     bool strict;
     bool built;
     bool ticking;
+    bool adding;          /* a system's init runs: no other can be added */
+    uint64_t since;       /* columns written since this tick may hold provisional handles */
     bool stop;            /* a system failed fast */
     uint64_t tick;
     ecsi_queue queue;
     ecs_commands cmd;
-    ecs_status (*settle)(ecs_world *world); /* world.h: what hooks recorded meanwhile */
+    ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecs_tick_report report;
     char error[ECSI_SCHEDULE_TEXT_BYTES];
 } ecsi_schedule;
@@ -352,9 +354,14 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     info.term_count = from->term_count;
     status = ecsi_query_make(schedule->queries, &info, true, &system->query);
     if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
-    if (status == ECS_OK && desc->init != NULL) status = desc->init(schedule->world, desc->user);
+    if (status == ECS_OK && desc->init != NULL) {
+        schedule->adding = true;
+        status = desc->init(schedule->world, desc->user);
+        schedule->adding = false;
+    }
     if (status != ECS_OK) {
         ecsi_system_unbind(schedule, system);
+        if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
         return status;
     }
     ECSI_CHECK(system->query != NULL);
@@ -790,13 +797,13 @@ static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system
     ECSI_CHECK(rows > 0);
     ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
     if (bytes != 0) return bytes;
-    bytes = schedule->stream_bytes_max;
+    bytes = schedule->stream_bytes_max != 0 ? schedule->stream_bytes_max : ECSI_STREAM_BYTES;
     if (schedule->memory->fixed) {
         size_t share = (size_t)((double)schedule->share_bytes * rows /
                                 (double)(schedule->share_rows + 1));
-        if (bytes == 0 || share < bytes) bytes = share;
+        if (share < bytes) bytes = share;
     }
-    return bytes != 0 ? bytes : ECSI_STREAM_BYTES;
+    return bytes;
 }
 
 /* Starts the stream of a system for so many rows. */
@@ -823,6 +830,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
         uint32_t own = system->query->system ? ECSI_TASK_ROWS
                                              : ecsi_query_row_count(system->query);
         if (system->run_exclusive != NULL) break;
+        if (system->fixed.step_s > 0) own *= system->fixed.steps_max;
         if (system->desc.stream_bytes_max != 0) {
             uint64_t blocks = own / schedule->queries->storage->row_block_rows +
                               system->query->matches.count + 1;
@@ -911,9 +919,8 @@ static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, boo
 /* Applies what the phase recorded so far, and what hooks recorded meanwhile. */
 static void ecsi_schedule_flush(ecsi_schedule *schedule)
 {
-    ecs_status status = ecsi_flush_queue(schedule->flush, &schedule->queue, schedule->tick);
+    ecs_status status = schedule->settle(schedule->world);
     ECSI_CHECK(!schedule->flush->running);
-    if (status == ECS_OK) status = schedule->settle(schedule->world);
     if (status != ECS_OK) {
         ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
                        ecs_status_text(status));
@@ -925,13 +932,22 @@ static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *sy
                                         ecs_view *view, uint32_t *locks)
 {
     uint32_t held = *locks;
+    ecs_commands before;
+    ecsi_queue_mark mark;
     ecs_status status;
     ECSI_CHECK(system->run_exclusive != NULL);
     ecsi_schedule_flush(schedule);
+    before = *view->cmd;
+    mark = ecsi_queue_where(view->cmd->queue);
     *locks = 0;
     status = system->run_exclusive(schedule->world, view);
     ECSI_CHECK(*locks == 0);
     *locks = held;
+    /* Its commands are dropped when it fails, but for those that it has flushed itself. */
+    if (status != ECS_OK && view->cmd->serial == before.serial) {
+        ecsi_queue_rewind(schedule->flush, before.queue, mark);
+        *view->cmd = before;
+    }
     return status;
 }
 
@@ -1004,10 +1020,10 @@ static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
     system->ticks++;
     system->since_s += (double)dt;
     if (system->ticks < desc->every_ticks) return;
+    system->ticks = 0;
     if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return;
     if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
     dt = (float)system->since_s;
-    system->ticks = 0;
     system->since_s = 0;
     ecsi_system_run(schedule, index, dt);
 }

@@ -521,6 +521,30 @@ static void ecsi_chunk_retire(ecsi_storage *storage, ecsi_chunk *old, uint32_t a
     storage->retired_align = align;
 }
 
+/* Where a caller's value is now: growth may have moved the row that it lies in. */
+static const void *ecsi_storage_follow(const ecsi_storage *storage, const void *value)
+{
+    ecsi_chunk *old = storage->retired;
+    size_t at = old == NULL ? 0 : (size_t)((uintptr_t)value - (uintptr_t)old);
+    const ecsi_table *table;
+    size_t end;
+    uint32_t i;
+    if (old == NULL || (uintptr_t)value < (uintptr_t)old || at >= old->bytes) return value;
+    table = old->table;
+    end = ecsi_layout_entities(table, old->capacity) + (size_t)old->capacity * sizeof(ecs_entity);
+    ECSI_CHECK(table->first != NULL);
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        end = ecsi_layout_column(storage, table, i, end, old->capacity);
+        if (at >= end && at < end + (size_t)old->capacity * column->bytes) {
+            return ecsi_chunk_bytes(table->first) + column->offset + (at - end);
+        }
+        end += (size_t)old->capacity * column->bytes;
+    }
+    ECSI_CHECK(i == table->column_count);
+    return value;
+}
+
 /* Replaces the only chunk by one of another capacity, with all its rows. */
 static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
 {
@@ -638,6 +662,8 @@ static ecs_status ecsi_table_reserve(ecsi_storage *storage, ecsi_table *table, u
     }
     while (status != ECS_OK && table->last != last) ecsi_chunk_free(storage, table->last);
     table->last = last;
+    /* Refused: the last chunk is again the last one with rows. */
+    if (status != ECS_OK && last->count == 0 && last->prev != NULL) table->last = last->prev;
     ECSI_CHECK(status != ECS_OK || room >= count);
     return status;
 }

@@ -80,6 +80,20 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     ECSI_CHECK(d->systems_max > 0);
 }
 
+/* About what a fixed world takes, and at least that much: only to refuse what cannot be. */
+static double ecsi_desc_bytes(const ecs_world_desc *d)
+{
+    double tables = (double)d->tables_max * (1024.0 + 16.0 * d->queries_max);
+    double rest = (double)d->components_max * 2048.0 + (double)d->systems_max * 8192.0 +
+                  (double)d->systems_max * d->systems_max + (double)d->entities_max * 32.0;
+    ECSI_CHECK(d->memory == ECS_MEMORY_FIXED);
+    ECSI_CHECK(d->chunk_bytes > 0);
+    return tables + rest + (double)d->chunks_max * d->chunk_bytes +
+           (double)d->chunks_max * 8.0 * d->getters_max + (double)d->table_slots_max * 128.0 +
+           (double)d->command_bytes_max * 8.0 + (double)d->resource_bytes_max +
+           (double)d->event_bytes_max;
+}
+
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
  * of chunks leave over; 0 when that is too few. */
 static uint32_t ecsi_row_bits(const ecs_world_desc *d)
@@ -118,6 +132,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
     if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
+    if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
@@ -150,8 +165,15 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 /* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
 static ecs_status ecsi_world_settle(ecs_world *world)
 {
+    ecsi_schedule *schedule = &world->schedule;
     uint32_t round;
     ECSI_CHECK(!world->flush.running);
+    /* What a phase could not apply for want of memory comes first. */
+    if (schedule->queue.command_count > 0 || schedule->queue.spawned) {
+        ecs_status status = ecsi_flush_queue(&world->flush, &schedule->queue, schedule->since);
+        if (status != ECS_OK) return status;
+        schedule->since = schedule->tick;
+    }
     for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
         ecsi_queue *queue = &world->own[world->own_current];
         ecs_status status;
@@ -397,6 +419,11 @@ static void ecsi_own_drop(ecs_world *world)
         if (queue->command_count > 0) ecsi_queue_rewind(&world->flush, queue, start);
         ECSI_CHECK(queue->command_count == 0);
     }
+    if (world->schedule.queue.command_count > 0) {
+        ecsi_queue_mark start;
+        memset(&start, 0, sizeof start);
+        ecsi_queue_rewind(&world->flush, &world->schedule.queue, start);
+    }
     ECSI_CHECK(!world->flush.running);
 }
 
@@ -404,7 +431,7 @@ ECS_API void ecs_world_destroy(ecs_world *world)
 {
     uint32_t i;
     if (world == NULL) return;
-    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking);
+    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking && !world->flush.running);
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
@@ -427,7 +454,7 @@ ECS_API ecs_status ecs_world_clear(ecs_world *world)
     for (i = 0; i < world->storage.tables.count; i++) {
         ecsi_edit_clear(&world->storage, ecsi_table_at(&world->storage, i));
     }
-    ECSI_CHECK(world->entities.front.alive_count == 0);
+    ECSI_CHECK(ecs_entity_count(world) == 0);
     return ECS_OK;
 }
 
@@ -695,8 +722,8 @@ ECS_API ecs_entity ecs_spawn(ecs_world *world)
         world, ecsi_edit_spawn(&world->storage, ecsi_table_at(&world->storage, 0), &e), e);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
+ECS_API ECSI_TAKES_DATA
+ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, uint32_t count)
 {
     ecs_entity e = {0};
     ECSI_REQUIRE(world != NULL, e);
@@ -706,8 +733,7 @@ ECS_API ecs_entity ecs_spawn_values(ecs_world *world, const ecs_value *values, u
     return ecsi_answer(world, ecsi_edit_spawn_shape(&world->editor, values, count, &e), e);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_spawn_bulk(ecs_world *world, uint32_t entity_count,
                                   const ecs_value *values, uint32_t value_count,
                                   ecs_entity *out)
 {
@@ -758,6 +784,7 @@ ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous)
 {
     uint32_t index = ecs_is_null(previous) ? 0 : ecs_index(previous) + 1;
     ECSI_REQUIRE(world != NULL, ecs_null());
+    if (ecs_index(previous) == 0xffffffffu) return ecs_null();
     for (; index < world->entities.front.record_count; index++) {
         if (ecsi_entities_record(&world->entities, index)->place != 0) {
             return ecsi_entities_handle(&world->entities, index);
@@ -798,8 +825,8 @@ ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component
     return status;
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
                               const void *value)
 {
     ecsi_record *record;
@@ -888,8 +915,8 @@ ECS_API ecs_status ecs_add_type(ecs_world *world, ecs_entity entity, const ecs_t
     return ECSI_LIKELY(status == ECS_OK) ? ecs_add_id(world, entity, c) : status;
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_set_type(ecs_world *world, ecs_entity entity, const ecs_type *type,
                                 const void *value)
 {
     ecs_component c;
@@ -1080,7 +1107,7 @@ ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_i
 
 ECS_API bool ecs_iter_next(ecs_iter *iter)
 {
-    ECSI_CHECK(iter != NULL);
+    ECSI_REQUIRE(iter != NULL, false);
     return ecsi_iter_step(iter);
 }
 
@@ -1136,8 +1163,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     return e;
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
+ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count)
 {
     ecsi_queue_mark mark;
@@ -1180,8 +1206,8 @@ ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_comp
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component component,
                                   const void *value)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
@@ -1205,8 +1231,8 @@ ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const 
     return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA
+ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type,
                                     const void *value)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
@@ -1223,8 +1249,7 @@ ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
     return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_custom(ecs_commands *cmd,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
                                   void (*run)(ecs_world *world, void *payload, uint32_t bytes),
                                   const void *payload, uint32_t bytes)
 {
@@ -1258,8 +1283,7 @@ ECS_API ecs_entity ecs_cmd_resolve(const ecs_world *world, ecs_entity entity)
 
 /* ---- Resources ------------------------------------------------------------------------------ */
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_resource_set_type(ecs_world *world, const ecs_type *type,
                                          const void *value)
 {
     ecs_component c;
@@ -1310,8 +1334,7 @@ ECS_API ecs_status ecs_event_configure_type(ecs_world *world, const ecs_type *ty
     return ecsi_event_make(&world->events, c.id, desc);
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
+ECS_API ECSI_TAKES_DATA ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
                                        const void *value)
 {
     ecs_component c;
@@ -1323,8 +1346,8 @@ ECS_API ecs_status ecs_event_send_type(ecs_world *world, const ecs_type *type,
     return ecsi_event_append(&world->events, event, value);
 }
 
-/* Counts an event against the stream's quota of its type; ECS_FULL when it is used up. */
-static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
+/* The stream's count of an event type; NULL when its quota is used up. */
+static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
 {
     const ecsi_component *c = ecsi_component_at(cmd->flush->components, id);
     uint32_t quota = ECSI_EVENT_CAPACITY;
@@ -1333,22 +1356,21 @@ static ecs_status ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
     while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
-    if (i == ECSI_EMIT_TYPES_MAX) return ECS_FULL;
+    if (i == ECSI_EMIT_TYPES_MAX) return NULL;
     if (i == cmd->emit_type_count) {
         cmd->emit_types[i] = id;
         cmd->emit_counts[i] = 0;
         cmd->emit_type_count++;
     }
     ECSI_CHECK(cmd->emit_counts[i] <= quota);
-    if (cmd->emit_counts[i] == quota) return ECS_FULL;
-    cmd->emit_counts[i]++;
-    return ECS_OK;
+    return cmd->emit_counts[i] == quota ? NULL : &cmd->emit_counts[i];
 }
 
-ECSI_TAKES_DATA
-ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, const void *value)
+ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type,
+                                                     const void *value)
 {
     ecsi_command *command;
+    uint32_t *count;
     uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
@@ -1356,14 +1378,16 @@ ECS_API ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ecs_type *type, co
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
     id = ecsi_component_seek(cmd->flush->components, type);
     if (id == 0) return ECS_NOT_FOUND;
-    status = ecsi_emit_count(cmd, id);
-    if (status != ECS_OK) {
+    if (type->bytes == 0) return ECS_UNSUPPORTED;
+    count = ecsi_emit_count(cmd, id);
+    if (count == NULL) {
         cmd->flush->events_dropped++;
-        return status;
+        return ECS_FULL;
     }
     status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_EVENT, type->bytes,
                                                       type->align), 0, &command);
     if (status != ECS_OK) return status;
+    *count += 1;
     command->component = id;
     memcpy(ecsi_command_payload(command), value, type->bytes);
     return ECS_OK;
@@ -1432,7 +1456,7 @@ ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->system != NULL, ECS_INVALID);
-    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
     return ecsi_system_insert(&world->schedule, desc);
 }
 
