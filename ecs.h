@@ -1034,13 +1034,14 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
     a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, \
     a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, \
     a50, a51, a52, a53, a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, n, ...) n
-/* ecsiOne or ecsiMany: words that no program defines. */
+/* ecsi1 or ecsiM: words that no program defines. */
 #define ECSI_ONE_OR_MANY(...) ECSI_COUNT_(__VA_ARGS__, ECSI_MANY_DOWN)
-#define ECSI_MANY_DOWN ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
-    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
-    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
-    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, \
-    ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiMany, ecsiOne, ecsiNone
+#define ECSI_MANY_DOWN ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, \
+    ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, \
+    ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, \
+    ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, \
+    ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, \
+    ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsiM, ecsi1, ecsi0
 
 /* m(a) for each argument after the first; d(x, a) with a fixed first one. */
 #define ECSI_MAP_1(m, a) m(a)
@@ -1113,7 +1114,9 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
 #ifdef __cplusplus
 #include <new>
 template <typename ecsiU> struct ecsi_kind { enum { value = ECS_KIND_OPAQUE }; };
-template <typename ecsiU, size_t ecsiN> struct ecsi_kind<ecsiU[ecsiN]> { enum { value = ecsi_kind<ecsiU>::value }; };
+template <typename ecsiU, size_t ecsiN> struct ecsi_kind<ecsiU[ecsiN]> {
+    enum { value = ecsi_kind<ecsiU>::value };
+};
 template <typename ecsiU> struct ecsi_signed { enum { value = (ecsiU)-1 < (ecsiU)1 }; };
 #define ECSI_KIND_OF(ecsiU, k)                                                         \
     template <> struct ecsi_kind<ecsiU> { enum { value = (k) }; };
@@ -1207,13 +1210,13 @@ template <typename ecsiU> struct ecsi_class {
     ECSI_TYPE_EDITS(T)                                                             \
     struct ecsi_tag_##T
 
-#define ECSI_TYPE_ecsiOne(T)                                                           \
+#define ECSI_TYPE_ecsi1(T)                                                           \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_TYPE_INFO(T, NULL, 0u, NULL)                                              \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
     struct ecsi_end_##T
-#define ECSI_TYPE_ecsiMany(T, ...)                                                     \
+#define ECSI_TYPE_ecsiM(T, ...)                                                     \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_UNUSED static const ecs_member ecsi_members_##T[] = {ECSI_CAT(            \
         ECSI_WITH_, ECSI_COUNT(__VA_ARGS__))(ECSI_MEMBER, T, __VA_ARGS__)};        \
@@ -1318,8 +1321,8 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #endif
 #define ECSI_VALUE(pair) ECSI_VALUE_ pair,
 #define ECSI_VALUE_(...) ECSI_CAT(ECSI_VALUE_, ECSI_ONE_OR_MANY(__VA_ARGS__))(__VA_ARGS__)
-#define ECSI_VALUE_ecsiOne(T) {&ecsi_type_##T, NULL}
-#define ECSI_VALUE_ecsiMany(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
+#define ECSI_VALUE_ecsi1(T) {&ecsi_type_##T, NULL}
+#define ECSI_VALUE_ecsiM(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
 #define ECSI_VALUES(...)                                                           \
     ECSI_CAT(ECSI_MAP_, ECSI_COUNT(__VA_ARGS__))(ECSI_VALUE, __VA_ARGS__)
 
