@@ -396,8 +396,9 @@ typedef struct ecs_allocator {
 
 typedef enum ecs_log_level { ECS_LOG_ERROR, ECS_LOG_WARNING, ECS_LOG_INFO } ecs_log_level;
 
-/* How to make a world. Zero means the default that stands behind each field;
- * where there are two, the second is for ECS_MEMORY_FIXED. */
+/* How to make a world. Zero means the default that stands behind each field; where there are
+ * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
+ * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
 typedef struct ecs_world_desc {
     ecs_memory memory;
     const ecs_allocator *allocator; /* malloc and free; copied */
@@ -409,8 +410,8 @@ typedef struct ecs_world_desc {
     uint32_t table_slots_max;       /* no limit, 16 for each table: components of all tables */
     uint32_t chunk_bytes;           /* 2 MiB, 64 KiB: power of two, largest piece of a table */
     uint32_t chunks_max;            /* 65,535 (4 G rows at 65,536 each; more chunks: fewer rows
-                                       in each); fixed: room for the entities at 64 bytes each
-                                       and one chunk for every 16 tables */
+                                       in each); fixed: room for the entities at 64 bytes each,
+                                       8, and one for every 16 tables */
     uint32_t row_block_rows;        /* 4,096: power of two, at least 64 */
     uint32_t queries_max;           /* 4,096, 256: those of systems included */
     uint32_t getters_max;           /* 256, 64: component types with direct access by handle;
@@ -518,7 +519,8 @@ ECS_API ecs_entity ecs_entity_next(const ecs_world *world, ecs_entity previous);
 ECS_API ecs_entity ecs_entity_at(const ecs_world *world, uint32_t index);
 
 ECS_API ecs_status ecs_add_id(ecs_world *world, ecs_entity entity, ecs_component component);
-/* Adds it when it is missing. */
+/* Adds it when it is missing. The value may lie in the world if its type has no hooks and at
+ * most 256 bytes. */
 ECS_API ecs_status ecs_set_id(ecs_world *world, ecs_entity entity, ecs_component component,
                               const void *value);
 ECS_API ecs_status ecs_remove_id(ecs_world *world, ecs_entity entity, ecs_component component);
@@ -720,7 +722,10 @@ ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint3
  * in a flush are used again from the next flush on.
  *
  * Every call answers ECS_FULL when its stream's quota is used up; nothing is
- * recorded then. A recorded value with a `copy` hook is copied, others taken over.
+ * recorded then. The world's own stream has no quota but command_bytes_max. Each value of a
+ * spawn counts as one command. A recorded value with a `copy` hook is copied, others are
+ * taken over. Adding what is there brings nothing along; an add and a remove cancel what the
+ * component requires as well.
  * ------------------------------------------------------------------------- */
 
 /* The world's own stream, for code outside systems and for hooks. */
@@ -884,7 +889,8 @@ typedef struct ecs_system_desc {
     const char *before[ECS_ORDER_MAX]; /* names of systems of the same phase */
     const char *after[ECS_ORDER_MAX];
     bool (*run_if)(const ecs_world *world, void *user); /* NULL: always */
-    ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added */
+    ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added; it
+                                                           cannot add systems: ECS_LOCKED */
     void (*fini)(ecs_world *world, void *user);         /* when the world ends */
     void *user;
     uint32_t every_ticks; /* 0 or 1: each tick; n: ticks n, 2n, ... since it was added */
@@ -8667,7 +8673,7 @@ static void ecsi_desc_fixed(ecs_world_desc *d)
         d->table_slots_max = d->tables_max > 0x0fffffffu ? 0xffffffffu : d->tables_max * 16u;
     }
     d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 65536);
-    chunks = (uint64_t)d->entities_max * 64u / d->chunk_bytes + d->tables_max / 16u + 2u;
+    chunks = (uint64_t)d->entities_max * 64u / d->chunk_bytes + d->tables_max / 16u + 8u;
     d->chunks_max = ecsi_default_u32(d->chunks_max, (uint32_t)chunks);
     d->queries_max = ecsi_default_u32(d->queries_max, 256);
     d->systems_max = ecsi_default_u32(d->systems_max, 128);

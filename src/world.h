@@ -51,7 +51,7 @@ static void ecsi_desc_fixed(ecs_world_desc *d)
         d->table_slots_max = d->tables_max > 0x0fffffffu ? 0xffffffffu : d->tables_max * 16u;
     }
     d->chunk_bytes = ecsi_default_u32(d->chunk_bytes, 65536);
-    chunks = (uint64_t)d->entities_max * 64u / d->chunk_bytes + d->tables_max / 16u + 2u;
+    chunks = (uint64_t)d->entities_max * 64u / d->chunk_bytes + d->tables_max / 16u + 8u;
     d->chunks_max = ecsi_default_u32(d->chunks_max, (uint32_t)chunks);
     d->queries_max = ecsi_default_u32(d->queries_max, 256);
     d->systems_max = ecsi_default_u32(d->systems_max, 128);
