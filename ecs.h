@@ -52,8 +52,8 @@
  * ECS_NO_HASH         removes ecs_world_hash
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
  *
- * All units of a program must agree on the switches that change the layout: a
- * symbol that carries them makes the link fail otherwise.
+ * All units of a program must agree on the switches: a symbol that carries them makes the
+ * link fail otherwise.
  * ------------------------------------------------------------------------- */
 
 #if defined(ECS_STATIC) && !defined(ECS_IMPLEMENTATION)
@@ -155,11 +155,31 @@
 #else
 #define ECSI_CONFIG_HASH 1
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c) ecs_config_##major##_##minor##_##a##b##c
-#define ECSI_CONFIG_NAME(major, minor, a, b, c) ECSI_CONFIG_NAME_(major, minor, a, b, c)
+#ifdef ECS_NO_ASSERT
+#define ECSI_CONFIG_ASSERT 0
+#else
+#define ECSI_CONFIG_ASSERT 1
+#endif
+#ifdef ECS_NO_LOG
+#define ECSI_CONFIG_LOG 0
+#else
+#define ECSI_CONFIG_LOG 1
+#endif
+#if defined(ECS_DEBUG_SLOW)
+#define ECSI_CONFIG_DEBUG 2
+#elif defined(ECS_DEBUG)
+#define ECSI_CONFIG_DEBUG 1
+#else
+#define ECSI_CONFIG_DEBUG 0
+#endif
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f)                         \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f)                          \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f)
 #define ECSI_CONFIG                                                               \
     ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
-                     ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH)
+                     ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH, ECSI_CONFIG_ASSERT,   \
+                     ECSI_CONFIG_LOG, ECSI_CONFIG_DEBUG)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;

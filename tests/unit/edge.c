@@ -48,8 +48,16 @@ TEST(edge_refused_bulk_on_full_chunk_leaves_table_whole)
 
 /* ---- Systems that are added while a system is added ------------------------------------------ */
 
-ECS_TASK(inner) { return ECS_OK; }
-ECS_TASK(outer) { return ECS_OK; }
+ECS_TASK(inner)
+{
+    return ECS_OK;
+}
+
+ECS_TASK(outer)
+{
+    return ECS_OK;
+}
+
 static ecs_status inner_status;
 
 static ecs_status add_inner(ecs_world *world, void *user)
@@ -205,7 +213,7 @@ TEST(edge_tag_is_no_event)
     ecs_world_destroy(world);
 }
 
-/* ---- Exclusive systems ------------------------------------------------------------------------ */
+/* ---- Exclusive systems ------------------------------------------------------------------ */
 
 ECS_EXCLUSIVE(spawns_and_fails)
 {
@@ -258,7 +266,7 @@ TEST(edge_every_ticks_keeps_its_beat_when_a_condition_skips)
     ecs_world_destroy(world);
 }
 
-/* ---- Sizes that no memory has ------------------------------------------------------------------ */
+/* ---- Sizes that no memory has ------------------------------------------------------------ */
 
 TEST(edge_world_bytes_of_impossible_limits_is_zero)
 {
