@@ -1107,8 +1107,7 @@ ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_i
 
 ECS_API bool ecs_iter_next(ecs_iter *iter)
 {
-    ECSI_REQUIRE(iter != NULL, false);
-    return ecsi_iter_step(iter);
+    return ECSI_LIKELY(iter != NULL) && ecsi_iter_step(iter);
 }
 
 ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint32_t term,
