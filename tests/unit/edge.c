@@ -137,9 +137,26 @@ TEST(edge_life_hook_that_edits_is_refused)
 
 /* ---- Types that appear in the middle of a flush ---------------------------------------------- */
 
+static uint32_t late_sets;
+
+static void late_was_set(ecs_world *world, ecs_entity entity, void *value, void *user)
+{
+    (void)world;
+    (void)entity;
+    (void)value;
+    (void)user;
+    late_sets++;
+}
+
 static void add_late(ecs_world *world, void *payload, uint32_t bytes)
 {
     ecs_entity e;
+    ecs_component late;
+    ecs_hooks hooks;
+    memset(&hooks, 0, sizeof hooks);
+    hooks.on_set = late_was_set;
+    CHECK_STATUS(ecs_component_register(world, ecs_type_of(Late), &late), ECS_OK);
+    CHECK_STATUS(ecs_component_hooks(world, late, &hooks), ECS_OK);
     CHECK_EQ_U64(bytes, sizeof e);
     memcpy(&e, payload, sizeof e);
     CHECK_STATUS(ecs_set(world, e, Late, {7}), ECS_OK);
@@ -150,6 +167,8 @@ TEST(edge_type_registered_by_custom_command_is_known_to_later_ones)
     ecs_world *world = ecs_world_create(NULL);
     ecs_commands *cmd = ecs_world_commands(world);
     ecs_entity e = ecs_spawn_with(world, (A, {1}));
+    CHECK_STATUS(ecs_component_register(world, ecs_type_of(B), NULL), ECS_OK);
+    late_sets = 0;
     CHECK_STATUS(ecs_cmd_custom(cmd, add_late, &e, sizeof e), ECS_OK);
     CHECK_STATUS(ecs_cmd_set(cmd, e, B, {2}), ECS_OK);
     CHECK_STATUS(ecs_cmd_set(cmd, e, A, {3}), ECS_OK);
@@ -158,6 +177,7 @@ TEST(edge_type_registered_by_custom_command_is_known_to_later_ones)
     CHECK_EQ_I64(ecs_get(world, e, Late)->number, 7);
     CHECK_EQ_I64(ecs_get(world, e, B)->number, 2);
     CHECK_EQ_I64(ecs_get(world, e, A)->number, 3);
+    CHECK_EQ_U64(late_sets, 1); /* by the custom command, not by what follows it */
     ecs_world_destroy(world);
 }
 
