@@ -569,7 +569,7 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
 ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
 
 /* Bound accessor for hot random access: three loads from handle to value. Valid as long
- * as the world. ECSI_GETTER is what the typed ECS_GETTER(T) wraps. */
+ * as the world. The typed ECS_GETTER(T) wraps it. */
 typedef struct ecsi_getter_slot {
     unsigned char **bases; /* by chunk id: the column's first byte there, or NULL */
     uint32_t component;
@@ -1690,12 +1690,10 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 /* Functions that copy a caller's value of a size known at run time only: inlined into the
  * caller, they make gcc warn of sizes that never occur. */
 #define ECSI_TAKES_DATA __attribute__((noinline))
-#define ECSI_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define ECSI_NOINLINE
 #define ECSI_COLD
 #define ECSI_TAKES_DATA
-#define ECSI_PREFETCH(p) ((void)(p))
 #endif
 
 /* Memory of an alignment that malloc does not promise; NULL when refused. `align` is a
@@ -2038,7 +2036,6 @@ typedef struct ecsi_memory {
     unsigned char *block;   /* fixed: the one block */
     size_t block_bytes;
     size_t block_used;
-    size_t keep_bytes_max;  /* fixed: budget of ecsi_keep */
     ecsi_keep_block *keep;  /* newest first */
 } ecsi_memory;
 
@@ -2298,7 +2295,6 @@ static ecs_status ecsi_keep_create(ecsi_memory *memory, size_t bytes_max)
     ECSI_CHECK(memory->keep == NULL);
     ECSI_CHECK(bytes_max > 0);
     if (!memory->fixed) return ECS_OK;
-    memory->keep_bytes_max = bytes_max;
     if (memory->measuring) {
         (void)ecsi_alloc(memory, bytes_max + sizeof(ecsi_keep_block), ECSI_MALLOC_ALIGN);
         return ECS_OK;
@@ -5769,7 +5765,6 @@ typedef struct ecsi_drop {
 } ecsi_drop;
 
 typedef struct ecsi_flush {
-    ecsi_editor *editor;
     ecsi_storage *storage;
     ecsi_components *components;
 #ifndef ECS_NO_EVENTS
@@ -8047,7 +8042,7 @@ static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
     ecsi_queue_mark mark = ecsi_queue_where(&schedule->queue);
     ecs_status status;
     uint32_t block = 0;
-    bool ran = true;
+    bool ran = true; /* a system that got no row has not seen its events */
     ecs_view view;
     ECSI_CHECK(schedule->ticking);
     ECSI_CHECK(system->enabled && !system->failed);
@@ -8075,9 +8070,10 @@ static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
         status = ecsi_system_spans(schedule, system, index, &view, &block);
         ran = view.base > 0;
     }
-    (void)ran;
 #ifndef ECS_NO_EVENTS
     if (ECSI_UNLIKELY(system->has_events) && ran) ecsi_system_events(schedule, system, true);
+#else
+    (void)ran;
 #endif
     if (ECSI_LIKELY(status == ECS_OK)) return;
     if (system->run_exclusive == NULL) ecsi_queue_rewind(schedule->flush, &schedule->queue, mark);
@@ -8867,7 +8863,6 @@ static void ecsi_world_wire(ecs_world *world)
     world->queries.storage = &world->storage;
     world->queries.max = d->queries_max;
     world->queries.match_bytes_max = (size_t)d->queries_max * d->tables_max * 16u;
-    world->flush.editor = &world->editor;
     world->flush.storage = &world->storage;
     world->flush.components = &world->components;
     world->flush.memory = memory;
@@ -8918,11 +8913,8 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_events_create(&world->events);
 #endif
     if (status == ECS_OK) status = ecsi_queries_create(&world->queries);
-    if (status == ECS_OK) {
-        status = ecsi_flush_create(&world->flush, ecsi_own_bytes(d) > d->command_bytes_max
-                                                      ? own
-                                                      : d->command_bytes_max);
-    }
+    /* No queue is larger than a phase's: see the check above. */
+    if (status == ECS_OK) status = ecsi_flush_create(&world->flush, d->command_bytes_max);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
     if (status == ECS_OK) {

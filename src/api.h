@@ -558,7 +558,7 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
 ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_type *type);
 
 /* Bound accessor for hot random access: three loads from handle to value. Valid as long
- * as the world. ECSI_GETTER is what the typed ECS_GETTER(T) wraps. */
+ * as the world. The typed ECS_GETTER(T) wraps it. */
 typedef struct ecsi_getter_slot {
     unsigned char **bases; /* by chunk id: the column's first byte there, or NULL */
     uint32_t component;

@@ -136,7 +136,6 @@ typedef struct ecsi_drop {
 } ecsi_drop;
 
 typedef struct ecsi_flush {
-    ecsi_editor *editor;
     ecsi_storage *storage;
     ecsi_components *components;
 #ifndef ECS_NO_EVENTS

@@ -34,7 +34,6 @@ typedef struct ecsi_memory {
     unsigned char *block;   /* fixed: the one block */
     size_t block_bytes;
     size_t block_used;
-    size_t keep_bytes_max;  /* fixed: budget of ecsi_keep */
     ecsi_keep_block *keep;  /* newest first */
 } ecsi_memory;
 
@@ -294,7 +293,6 @@ static ecs_status ecsi_keep_create(ecsi_memory *memory, size_t bytes_max)
     ECSI_CHECK(memory->keep == NULL);
     ECSI_CHECK(bytes_max > 0);
     if (!memory->fixed) return ECS_OK;
-    memory->keep_bytes_max = bytes_max;
     if (memory->measuring) {
         (void)ecsi_alloc(memory, bytes_max + sizeof(ecsi_keep_block), ECSI_MALLOC_ALIGN);
         return ECS_OK;

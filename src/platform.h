@@ -28,12 +28,10 @@
 /* Functions that copy a caller's value of a size known at run time only: inlined into the
  * caller, they make gcc warn of sizes that never occur. */
 #define ECSI_TAKES_DATA __attribute__((noinline))
-#define ECSI_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define ECSI_NOINLINE
 #define ECSI_COLD
 #define ECSI_TAKES_DATA
-#define ECSI_PREFETCH(p) ((void)(p))
 #endif
 
 /* Memory of an alignment that malloc does not promise; NULL when refused. `align` is a

@@ -958,7 +958,7 @@ static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
     ecsi_queue_mark mark = ecsi_queue_where(&schedule->queue);
     ecs_status status;
     uint32_t block = 0;
-    bool ran = true;
+    bool ran = true; /* a system that got no row has not seen its events */
     ecs_view view;
     ECSI_CHECK(schedule->ticking);
     ECSI_CHECK(system->enabled && !system->failed);
@@ -986,9 +986,10 @@ static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
         status = ecsi_system_spans(schedule, system, index, &view, &block);
         ran = view.base > 0;
     }
-    (void)ran;
 #ifndef ECS_NO_EVENTS
     if (ECSI_UNLIKELY(system->has_events) && ran) ecsi_system_events(schedule, system, true);
+#else
+    (void)ran;
 #endif
     if (ECSI_LIKELY(status == ECS_OK)) return;
     if (system->run_exclusive == NULL) ecsi_queue_rewind(schedule->flush, &schedule->queue, mark);

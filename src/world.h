@@ -225,7 +225,6 @@ static void ecsi_world_wire(ecs_world *world)
     world->queries.storage = &world->storage;
     world->queries.max = d->queries_max;
     world->queries.match_bytes_max = (size_t)d->queries_max * d->tables_max * 16u;
-    world->flush.editor = &world->editor;
     world->flush.storage = &world->storage;
     world->flush.components = &world->components;
     world->flush.memory = memory;
@@ -276,11 +275,8 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_events_create(&world->events);
 #endif
     if (status == ECS_OK) status = ecsi_queries_create(&world->queries);
-    if (status == ECS_OK) {
-        status = ecsi_flush_create(&world->flush, ecsi_own_bytes(d) > d->command_bytes_max
-                                                      ? own
-                                                      : d->command_bytes_max);
-    }
+    /* No queue is larger than a phase's: see the check above. */
+    if (status == ECS_OK) status = ecsi_flush_create(&world->flush, d->command_bytes_max);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
     if (status == ECS_OK) {
