@@ -11,12 +11,14 @@
  *   9  Commands             edits that are recorded now and applied later
  *  10  Resources and events
  *  11  Systems and phases   the schedule and the tick
- *  12  Explain, hash, random
- *  13  Typed macros         what turns C types into the calls above
+ *  12  Workers and jobs     pools of threads, parallel loops, waiting
+ *  13  Explain, hash, random
+ *  14  Typed macros         what turns C types into the calls above
  *
  * Thread rules. A world belongs to one thread at a time. Functions that take a
  * `const ecs_world *` write nothing: any number of threads may call them while
- * nobody calls the others. Inside a system use only what its view offers.
+ * nobody calls the others. Inside a system use only what its view offers. What is made for
+ * several threads (section 12) says so.
  *
  * Errors. A caller's bug (a null pointer, an unknown id, a wrong size) fails an
  * assert; with asserts off it answers ECS_INVALID where there is a status.
@@ -40,6 +42,8 @@
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
+ * ECS_NO_THREADS      removes threads: jobs run at once, every backend is blocking
+ * ECS_PARK_COND       sleep on mutex and condition variable even where there is a futex
  *
  * All units of a program must agree on the switches: a symbol that carries them makes the
  * link fail otherwise.
@@ -120,6 +124,19 @@
 /* tidy: compiler end */
 #define ECSI_INLINE static inline ECSI_UNUSED
 
+/* Atomics inside of public structs. Not for use: all access is in the implementation. */
+#ifndef ECSI_ATOMIC_MODEL
+typedef struct ecsi_atomic_u32 {
+    uint32_t value;
+} ecsi_atomic_u32;
+typedef struct ecsi_atomic_u64 {
+    uint64_t value;
+} ecsi_atomic_u64;
+typedef struct ecsi_atomic_ptr {
+    void *value;
+} ecsi_atomic_ptr;
+#endif
+
 /* Public functions. In a private copy they are static and may stay unused. */
 #ifdef ECS_STATIC
 #define ECS_API ECSI_UNUSED static
@@ -154,6 +171,13 @@
 #else
 #define ECSI_CONFIG_LOG 1
 #endif
+#if defined(ECS_NO_THREADS)
+#define ECSI_CONFIG_THREADS 0
+#elif defined(ECS_PARK_COND)
+#define ECSI_CONFIG_THREADS 2
+#else
+#define ECSI_CONFIG_THREADS 1
+#endif
 #if defined(ECS_DEBUG_SLOW)
 #define ECSI_CONFIG_DEBUG 2
 #elif defined(ECS_DEBUG)
@@ -161,14 +185,14 @@
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f)                         \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f)                          \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)                      \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g)                       \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)
 #define ECSI_CONFIG                                                               \
     ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
                      ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH, ECSI_CONFIG_ASSERT,   \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_DEBUG)
+                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -194,7 +218,8 @@ ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
     X(ECS_CYCLE, "the order of systems has a cycle")                           \
     X(ECS_CONFLICT, "two conflicting systems have no order (strict mode)")     \
     X(ECS_FAILED, "a system failed")                                           \
-    X(ECS_UNSUPPORTED, "not supported by this build or kind of component")
+    X(ECS_UNSUPPORTED, "not supported by this build or kind of component")     \
+    X(ECS_TIMEOUT, "the time was up")
 
 typedef enum ecs_status {
 #define ECSI_STATUS_ENUM(name, text) name,
@@ -256,6 +281,9 @@ ECSI_INLINE uint32_t ecs_generation(ecs_entity e)
 
 typedef struct ecs_world ecs_world;
 typedef struct ecs_commands ecs_commands;
+typedef struct ecs_pool ecs_pool;
+typedef struct ecs_worker ecs_worker;
+typedef struct ecs_task_api ecs_task_api;
 
 /* Where an entity lives: 8 bytes, so that a million of them stay in the cache. Not for use:
  * public so that accessors can be inlined. */
@@ -405,6 +433,12 @@ typedef struct ecs_allocator {
 
 typedef enum ecs_log_level { ECS_LOG_ERROR, ECS_LOG_WARNING, ECS_LOG_INFO } ecs_log_level;
 
+/* What runs the systems of a tick. The result is the same: section 11 says why. */
+typedef enum ecs_backend {
+    ECS_BACKEND_BLOCKING,     /* one after the other, on the thread that ticks */
+    ECS_BACKEND_WORK_STEALING /* by all workers of a pool where that is faster */
+} ecs_backend;
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -436,6 +470,13 @@ typedef struct ecs_world_desc {
     uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
+    ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
+    uint32_t workers;               /* one for each processor: threads of the world's own pool,
+                                       the one that ticks counts as one; 256 at most */
+    ecs_pool *pool;                 /* share this pool, which must outlive the world; NULL: the
+                                       world makes its own */
+    const ecs_task_api *tasks;      /* the world's own pool has no threads and runs its work by
+                                       these calls; copied */
     void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
     void *log_user;
 } ecs_world_desc;
@@ -497,7 +538,7 @@ ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
  * iterated, while a hook runs, and inside a tick except from exclusive systems:
  * use commands there. Adding what is there, or removing what is not, is ECS_OK.
  *
- * The typed calls of section 13 (ecs_set, ecs_get, ...) take C types; these
+ * The typed calls of section 14 (ecs_set, ecs_get, ...) take C types; these
  * take ids, or descriptions, and are what other languages bind to.
  * ------------------------------------------------------------------------- */
 
@@ -742,8 +783,10 @@ ECS_API ecs_commands *ecs_world_commands(ecs_world *world);
 /* Applies it now. ECS_LOCKED while the world is iterated or ticks. */
 ECS_API ecs_status ecs_flush(ecs_world *world);
 
-/* A provisional handle; null when refused. */
+/* A provisional handle; null when refused: see ecs_cmd_status. */
 ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd);
+/* Why the last ecs_cmd_spawn* of this stream answered null. */
+ECS_API ecs_status ecs_cmd_status(const ecs_commands *cmd);
 ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count);
 ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity);
@@ -866,6 +909,7 @@ typedef struct ecs_phase_desc {
 #define ECSI_VIEW_FIELDS                                                          \
     const ecs_world *world;                                                       \
     ecs_commands *cmd;          /* this row block's stream */                     \
+    ecs_worker *worker;         /* for ecs_parallel_for and ecs_job_run; may be NULL */ \
     const ecs_entity *entities; /* of the rows */                                 \
     void *user;                                                                   \
     uint64_t tick;                                                                \
@@ -897,7 +941,9 @@ typedef struct ecs_system_desc {
     ecs_phase phase;          /* 0: ECS_UPDATE */
     const char *before[ECS_ORDER_MAX]; /* names of systems of the same phase */
     const char *after[ECS_ORDER_MAX];
-    bool (*run_if)(const ecs_world *world, void *user); /* NULL: always */
+    bool (*run_if)(const ecs_world *world, void *user); /* NULL: always; asked on the thread
+                                 that ticks, when the phase begins or an exclusive system of
+                                 it has run, before any system after that */
     ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added; it
                                                            cannot add systems: ECS_LOCKED */
     void (*fini)(ecs_world *world, void *user);         /* when the world ends */
@@ -909,6 +955,7 @@ typedef struct ecs_system_desc {
     ecs_on_error on_error;
     size_t stream_bytes_max; /* 0: the world's; quota of one row block */
     bool unsplit;            /* one stream and one worker for all its row blocks */
+    bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
     bool disabled;
 } ecs_system_desc;
 
@@ -962,7 +1009,193 @@ typedef struct ecs_tick_report {
 ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
 
 /* ---------------------------------------------------------------------------
- * 12  Explain, hash, random
+ * 12  Workers and jobs
+ *
+ * A pool is a number of threads that steal work from each other. Worlds with
+ * ECS_BACKEND_WORK_STEALING use one, their own or a shared one, and so can you.
+ *
+ * A thread that wants to hand out work enters the pool and gets a worker; inside a job
+ * and in a system's view (view->worker) it is there already. NULL stands for no pool: then
+ * everything runs at once, in the calling thread.
+ *
+ * A job is memory of yours. It must stay where it is until it is done, and the worker that
+ * started it waits for it; so jobs on the stack of a function that waits are fine, as deep
+ * as you like. While it waits the worker runs other jobs: its own, or parts of what it
+ * waits for. A worker that waits inside a system never runs another system.
+ * ------------------------------------------------------------------------- */
+
+/* Workers of one pool, guests not counted. */
+#define ECS_WORKERS_MAX 256u
+
+/* The job system of a host: the pool then has no threads of its own. `enqueue` is called
+ * by the thread that ticks or enters, and so is `wait`, once for each answer of enqueue.
+ * Nothing is lost when a task runs late, or only inside of `wait`. */
+struct ecs_task_api {
+    uint32_t workers; /* that may run tasks at the same time, the caller counted */
+    /* Sees to it that run(data) is called once, on any thread. The answer goes to wait. NULL:
+     * refused; it will not run. */
+    void *(*enqueue)(void (*run)(void *data), void *data, void *user);
+    void (*wait)(void *task, void *user); /* returns when the task has run */
+    void *user;
+};
+
+typedef struct ecs_pool_desc {
+    uint32_t workers;           /* 0: one for each processor this thread may use; the thread
+                                   that enters counts as one, so 1 has no threads */
+    uint32_t guests_max;        /* 0: 8; threads that may be inside at the same time */
+    uint32_t deque_capacity;    /* 0: 256; jobs of one worker; a power of two */
+    uint32_t injector_capacity; /* 0: 1,024; jobs that did not fit there; a power of two */
+    uint32_t spins;             /* 0: 100; looks for work before a worker sleeps; adapts */
+    bool affinity;              /* bind each thread to one processor */
+    const ecs_allocator *allocator; /* malloc and free; copied; used at creation only */
+    const ecs_task_api *tasks;  /* copied; `workers` is then that of the tasks */
+    void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
+    void *log_user;
+} ecs_pool_desc;
+
+/* NULL: a bad description (more than ECS_WORKERS_MAX workers, capacities that are no power of
+ * two), or the allocator refused. When the system refuses a thread the pool has those that it
+ * got, and says so in the log. */
+ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc);
+/* ECS_LOCKED while a thread is inside or a world uses it. Otherwise runs what is left in the
+ * queues, and ends the threads. NULL is fine. */
+ECS_API ecs_status ecs_pool_destroy(ecs_pool *pool);
+/* Threads that it got, and one for the thread that enters. */
+ECS_API uint32_t ecs_pool_workers(const ecs_pool *pool);
+/* A worker for the calling thread, until it leaves. NULL: guests_max are inside. Any thread. */
+ECS_API ecs_worker *ecs_pool_enter(ecs_pool *pool);
+/* All jobs that were started with this worker must have been waited for. */
+ECS_API void ecs_pool_leave(ecs_worker *worker);
+
+typedef void (*ecs_job_function)(ecs_worker *worker, void *data);
+
+/* Not for use but as memory. */
+typedef struct ecs_job {
+    ecs_job_function run;
+    void *data;
+    ecsi_atomic_ptr state; /* NULL: to do; ECSI_JOB_DONE; or the worker that sleeps for it */
+    ecsi_atomic_u64 base;  /* of its runner's deque when it began */
+    ecsi_atomic_u32 runner; /* index plus one of the worker that stole it */
+    uint32_t kind;
+} ecs_job;
+
+/* Starts run(worker, data), now or soon, here or on another worker. Never refused: with all
+ * queues full it runs at once. */
+ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data);
+/* Returns when the job has run. Only for the worker that started it, once. */
+ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job);
+/* Any thread. What the job wrote is visible when the answer is true. */
+ECS_API bool ecs_job_done(const ecs_job *job);
+
+typedef struct ecs_range {
+    uint32_t first;
+    uint32_t count;
+} ecs_range;
+
+typedef struct ecs_loop {
+    uint32_t count; /* items */
+    uint32_t grain; /* items of one call at least, but for the last; 0: measured */
+} ecs_loop;
+
+/* Calls body for ranges that make up 0 to count, in no order, on any worker; returns when all
+ * have run. With grain 0 the first ranges are timed and what is too small to share is not. */
+ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
+                              void (*body)(ecs_worker *worker, ecs_range range, void *data),
+                              void *data);
+
+/* Bytes of a reduction's value, and its leaves. */
+#define ECS_REDUCE_BYTES_MAX 64u
+#define ECS_REDUCE_LEAVES_MAX 256u
+
+typedef struct ecs_reduce {
+    uint32_t count;  /* items */
+    uint32_t grain;  /* items of a leaf; 0: 1,024; more when there would be too many leaves */
+    uint32_t bytes;  /* of a value */
+    /* Makes the value of some items from scratch. */
+    void (*leaf)(ecs_worker *worker, ecs_range range, void *value, void *data);
+    /* left = left and right, which stand in this order. */
+    void (*combine)(void *left, const void *right, void *data);
+    void *data;
+} ecs_reduce;
+
+/* Reduces all items to one value: leaves in parallel, combined in a tree that depends on count
+ * and grain only, so that sums of floats are the same on any number of workers. `value` is
+ * left alone when count is 0. ECS_TOO_LARGE: the value has too many bytes. */
+ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *reduce,
+                                       void *value);
+
+typedef struct ecs_worker_stats {
+    uint64_t executed;       /* jobs, row blocks of systems counted as one job a grab */
+    uint64_t stolen;         /* of these: from other workers */
+    uint64_t steal_attempts;
+    uint64_t parks;          /* times that it went to sleep */
+    uint64_t spins;          /* looks for work that found none */
+    uint64_t commands;       /* recorded by systems on this worker */
+} ecs_worker_stats;
+
+/* Of worker `index`: threads first, then guests. ECS_NOT_FOUND past the end. Any thread; the
+ * figures of a busy worker may lag behind. */
+ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out);
+
+#ifndef ECS_NO_THREADS
+/* Threads that wait for something; part of what follows. Zero is an empty one. */
+typedef struct ecs_waiters {
+    ecsi_atomic_ptr word;
+    void *first;
+    void *last;
+    ecsi_atomic_u32 lock;
+    ecsi_atomic_u32 count;
+} ecs_waiters;
+
+/* Times are in nanoseconds, from now on; this one never ends. 0 only looks. */
+#define ECS_FOREVER UINT64_MAX
+
+/* A counting semaphore, first come first served: a permit that is released goes to the one who
+ * waits longest. Any thread may call all of it. It must live until all calls have returned.
+ * Waiting stops the thread: in a job it stops the worker. 2^32 - 1 permits at most. */
+typedef struct ecs_semaphore {
+    ecsi_atomic_u32 permits;
+    ecs_waiters waiters;
+} ecs_semaphore;
+
+ECS_API void ecs_semaphore_init(ecs_semaphore *semaphore, uint32_t permits);
+ECS_API bool ecs_semaphore_try_acquire(ecs_semaphore *semaphore);
+/* ECS_TIMEOUT: no permit was taken. ECS_NO_MEMORY: the system refused a condition variable. */
+ECS_API ecs_status ecs_semaphore_acquire(ecs_semaphore *semaphore, uint64_t timeout_ns);
+ECS_API void ecs_semaphore_release(ecs_semaphore *semaphore, uint32_t permits);
+
+/* A one-shot event: once set it stays set, and all who wait go on. The same rules. What the
+ * setter wrote before is visible to those who saw it set. */
+typedef struct ecs_signal {
+    ecsi_atomic_u32 state;
+    ecs_waiters waiters;
+} ecs_signal;
+
+ECS_API void ecs_signal_init(ecs_signal *signal);
+ECS_API void ecs_signal_set(ecs_signal *signal);
+ECS_API bool ecs_signal_is_set(const ecs_signal *signal);
+/* ECS_OK, ECS_TIMEOUT, ECS_NO_MEMORY. */
+ECS_API ecs_status ecs_signal_wait(ecs_signal *signal, uint64_t timeout_ns);
+
+/* A value that comes later, with a status. The same rules. */
+typedef struct ecs_future {
+    ecs_signal done;
+    ecsi_atomic_u32 claimed;
+    ecs_status status;
+    void *value;
+} ecs_future;
+
+ECS_API void ecs_future_init(ecs_future *future);
+/* ECS_EXISTS: somebody has set it before, and that stays. */
+ECS_API ecs_status ecs_future_set(ecs_future *future, ecs_status status, void *value);
+ECS_API bool ecs_future_poll(const ecs_future *future);
+/* ECS_TIMEOUT, ECS_NO_MEMORY, or the status that was set, and then *value (value may be
+ * NULL). */
+ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void **value);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 13  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN

@@ -5,9 +5,14 @@
 
 #ifdef ECS_IMPLEMENTATION
 #include "platform.h"
+#include "atomic.h"
+#include "thread.h"
 #include "base.h"
 #include "memory.h"
 #include "container.h"
+#include "deque.h"
+#include "waiter.h"
+#include "idle.h"
 #include "entity.h"
 #include "component.h"
 #include "storage.h"

@@ -1,4 +1,4 @@
-/* macros.h: section 13 of the public interface, the typed macros.
+/* macros.h: section 14 of the public interface, the typed macros.
  *
  * ECS_COMPONENT(T, members...)   ECS_TAG(T)   ECS_RESOURCE(T, ...)   ECS_EVENT(T, ...)
  * ECS_SYSTEM(name, terms...)     ECS_TASK(name)     ECS_EXCLUSIVE(name)
@@ -536,6 +536,7 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
     static ecs_status ecsi_body_##n(ECSI_UNUSED const struct ecsi_view_##n *view)
 #define ECSI_COPY_VIEW(to, from)                                                   \
     (to).world = (from).world; (to).cmd = (from).cmd; (to).entities = (from).entities; \
+    (to).worker = (from).worker;                                                  \
     (to).user = (from).user; (to).tick = (from).tick; (to).count = (from).count;   \
     (to).base = (from).base; (to).dt = (from).dt;
 

@@ -883,7 +883,9 @@ static bool is_condition(const source *s, uint32_t index, bool continues)
 
 static void check_platform(tidy *t, const source *s)
 {
-    bool allowed = strcmp(s->path, "src/platform.h") == 0;
+    bool allowed = strcmp(s->path, "src/platform.h") == 0 ||
+                   strcmp(s->path, "src/atomic.h") == 0 ||
+                   strcmp(s->path, "src/thread.h") == 0;
     bool open = false;
     bool condition = false;
     bool spliced = false;

@@ -1,0 +1,429 @@
+/* thread.h: threads, locks, parking, the clock and the processors of this machine.
+ *
+ * A parker is one token: unpark puts it there, park takes it or sleeps until it comes. Three
+ * implementations stand behind it, chosen at build time and on Windows at run time:
+ *
+ *   futex            Linux: a word that the kernel compares and sleeps on
+ *   WaitOnAddress    Windows 8 and later, the same idea; looked up when it is first needed
+ *   condition        a mutex and a condition variable, everywhere else, or with ECS_PARK_COND
+ *
+ * A lock is a word too (Drepper, "Futexes Are Tricky", 2011): 0 free, 1 taken, 2 taken and
+ * somebody sleeps. Where there is no futex it yields instead of sleeping: the sections that it
+ * guards are a few instructions long. */
+/* floor: 0 */
+#ifndef ECS_THREAD_H
+#define ECS_THREAD_H
+
+#include "atomic.h"
+
+#ifndef ECS_NO_THREADS
+#ifndef ECSI_ATOMIC_MODEL
+
+#if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#else
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+#endif
+
+#if defined(__linux__) && !defined(ECS_PARK_COND)
+#define ECSI_FUTEX 1
+#else
+#define ECSI_FUTEX 0
+#endif
+
+/* ---- The clock and the processors ------------------------------------------------------ */
+
+/* Nanoseconds of a clock that never goes back. */
+static uint64_t ecsi_clock_ns(void)
+{
+#if defined(_WIN32)
+    LARGE_INTEGER now;
+    LARGE_INTEGER per_second;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&per_second);
+    return (uint64_t)((double)now.QuadPart * 1e9 / (double)per_second.QuadPart);
+#else
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+#endif
+}
+
+/* Tells the core that this is a spinning loop. */
+static inline void ecsi_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#else
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+static void ecsi_yield(void)
+{
+#if defined(_WIN32)
+    (void)SwitchToThread();
+#else
+    (void)sched_yield();
+#endif
+}
+
+/* Words of a processor mask: 1,024 processors. */
+#define ECSI_CPU_WORDS 16u
+
+/* The processors that this thread may use; answers how many, at least 1. */
+static uint32_t ecsi_cpu_mask(uint64_t *mask)
+{
+    uint32_t count = 0;
+    uint32_t i;
+    memset(mask, 0, ECSI_CPU_WORDS * sizeof *mask);
+#if defined(__linux__)
+    if (syscall(SYS_sched_getaffinity, 0, ECSI_CPU_WORDS * sizeof *mask, mask) < 0) mask[0] = 1;
+#elif defined(_WIN32)
+    {
+        SYSTEM_INFO info;
+        GetSystemInfo(&info);
+        mask[0] = (uint64_t)info.dwActiveProcessorMask;
+    }
+#else
+    {
+        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        for (i = 0; i < ECSI_CPU_WORDS * 64 && (long)i < online; i++) {
+            mask[i / 64] |= (uint64_t)1 << (i % 64);
+        }
+    }
+#endif
+    for (i = 0; i < ECSI_CPU_WORDS * 64; i++) count += (uint32_t)(mask[i / 64] >> (i % 64) & 1u);
+    return count == 0 ? 1 : count;
+}
+
+/* Binds the calling thread to the n-th processor that it may use, counted round. A wish. */
+static void ecsi_cpu_bind(uint32_t n)
+{
+    uint64_t mask[ECSI_CPU_WORDS];
+    uint32_t left = n % ecsi_cpu_mask(mask);
+    uint32_t i;
+    for (i = 0; i < ECSI_CPU_WORDS * 64; i++) {
+        if ((mask[i / 64] >> (i % 64) & 1u) == 0) continue;
+        if (left == 0) break;
+        left--;
+    }
+    if (i == ECSI_CPU_WORDS * 64) return;
+    memset(mask, 0, sizeof mask);
+    mask[i / 64] = (uint64_t)1 << (i % 64);
+#if defined(__linux__)
+    (void)syscall(SYS_sched_setaffinity, 0, sizeof mask, mask);
+#elif defined(_WIN32)
+    (void)SetThreadAffinityMask(GetCurrentThread(), (DWORD_PTR)mask[0]);
+#endif
+}
+
+/* ---- Threads ----------------------------------------------------------------------------- */
+
+#if defined(_WIN32)
+typedef HANDLE ecsi_thread;
+#define ECSI_THREAD_ANSWER DWORD WINAPI
+#else
+typedef pthread_t ecsi_thread;
+#define ECSI_THREAD_ANSWER void *
+#endif
+
+/* False when the system refuses. */
+static bool ecsi_thread_start(ecsi_thread *thread, ECSI_THREAD_ANSWER (*run)(void *), void *data)
+{
+#if defined(_WIN32)
+    *thread = CreateThread(NULL, 0, run, data, 0, NULL);
+    return *thread != NULL;
+#else
+    return pthread_create(thread, NULL, run, data) == 0;
+#endif
+}
+
+static void ecsi_thread_join(ecsi_thread thread)
+{
+#if defined(_WIN32)
+    (void)WaitForSingleObject(thread, INFINITE);
+    (void)CloseHandle(thread);
+#else
+    (void)pthread_join(thread, NULL);
+#endif
+}
+
+/* ---- A word that threads sleep on ---------------------------------------------------------- */
+
+/* No time limit. */
+#define ECSI_FOREVER UINT64_MAX
+
+#if ECSI_FUTEX
+#define ECSI_WORD_WAIT 1
+#define ECSI_FUTEX_WAIT_PRIVATE 128
+#define ECSI_FUTEX_WAKE_PRIVATE 129
+
+/* Sleeps while *word is `seen`, until a wake, a signal or the time: callers look again. */
+static void ecsi_word_wait(const ecsi_atomic_u32 *word, uint32_t seen, uint64_t timeout_ns)
+{
+    struct timespec time;
+    time.tv_sec = (time_t)(timeout_ns / 1000000000u);
+    time.tv_nsec = (long)(timeout_ns % 1000000000u);
+    (void)syscall(SYS_futex, &word->value, ECSI_FUTEX_WAIT_PRIVATE, seen,
+                  timeout_ns == ECSI_FOREVER ? NULL : &time, NULL, 0);
+}
+
+/* Only the address is used: the word may be gone already. */
+static void ecsi_word_wake(const ecsi_atomic_u32 *word)
+{
+    (void)syscall(SYS_futex, &word->value, ECSI_FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+#elif defined(_WIN32) && !defined(ECS_PARK_COND)
+#define ECSI_WORD_WAIT 1
+typedef BOOL(WINAPI *ecsi_wait_on)(volatile VOID *, PVOID, SIZE_T, DWORD);
+typedef VOID(WINAPI *ecsi_wake_by)(PVOID);
+
+/* A function of the synchronisation library, or NULL before Windows 8. */
+static FARPROC ecsi_sync_function(const char *name)
+{
+    HMODULE library = GetModuleHandleA("api-ms-win-core-synch-l1-2-0.dll");
+    if (library == NULL) library = LoadLibraryA("api-ms-win-core-synch-l1-2-0.dll");
+    return library == NULL ? NULL : GetProcAddress(library, name);
+}
+
+/* Without WaitOnAddress it sleeps in steps of a millisecond. */
+static void ecsi_word_wait(const ecsi_atomic_u32 *word, uint32_t seen, uint64_t timeout_ns)
+{
+    ecsi_wait_on wait = (ecsi_wait_on)(void (*)(void))ecsi_sync_function("WaitOnAddress");
+    DWORD time = timeout_ns == ECSI_FOREVER
+                     ? INFINITE
+                     : (DWORD)((timeout_ns > 1000000000000u ? 1000000000000u
+                                                            : timeout_ns + 999999u) / 1000000u);
+    if (wait == NULL) {
+        Sleep(1);
+    } else {
+        (void)wait((volatile VOID *)(uintptr_t)&word->value, &seen, sizeof seen, time);
+    }
+}
+
+static void ecsi_word_wake(const ecsi_atomic_u32 *word)
+{
+    ecsi_wake_by wake = (ecsi_wake_by)(void (*)(void))ecsi_sync_function("WakeByAddressSingle");
+    if (wake != NULL) wake((PVOID)(uintptr_t)&word->value);
+}
+#else
+#define ECSI_WORD_WAIT 0
+#endif
+
+/* ---- Locks --------------------------------------------------------------------------------- */
+
+/* Tries before a lock sleeps. */
+#define ECSI_LOCK_SPINS 64u
+
+/* The lock is taken by somebody else. */
+static ECSI_NOINLINE void ecsi_lock_slow(ecsi_atomic_u32 *lock)
+{
+    uint32_t spins;
+    for (spins = 0; spins < ECSI_LOCK_SPINS; spins++) {
+        uint32_t seen = 0;
+        if (ECSI_CAS(lock, &seen, 1u, acquire, relaxed)) return;
+        ecsi_pause();
+    }
+#if ECSI_WORD_WAIT
+    while (ECSI_SWAP(lock, 2u, acquire) != 0) ecsi_word_wait(lock, 2, ECSI_FOREVER);
+#else
+    while (ECSI_SWAP(lock, 1u, acquire) != 0) ecsi_yield();
+#endif
+}
+
+static inline void ecsi_lock(ecsi_atomic_u32 *lock)
+{
+    uint32_t seen = 0;
+    /* Pairs with the release of ecsi_unlock. */
+    if (ECSI_UNLIKELY(!ECSI_CAS(lock, &seen, 1u, acquire, relaxed))) ecsi_lock_slow(lock);
+}
+
+static inline void ecsi_unlock(ecsi_atomic_u32 *lock)
+{
+#if ECSI_WORD_WAIT
+    if (ECSI_UNLIKELY(ECSI_SWAP(lock, 0u, release) == 2)) ecsi_word_wake(lock);
+#else
+    ECSI_STORE(lock, 0u, release);
+#endif
+}
+
+/* ---- Parking ------------------------------------------------------------------------------- */
+
+enum { ECSI_TOKEN_NONE, ECSI_TOKEN_HERE, ECSI_TOKEN_AWAITED };
+
+typedef struct ecsi_parker {
+    ecsi_atomic_u32 token;
+#if !ECSI_WORD_WAIT
+#if defined(_WIN32)
+    SRWLOCK mutex;
+    CONDITION_VARIABLE condition;
+#else
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+#endif
+#endif
+} ecsi_parker;
+
+/* False when the system refuses. */
+static bool ecsi_parker_create(ecsi_parker *parker)
+{
+    ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_NONE, relaxed);
+#if !ECSI_WORD_WAIT
+#if defined(_WIN32)
+    InitializeSRWLock(&parker->mutex);
+    InitializeConditionVariable(&parker->condition);
+#else
+    {
+        pthread_condattr_t attributes;
+        bool made = pthread_condattr_init(&attributes) == 0;
+        if (!made) return false;
+#if !defined(__APPLE__)
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+        made = pthread_cond_init(&parker->condition, &attributes) == 0;
+        (void)pthread_condattr_destroy(&attributes);
+        if (!made) return false;
+        if (pthread_mutex_init(&parker->mutex, NULL) == 0) return true;
+        (void)pthread_cond_destroy(&parker->condition);
+        return false;
+    }
+#endif
+#endif
+    return true;
+}
+
+static void ecsi_parker_destroy(ecsi_parker *parker)
+{
+#if !ECSI_WORD_WAIT && !defined(_WIN32)
+    (void)pthread_mutex_destroy(&parker->mutex);
+    (void)pthread_cond_destroy(&parker->condition);
+#else
+    (void)parker;
+#endif
+}
+
+/* Takes the token if it is there: pairs with the release of ecsi_unpark. */
+static inline bool ecsi_token_take(ecsi_parker *parker)
+{
+    uint32_t seen = ECSI_TOKEN_HERE;
+    return ECSI_CAS(&parker->token, &seen, (uint32_t)ECSI_TOKEN_NONE, acquire, relaxed);
+}
+
+#if ECSI_WORD_WAIT
+/* Sleeps until the token is there, and takes it. False: the time was up. */
+static bool ecsi_park(ecsi_parker *parker, uint64_t timeout_ns)
+{
+    uint64_t end = 0;
+    uint32_t seen = ECSI_TOKEN_NONE;
+    if (timeout_ns != ECSI_FOREVER) {
+        uint64_t now = ecsi_clock_ns();
+        end = timeout_ns > ECSI_FOREVER - 1 - now ? ECSI_FOREVER - 1 : now + timeout_ns;
+    }
+    if (!ECSI_CAS(&parker->token, &seen, (uint32_t)ECSI_TOKEN_AWAITED, acquire, acquire)) {
+        ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_NONE, relaxed);
+        return true;
+    }
+    for (;;) {
+        ecsi_word_wait(&parker->token, ECSI_TOKEN_AWAITED, timeout_ns);
+        if (ecsi_token_take(parker)) return true;
+        if (timeout_ns == ECSI_FOREVER) continue;
+        timeout_ns = ecsi_clock_ns();
+        if (timeout_ns >= end) break;
+        timeout_ns = end - timeout_ns;
+    }
+    /* The token may have come at this moment. */
+    return ECSI_SWAP(&parker->token, (uint32_t)ECSI_TOKEN_NONE, acquire) == ECSI_TOKEN_HERE;
+}
+
+/* Puts the token there. The parker may be gone when the sleeper is woken: only its address is
+ * used then. */
+static void ecsi_unpark(ecsi_parker *parker)
+{
+    if (ECSI_SWAP(&parker->token, (uint32_t)ECSI_TOKEN_HERE, release) == ECSI_TOKEN_AWAITED) {
+        ecsi_word_wake(&parker->token);
+    }
+}
+#else
+#if defined(_WIN32)
+#define ECSI_MUTEX_LOCK(p) AcquireSRWLockExclusive(&(p)->mutex)
+#define ECSI_MUTEX_UNLOCK(p) ReleaseSRWLockExclusive(&(p)->mutex)
+#else
+#define ECSI_MUTEX_LOCK(p) ((void)pthread_mutex_lock(&(p)->mutex))
+#define ECSI_MUTEX_UNLOCK(p) ((void)pthread_mutex_unlock(&(p)->mutex))
+#endif
+
+/* One sleep of ecsi_park, with the mutex held; false: the time was up. */
+static bool ecsi_condition_wait(ecsi_parker *parker, uint64_t end, uint64_t now)
+{
+#if defined(_WIN32)
+    DWORD time = end == ECSI_FOREVER ? INFINITE : (DWORD)((end - now + 999999u) / 1000000u);
+    return SleepConditionVariableSRW(&parker->condition, &parker->mutex, time, 0) != 0;
+#else
+    struct timespec until;
+    if (end == ECSI_FOREVER) {
+        return pthread_cond_wait(&parker->condition, &parker->mutex) == 0;
+    }
+#if defined(__APPLE__)
+    until.tv_sec = (time_t)((end - now) / 1000000000u);
+    until.tv_nsec = (long)((end - now) % 1000000000u);
+    return pthread_cond_timedwait_relative_np(&parker->condition, &parker->mutex, &until) == 0;
+#else
+    (void)now;
+    until.tv_sec = (time_t)(end / 1000000000u);
+    until.tv_nsec = (long)(end % 1000000000u);
+    return pthread_cond_timedwait(&parker->condition, &parker->mutex, &until) == 0;
+#endif
+#endif
+}
+
+/* Sleeps until the token is there, and takes it. False: the time was up. */
+static bool ecsi_park(ecsi_parker *parker, uint64_t timeout_ns)
+{
+    uint64_t now = timeout_ns == ECSI_FOREVER ? 0 : ecsi_clock_ns();
+    uint64_t end = timeout_ns >= ECSI_FOREVER - 1 - now ? ECSI_FOREVER : now + timeout_ns;
+    bool taken = ecsi_token_take(parker);
+    if (taken) return true;
+    ECSI_MUTEX_LOCK(parker);
+    for (;;) {
+        taken = ecsi_token_take(parker);
+        if (taken || (end != ECSI_FOREVER && now >= end)) break;
+        (void)ecsi_condition_wait(parker, end, now);
+        if (end != ECSI_FOREVER) now = ecsi_clock_ns();
+    }
+    ECSI_MUTEX_UNLOCK(parker);
+    return taken;
+}
+
+static void ecsi_unpark(ecsi_parker *parker)
+{
+    ECSI_MUTEX_LOCK(parker);
+    ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_HERE, release);
+#if defined(_WIN32)
+    WakeConditionVariable(&parker->condition);
+#else
+    (void)pthread_cond_signal(&parker->condition);
+#endif
+    ECSI_MUTEX_UNLOCK(parker);
+}
+#endif
+
+#endif /* ECSI_ATOMIC_MODEL */
+#endif /* ECS_NO_THREADS */
+
+#endif /* ECS_THREAD_H */
