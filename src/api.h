@@ -477,6 +477,9 @@ typedef struct ecs_world_desc {
                                        world makes its own */
     const ecs_task_api *tasks;      /* the world's own pool has no threads and runs its work by
                                        these calls; copied */
+    uint32_t share_ns;              /* nanoseconds of a phase's work that are worth waking a
+                                       worker: 50,000, or 3,000 where one is awake; 1: always
+                                       share, whatever it costs */
     void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
     void *log_user;
 } ecs_world_desc;
@@ -493,6 +496,8 @@ ECS_API ecs_status ecs_world_clear(ecs_world *world);
 /* Gives memory of empty and oversized tables back (grow: to the allocator; fixed: to
  * the pool of chunks). Answers the bytes given back. */
 ECS_API size_t ecs_shrink(ecs_world *world);
+/* The pool that runs its systems; NULL when its backend is blocking. */
+ECS_API ecs_pool *ecs_world_pool(const ecs_world *world);
 /* Why the last call that answers a handle answered null. */
 ECS_API ecs_status ecs_world_status(const ecs_world *world);
 ECS_API uint64_t ecs_world_tick(const ecs_world *world);
@@ -1163,6 +1168,8 @@ ECS_API bool ecs_semaphore_try_acquire(ecs_semaphore *semaphore);
 /* ECS_TIMEOUT: no permit was taken. ECS_NO_MEMORY: the system refused a condition variable. */
 ECS_API ecs_status ecs_semaphore_acquire(ecs_semaphore *semaphore, uint64_t timeout_ns);
 ECS_API void ecs_semaphore_release(ecs_semaphore *semaphore, uint32_t permits);
+/* How many wait, at some moment of the call. */
+ECS_API uint32_t ecs_semaphore_waiting(const ecs_semaphore *semaphore);
 
 /* A one-shot event: once set it stays set, and all who wait go on. The same rules. What the
  * setter wrote before is visible to those who saw it set. */

@@ -1,8 +1,10 @@
 /* command.h: recorded edits, and the flush that applies them.
  *
  * A queue is a list of blocks that never move, so a recorded value may know its address.
- * Streams (one a system and row block) record into it one after the other; a marker says
- * where each begins. The flush goes over a queue in passes:
+ * Each worker has one, and streams (one a system and row block) record into that of the worker
+ * that runs them; a marker with the stream's serial says where each begins. Serials are given
+ * by the schedule and not by time, so the flush puts the markers of all queues in one order,
+ * which is the same on any number of workers. Then it goes over them in passes:
  *
  *   1  every spawn gets its real handle; provisional handles in columns and resources are
  *      patched
@@ -36,7 +38,7 @@
 #define ECSI_NO_SYSTEM 0xffffffffu
 
 typedef enum ecsi_command_kind {
-    ECSI_COMMAND_STREAM,  /* entity: serial */
+    ECSI_COMMAND_STREAM,  /* entity: serial; next: the next marker; its block follows */
     ECSI_COMMAND_SPAWN,   /* entity: provisional */
     ECSI_COMMAND_DESPAWN,
     ECSI_COMMAND_ADD,
@@ -68,6 +70,12 @@ static inline const ecs_type **ecsi_command_type_at(ecsi_command *command)
     return (const ecs_type **)(void *)(command + 1);
 }
 
+/* Behind a marker: the block that it is in. */
+static inline struct ecsi_block **ecsi_marker_block(ecsi_command *marker)
+{
+    return (struct ecsi_block **)(void *)(marker + 1);
+}
+
 /* The head of a custom command's payload; the user's part follows at ECSI_CUSTOM_BYTES. */
 typedef struct ecsi_custom {
     void (*run)(ecs_world *world, void *payload, uint32_t bytes);
@@ -82,15 +90,33 @@ typedef struct ecsi_block {
     size_t used;
 } ecsi_block;
 
+/* In fixed mode with several workers: the memory that their queues cut their blocks from.
+ * A queue leaves less room unused than the command takes that did not fit there, so twice the
+ * bytes that may be recorded, and one block for each queue, are always enough. */
+typedef struct ecsi_arena {
+    unsigned char *data;
+    size_t bytes;
+    ecsi_atomic_u64 used;
+} ecsi_arena;
+
+#define ECSI_ARENA_BLOCK_BYTES ((size_t)4096)
+
 typedef struct ecsi_queue {
     ecsi_block *first;
     ecsi_block *last; /* that is written to; later ones are empty */
     size_t bytes;     /* recorded */
     size_t bytes_max;
+    ecsi_command *marker_first;
+    ecsi_command *marker_last;
+    ecsi_arena *arena;
+    uint64_t open;    /* serial of the stream that recorded last */
     uint32_t command_count;
     uint32_t spawn_count;
     uint32_t stream_count;
     bool spawned; /* provisional handles are about, even of spawns that were taken back */
+    uint64_t recorded; /* what is not in the flush's counters yet */
+    uint64_t refused;
+    uint64_t events_dropped;
 } ecsi_queue;
 
 /* Where a queue stands, to take back a failed system's commands. */
@@ -98,10 +124,21 @@ typedef struct ecsi_queue_mark {
     ecsi_block *block;
     size_t used;
     size_t bytes;
+    ecsi_command *marker_last;
+    uint64_t open;
     uint32_t command_count;
     uint32_t spawn_count;
     uint32_t stream_count;
 } ecsi_queue_mark;
+
+/* Queues that are flushed together: their markers in order of serial. */
+typedef struct ecsi_batch {
+    ecsi_command *first;
+    uint32_t command_count;
+    uint32_t spawn_count;
+    uint32_t stream_count;
+    bool spawned;
+} ecsi_batch;
 
 /* A stream whose spawns are known: provisional to real. */
 typedef struct ecsi_spawn_range {
@@ -154,7 +191,8 @@ typedef struct ecsi_flush {
     ecsi_vec marks;     /* of unsigned char by component: has a payload */
     uint64_t serial_next;
     const uint64_t *open_serial; /* of the world's own stream */
-    uint32_t commands_max; /* of one queue, in fixed mode */
+    uint32_t commands_max; /* of one batch, in fixed mode */
+    ecsi_atomic_u32 lock;  /* of the allocator, while systems record */
     bool running;
     uint64_t recorded;
     uint64_t applied;
@@ -179,7 +217,8 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t system;
-    bool begun; /* its marker is recorded */
+    ecs_status status; /* of the last spawn */
+    bool begun; /* it has a marker */
     uint32_t emit_type_count;
     uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
     uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
@@ -187,11 +226,13 @@ struct ecs_commands {
 
 /* ---- Queues ----------------------------------------------------------------------- */
 
-static ecsi_block *ecsi_block_make(ecsi_memory *memory, size_t bytes)
+/* Makes a block of memory. */
+static ecsi_block *ecsi_block_put(void *memory, size_t bytes)
 {
-    ecsi_block *block = (ecsi_block *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
+    ecsi_block *block = (ecsi_block *)memory;
     ECSI_CHECK(bytes > sizeof *block);
     if (block == NULL) return NULL;
+    ECSI_CHECK((uintptr_t)memory % 16 == 0);
     block->next = NULL;
     block->bytes = bytes;
     block->used = sizeof *block;
@@ -209,7 +250,9 @@ static ecs_status ecsi_queue_create(ecsi_memory *memory, ecsi_queue *queue, size
         (void)ecsi_alloc(memory, bytes_max + sizeof(ecsi_block) + 4096, ECSI_MALLOC_ALIGN);
         return ECS_OK;
     }
-    queue->first = ecsi_block_make(memory, bytes_max + sizeof(ecsi_block) + 4096);
+    queue->first = ecsi_block_put(
+        ecsi_alloc(memory, bytes_max + sizeof(ecsi_block) + 4096, ECSI_MALLOC_ALIGN),
+        bytes_max + sizeof(ecsi_block) + 4096);
     queue->last = queue->first;
     return queue->first != NULL ? ECS_OK : ECS_NO_MEMORY;
 }
@@ -219,7 +262,7 @@ static void ecsi_queue_destroy(ecsi_memory *memory, ecsi_queue *queue)
     ecsi_block *block = queue->first;
     ECSI_CHECK(queue->command_count == 0);
     ECSI_CHECK(queue->bytes == 0);
-    while (block != NULL) {
+    while (block != NULL && queue->arena == NULL) {
         ecsi_block *next = block->next;
         ecsi_release(memory, block, block->bytes, ECSI_MALLOC_ALIGN);
         block = next;
@@ -228,15 +271,44 @@ static void ecsi_queue_destroy(ecsi_memory *memory, ecsi_queue *queue)
     queue->last = NULL;
 }
 
+/* A new block: workers may ask at the same time, so one after the other. */
+static ecsi_block *ecsi_block_make(ecsi_flush *flush, size_t bytes)
+{
+    void *memory;
+    ECSI_CHECK(bytes > sizeof(ecsi_block));
+    ECSI_CHECK(!flush->memory->fixed);
+#ifndef ECS_NO_THREADS
+    ecsi_lock(&flush->lock);
+#endif
+    memory = ecsi_alloc(flush->memory, bytes, ECSI_MALLOC_ALIGN);
+#ifndef ECS_NO_THREADS
+    ecsi_unlock(&flush->lock);
+#endif
+    return ecsi_block_put(memory, bytes);
+}
+
+/* A block of the arena. */
+static ecsi_block *ecsi_arena_block(ecsi_arena *arena, size_t bytes)
+{
+    uint64_t at;
+    bytes = ecsi_align_up(bytes + sizeof(ecsi_block), 16);
+    if (bytes < ECSI_ARENA_BLOCK_BYTES) bytes = ECSI_ARENA_BLOCK_BYTES;
+    if (bytes > arena->bytes) return NULL;
+    at = ECSI_ADD(&arena->used, (uint64_t)bytes, relaxed);
+    if (at > arena->bytes - bytes) return NULL;
+    ECSI_CHECK(at % 16 == 0);
+    return ecsi_block_put(arena->data + at, bytes);
+}
+
 /* Room for `bytes` in the block that is written to, going on to the next or a new one. */
-static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_queue *queue,
+static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_flush *flush, ecsi_queue *queue,
                                                    size_t bytes)
 {
     size_t want = queue->last == NULL ? ECSI_BLOCK_BYTES_MIN : queue->last->bytes * 2;
     ecsi_block *block;
     ECSI_CHECK(bytes > 0);
     ECSI_CHECK(queue->last == NULL || queue->last->used <= queue->last->bytes);
-    if (memory->fixed) return ECS_FULL;
+    if (queue->arena == NULL && flush->memory->fixed) return ECS_FULL;
     if (queue->last != NULL && queue->last->next != NULL &&
         queue->last->next->bytes - sizeof *block >= bytes) {
         queue->last = queue->last->next;
@@ -245,8 +317,9 @@ static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_que
     }
     if (want > ECSI_BLOCK_BYTES_MAX) want = ECSI_BLOCK_BYTES_MAX;
     if (want < bytes + sizeof *block) want = bytes + sizeof *block;
-    block = ecsi_block_make(memory, want);
-    if (block == NULL) return ECS_NO_MEMORY;
+    block = queue->arena != NULL ? ecsi_arena_block(queue->arena, bytes)
+                                 : ecsi_block_make(flush, want);
+    if (block == NULL) return queue->arena != NULL ? ECS_FULL : ECS_NO_MEMORY;
     if (queue->last == NULL) {
         queue->first = block;
     } else {
@@ -266,46 +339,103 @@ static ecsi_queue_mark ecsi_queue_where(const ecsi_queue *queue)
     mark.block = queue->last;
     mark.used = queue->last == NULL ? 0 : queue->last->used;
     mark.bytes = queue->bytes;
+    mark.marker_last = queue->marker_last;
+    mark.open = queue->open;
     mark.command_count = queue->command_count;
     mark.spawn_count = queue->spawn_count;
     mark.stream_count = queue->stream_count;
     return mark;
 }
 
-/* Walks over commands: from a mark, or from the start. */
-typedef struct ecsi_cursor {
+/* Walks over what one queue recorded since a mark, markers included. */
+typedef struct ecsi_walk {
     ecsi_block *block;
     size_t at;
-    ecsi_block *last;
+} ecsi_walk;
+
+static ecsi_walk ecsi_walk_begin(const ecsi_queue *queue, ecsi_queue_mark mark)
+{
+    ecsi_walk walk;
+    ECSI_CHECK(queue->last != NULL || queue->command_count == 0);
+    ECSI_CHECK(mark.block == NULL || mark.used <= mark.block->used);
+    walk.block = mark.block != NULL ? mark.block : queue->first;
+    walk.at = mark.block != NULL ? mark.used : sizeof(ecsi_block);
+    return walk;
+}
+
+/* The next command, or NULL at the end. Blocks behind the last one are empty. */
+static inline ecsi_command *ecsi_walk_next(ecsi_walk *walk)
+{
+    ecsi_command *command;
+    while (walk->block != NULL && walk->at >= walk->block->used) {
+        walk->block = walk->block->next;
+        walk->at = sizeof(ecsi_block);
+    }
+    if (walk->block == NULL) return NULL;
+    command = (ecsi_command *)(void *)((unsigned char *)walk->block + walk->at);
+    ECSI_CHECK(command->bytes >= sizeof *command);
+    ECSI_CHECK(command->bytes <= walk->block->used - walk->at);
+    walk->at += command->bytes;
+    return command;
+}
+
+/* Walks over the commands of a batch, each marker before its stream. */
+typedef struct ecsi_cursor {
+    ecsi_command *marker; /* of the next stream */
+    ecsi_block *block;
+    unsigned char *at;
+    unsigned char *end; /* of what is used of the block */
 } ecsi_cursor;
 
-static ecsi_cursor ecsi_queue_begin(const ecsi_queue *queue)
+static ecsi_cursor ecsi_batch_begin(const ecsi_batch *batch)
 {
     ecsi_cursor cursor;
-    ECSI_CHECK(queue->last != NULL || queue->command_count == 0);
-    ECSI_CHECK(queue->spawn_count <= queue->command_count);
-    cursor.block = queue->first;
-    cursor.at = sizeof(ecsi_block);
-    cursor.last = queue->last;
+    ECSI_CHECK(batch->spawn_count <= batch->command_count);
+    cursor.marker = batch->first;
+    cursor.block = NULL;
+    cursor.at = NULL;
+    cursor.end = NULL;
     return cursor;
+}
+
+/* Goes on to a block of the same queue. */
+static inline void ecsi_cursor_enter(ecsi_cursor *cursor, ecsi_block *block)
+{
+    cursor->block = block;
+    cursor->at = (unsigned char *)block + sizeof *block;
+    cursor->end = (unsigned char *)block + block->used;
 }
 
 /* The next command, or NULL at the end. */
 static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
 {
     ecsi_command *command;
-    if (cursor->block == NULL) return NULL;
-    while (cursor->at >= cursor->block->used) {
-        if (cursor->block == cursor->last) return NULL;
-        cursor->block = cursor->block->next;
-        cursor->at = sizeof(ecsi_block);
+    for (;;) {
+        if (ECSI_LIKELY(cursor->at < cursor->end)) {
+            command = (ecsi_command *)(void *)cursor->at;
+            ECSI_CHECK(command->bytes >= sizeof *command);
+            ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
+            if (ECSI_UNLIKELY(command->kind == ECSI_COMMAND_STREAM)) break;
+            cursor->at += command->bytes;
+            return command;
+        }
+        if (cursor->block == NULL || cursor->block->next == NULL) break;
+        ecsi_cursor_enter(cursor, cursor->block->next);
     }
-    command = (ecsi_command *)(void *)((unsigned char *)cursor->block + cursor->at);
-    ECSI_CHECK(command->bytes >= sizeof *command);
-    ECSI_CHECK(command->bytes <= cursor->block->used - cursor->at);
-    ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
-    cursor->at += command->bytes;
+    /* This stream has ended, here at least. */
+    command = cursor->marker;
+    if (command == NULL) return NULL;
+    ecsi_cursor_enter(cursor, *ecsi_marker_block(command));
+    cursor->at = (unsigned char *)command + command->bytes;
+    cursor->marker = command->next;
     return command;
+}
+
+/* Nothing to flush or to take back. */
+static inline bool ecsi_queue_empty(const ecsi_queue *queue)
+{
+    ECSI_CHECK(queue->bytes > 0 || queue->command_count == 0);
+    return queue->bytes == 0 && !queue->spawned;
 }
 
 /* Everything in it has been applied or dropped. */
@@ -317,33 +447,100 @@ static void ecsi_queue_reset(ecsi_queue *queue)
         block->used = sizeof *block;
         ECSI_CHECK(block->bytes >= block->used);
     }
+    /* Blocks of an arena go back all together. */
+    if (queue->arena != NULL) queue->first = NULL;
     queue->last = queue->first;
     queue->bytes = 0;
+    queue->marker_first = NULL;
+    queue->marker_last = NULL;
+    queue->open = 0;
     queue->command_count = 0;
     queue->spawn_count = 0;
     queue->stream_count = 0;
     queue->spawned = false;
 }
 
-/* ---- Recording -------------------------------------------------------------------- */
-
-/* Makes sure that the flush cannot fail for want of its own lists: they have room for every
- * command before it is recorded. */
-static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue *queue,
-                                            bool spawn)
+/* Adds what a queue counted to the flush's counters. */
+static void ecsi_queue_count(ecsi_flush *flush, ecsi_queue *queue)
 {
-    ecs_status status = ecsi_vec_reserve(flush->memory, &flush->touches,
-                                         queue->command_count + 1, flush->commands_max,
-                                         sizeof(ecsi_touch));
-    ECSI_CHECK(queue->command_count <= flush->commands_max);
-    ECSI_CHECK(queue->spawn_count <= queue->command_count);
-    if (ECSI_LIKELY(!spawn) || status != ECS_OK) return status;
-    status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, queue->spawn_count + 1,
-                              flush->commands_max, sizeof(ecs_entity));
-    if (status != ECS_OK) return status;
-    return ecsi_vec_reserve(flush->memory, &flush->ranges, queue->stream_count + 1,
-                            flush->commands_max, sizeof(ecsi_spawn_range));
+    flush->recorded += queue->recorded;
+    flush->refused += queue->refused;
+    flush->events_dropped += queue->events_dropped;
+    queue->recorded = 0;
+    queue->refused = 0;
+    queue->events_dropped = 0;
 }
+
+/* ---- Batches ---------------------------------------------------------------------- */
+
+/* Merges two lists of markers; of equal serials those of `a` come first. */
+static ecsi_command *ecsi_markers_merge(ecsi_command *a, ecsi_command *b)
+{
+    ecsi_command *first = NULL;
+    ecsi_command **tail = &first;
+    while (a != NULL && b != NULL) {
+        ecsi_command **from = b->entity < a->entity ? &b : &a;
+        ECSI_CHECK((*from)->kind == ECSI_COMMAND_STREAM);
+        *tail = *from;
+        tail = &(*from)->next;
+        *from = (*from)->next;
+    }
+    *tail = a != NULL ? a : b;
+    ECSI_CHECK(first != NULL || (a == NULL && b == NULL));
+    return first;
+}
+
+/* Sorts markers by serial: a merge sort from the bottom up, in the list itself. */
+static ecsi_command *ecsi_markers_sort(ecsi_command *list)
+{
+    ecsi_command *runs[33]; /* of 2^i markers each */
+    uint32_t i;
+    memset(runs, 0, sizeof runs);
+    while (list != NULL) {
+        ecsi_command *run = list;
+        list = list->next;
+        run->next = NULL;
+        for (i = 0; i < 32 && runs[i] != NULL; i++) {
+            run = ecsi_markers_merge(runs[i], run);
+            runs[i] = NULL;
+        }
+        runs[i] = run;
+        ECSI_CHECK(i < 32);
+    }
+    for (i = 0; i < 33; i++) {
+        if (runs[i] != NULL) list = ecsi_markers_merge(runs[i], list);
+    }
+    return list;
+}
+
+/* Adds up what a queue holds; its markers stay where they are. */
+static void ecsi_batch_add(ecsi_batch *batch, const ecsi_queue *queue)
+{
+    ECSI_CHECK(queue->spawn_count <= queue->command_count);
+    batch->command_count += queue->command_count;
+    batch->spawn_count += queue->spawn_count;
+    batch->stream_count += queue->stream_count;
+    batch->spawned = batch->spawned || queue->spawned;
+    ECSI_CHECK(batch->command_count >= queue->command_count);
+}
+
+/* Takes the markers of a queue. */
+static void ecsi_batch_take(ecsi_batch *batch, ecsi_queue *queue)
+{
+    const ecsi_command *marker;
+    bool sorted = true;
+    if (queue->marker_first == NULL) return;
+    for (marker = queue->marker_first; marker->next != NULL && sorted; marker = marker->next) {
+        sorted = marker->entity <= marker->next->entity;
+    }
+    if (!sorted) queue->marker_first = ecsi_markers_sort(queue->marker_first);
+    batch->first = ecsi_markers_merge(batch->first, queue->marker_first);
+    queue->marker_first = NULL;
+    queue->marker_last = NULL;
+    queue->open = 0;
+}
+
+/* ---- Recording -------------------------------------------------------------------- */
 
 /* What a command needs in its block. */
 typedef struct ecsi_command_shape {
@@ -383,10 +580,8 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
         return ECS_FULL;
     }
-    status = ecsi_flush_reserve(cmd->flush, queue, shape.kind == ECSI_COMMAND_SPAWN);
-    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     if (ECSI_UNLIKELY(queue->last == NULL || queue->last->bytes - queue->last->used < need)) {
-        status = ecsi_queue_advance(cmd->flush->memory, queue, need);
+        status = ecsi_queue_advance(cmd->flush, queue, need);
         if (status != ECS_OK) return status;
     }
     command = (ecsi_command *)(void *)((unsigned char *)queue->last + queue->last->used);
@@ -411,23 +606,33 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     return ECS_OK;
 }
 
-/* The stream's marker, before its first command. */
+/* A marker: before the stream's first command, and before each that follows another stream's
+ * in this queue. */
 static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
 {
-    ecsi_command *command;
-    ecs_status status = ecsi_vec_reserve(cmd->flush->memory, &cmd->flush->ranges,
-                                         cmd->queue->stream_count + 1,
-                                         cmd->flush->commands_max, sizeof(ecsi_spawn_range));
-    ECSI_CHECK(!cmd->begun);
-    ECSI_CHECK(cmd->spawn_count == 0);
-    if (status == ECS_OK) {
-        status = ecsi_command_put(cmd, ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1), cmd->serial,
-                                  &command);
-    }
+    ecsi_queue *queue = cmd->queue;
+    ecsi_command_shape shape = ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1);
+    ecsi_command *marker;
+    ecs_status status;
+    ECSI_CHECK(queue->open != cmd->serial);
+    ECSI_CHECK(cmd->begun || cmd->spawn_count == 0);
+    shape.typed = true;
+    status = ecsi_command_put(cmd, shape, cmd->serial, &marker);
     if (status != ECS_OK) return status;
-    cmd->queue->stream_count++;
+    /* Only the first one counts: whether there are more may depend on time. */
+    if (cmd->begun) cmd->bytes_left += marker->bytes;
+    *ecsi_marker_block(marker) = queue->last;
+    if (queue->marker_last == NULL) {
+        queue->marker_first = marker;
+    } else {
+        queue->marker_last->next = marker;
+    }
+    queue->marker_last = marker;
+    queue->open = cmd->serial;
+    queue->stream_count++;
+    queue->command_count--; /* it is none */
     cmd->begun = true;
-    ECSI_CHECK(command->payload_offset == 0);
+    ECSI_CHECK(marker->payload_offset == 0);
     return ECS_OK;
 }
 
@@ -436,9 +641,9 @@ static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
 {
     ECSI_CHECK(cmd->begun || status != ECS_OK);
     if (ECSI_LIKELY(status == ECS_OK)) {
-        cmd->flush->recorded++;
+        cmd->queue->recorded++;
     } else {
-        cmd->flush->refused++;
+        cmd->queue->refused++;
     }
     return status;
 }
@@ -449,7 +654,7 @@ static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_sha
     ecs_status status = ECS_OK;
     ECSI_CHECK(shape.kind != ECSI_COMMAND_STREAM);
     ECSI_CHECK(cmd->serial != 0);
-    if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
+    if (ECSI_UNLIKELY(cmd->queue->open != cmd->serial)) status = ecsi_stream_begin(cmd);
     if (ECSI_LIKELY(status == ECS_OK)) {
         status = ecsi_command_put(cmd, shape, entity, out);
     }
@@ -523,18 +728,16 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
 }
 
 /* Starts a stream: quotas are whole, and its spawns get handles of their own. */
-static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *queue,
-                             uint32_t system, size_t bytes_max, uint32_t spawns_max)
+static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t system,
+                                    size_t bytes_max)
 {
-    ECSI_CHECK(flush != NULL);
-    ECSI_CHECK(queue != NULL);
-    ECSI_CHECK(spawns_max <= ECSI_ORDINALS_MAX);
-    cmd->flush = flush;
-    cmd->queue = queue;
-    cmd->serial = ++flush->serial_next;
+    ECSI_CHECK(cmd->flush != NULL);
+    ECSI_CHECK(cmd->queue != NULL);
+    ECSI_CHECK(cmd->spawns_max <= ECSI_ORDINALS_MAX);
+    ECSI_CHECK(serial != 0);
+    cmd->serial = serial;
     cmd->bytes_left = bytes_max;
     cmd->spawn_count = 0;
-    cmd->spawns_max = spawns_max;
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
@@ -605,6 +808,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_stat
 /* Puts a queue back to a mark; what was recorded since has ended. */
 static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
 {
+    ecsi_block *block;
     ECSI_CHECK(queue->command_count >= mark.command_count);
     ECSI_CHECK(queue->spawn_count >= mark.spawn_count);
     ECSI_CHECK(queue->bytes >= mark.bytes);
@@ -616,50 +820,83 @@ static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
     }
     queue->last = mark.block;
     queue->last->used = mark.used;
+    for (block = queue->last->next; block != NULL; block = block->next) block->used = sizeof *block;
     queue->bytes = mark.bytes;
+    queue->marker_last = mark.marker_last;
+    if (queue->marker_last != NULL) {
+        queue->marker_last->next = NULL;
+    } else {
+        queue->marker_first = NULL;
+    }
+    queue->open = mark.open;
     queue->command_count = mark.command_count;
     queue->spawn_count = mark.spawn_count;
     queue->stream_count = mark.stream_count;
 }
 
+/* A failed system's command or event. */
+static void ecsi_command_fail(ecsi_flush *flush, ecsi_command *command)
+{
+    ECSI_CHECK(!flush->running);
+    if (command->kind == ECSI_COMMAND_STREAM) return;
+    if (command->kind == ECSI_COMMAND_EVENT) {
+        flush->events_dropped++;
+    } else {
+        ecsi_command_drop(flush, command, ECS_FAILED);
+    }
+}
+
 /* Takes back what was recorded since the mark: a failed system's commands and events. */
 static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
 {
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_walk walk = ecsi_walk_begin(queue, mark);
     ecsi_command *command;
     ECSI_CHECK(queue->command_count >= mark.command_count);
-    ECSI_CHECK(!flush->running);
-    ECSI_CHECK(mark.block == NULL || mark.used <= mark.block->used);
-    if (mark.block != NULL) {
-        cursor.block = mark.block;
-        cursor.at = mark.used;
-    }
-    for (command = ecsi_cursor_next(&cursor); command != NULL;
-         command = ecsi_cursor_next(&cursor)) {
-        if (command->kind == ECSI_COMMAND_STREAM) continue;
-        if (command->kind == ECSI_COMMAND_EVENT) {
-            flush->events_dropped++;
-        } else {
-            ecsi_command_drop(flush, command, ECS_FAILED);
-        }
+    for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
+        ecsi_command_fail(flush, command);
     }
     ecsi_queue_restore(queue, mark);
 }
+
+#ifndef ECS_NO_THREADS
+/* Takes back what the streams `first` to `end` recorded, and their markers. */
+static void ecsi_batch_fail(ecsi_flush *flush, ecsi_batch *batch, uint64_t first, uint64_t end)
+{
+    ecsi_command **link = &batch->first;
+    ECSI_CHECK(first <= end);
+    while (*link != NULL) {
+        ecsi_batch one;
+        ecsi_command *marker = *link;
+        ecsi_cursor cursor;
+        ecsi_command *command;
+        if (marker->entity < first || marker->entity >= end) {
+            link = &marker->next;
+            continue;
+        }
+        *link = marker->next;
+        memset(&one, 0, sizeof one);
+        marker->next = NULL;
+        one.first = marker;
+        cursor = ecsi_batch_begin(&one);
+        for (command = ecsi_cursor_next(&cursor); command != NULL;
+             command = ecsi_cursor_next(&cursor)) {
+            if (command->kind == ECSI_COMMAND_SPAWN) batch->spawn_count--;
+            if (command->kind != ECSI_COMMAND_STREAM) batch->command_count--;
+            ecsi_command_fail(flush, command);
+        }
+    }
+}
+#endif
 
 /* Takes back a spawn of which a part was refused: it counts as one command that was. */
 static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_commands *before)
 {
     ecsi_queue *queue = cmd->queue;
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_walk walk = ecsi_walk_begin(queue, mark);
     ecsi_command *command;
     ECSI_CHECK(cmd->begun);
     ECSI_CHECK(queue->spawn_count > mark.spawn_count);
-    if (mark.block != NULL) {
-        cursor.block = mark.block;
-        cursor.at = mark.used;
-    }
-    for (command = ecsi_cursor_next(&cursor); command != NULL;
-         command = ecsi_cursor_next(&cursor)) {
+    for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
         const ecs_hooks *hooks = NULL;
         if (command->kind == ECSI_COMMAND_SET) {
             hooks = command->component == 0
@@ -668,7 +905,7 @@ static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_c
         }
         /* A copy ends; a value that was taken over is the caller's again. */
         if (hooks != NULL && hooks->copy != NULL) ecsi_payload_end(cmd->flush, command);
-        if (command->kind != ECSI_COMMAND_STREAM) cmd->flush->recorded--;
+        if (command->kind != ECSI_COMMAND_STREAM) queue->recorded--;
     }
     ecsi_queue_restore(queue, mark);
     *cmd = *before;
@@ -709,20 +946,21 @@ static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
 
 /* Gives every recorded spawn its real handle, in order. One for which there is no slot
  * becomes null. */
-static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
+static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_batch *batch)
 {
     ecsi_entities *entities = flush->storage->entities;
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_cursor cursor = ecsi_batch_begin(batch);
     ecsi_command *command;
     ecsi_spawn_range *range = NULL;
     ECSI_CHECK(flush->running);
     flush->ranges.count = 0;
     flush->spawn_map.count = 0;
-    if (queue->spawn_count == 0) return;
+    if (batch->spawn_count == 0) return;
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
         ecs_entity real = {0};
-        if (command->kind == ECSI_COMMAND_STREAM) {
+        if (command->kind == ECSI_COMMAND_STREAM &&
+            (range == NULL || range->serial != command->entity)) {
             ECSI_CHECK(flush->ranges.count < flush->ranges.capacity);
             range = ECSI_VEC_AT(ecsi_spawn_range, &flush->ranges, flush->ranges.count++);
             range->serial = command->entity;
@@ -739,7 +977,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
         *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, flush->spawn_map.count++) = real;
         range->count++;
     }
-    ECSI_CHECK(flush->spawn_map.count == queue->spawn_count);
+    ECSI_CHECK(flush->spawn_map.count == batch->spawn_count);
 }
 
 /* Patches the references in `count` values. */
@@ -1241,7 +1479,6 @@ static void ecsi_flush_apply(ecsi_flush *flush)
             i += done - 1;
             continue;
         }
-        /* A copy: what hooks record may move the list. */
         ecsi_touch touch = *ECSI_VEC_AT(ecsi_touch, &flush->touches, i);
         ecsi_record *record = ecsi_entities_record(entities, touch.index);
         *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch.index) = 0;
@@ -1363,23 +1600,41 @@ static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
     flush->applied++;
 }
 
-/* Applies a whole queue. `since`: columns written at or after this tick may hold
- * provisional handles. */
-static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_t since)
+/* Room for everything that a flush of these commands needs of its own: then it cannot fail. */
+static ecs_status ecsi_flush_prepare(ecsi_flush *flush, const ecsi_batch *batch)
 {
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
-    ecsi_command *command;
-    ecs_status status;
-    if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
+    uint32_t max = flush->commands_max;
+    ecs_status status = ecsi_flush_components(flush);
     ECSI_CHECK(!flush->running);
-    status = ecsi_flush_components(flush);
-    if (status != ECS_OK) return status; /* nothing is lost: it can be tried again */
-    status = ecsi_flush_entities(flush, queue->spawn_count);
-    if (status != ECS_OK) return status;
+    if (status == ECS_OK) status = ecsi_flush_entities(flush, batch->spawn_count);
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(flush->memory, &flush->touches, batch->command_count, max,
+                                  sizeof(ecsi_touch));
+    }
+    if (status == ECS_OK && batch->spawn_count > 0) {
+        status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, batch->spawn_count, max,
+                                  sizeof(ecs_entity));
+        if (status == ECS_OK) {
+            status = ecsi_vec_reserve(flush->memory, &flush->ranges, batch->stream_count, max,
+                                      sizeof(ecsi_spawn_range));
+        }
+    }
+    ECSI_CHECK(status != ECS_FULL);
+    return status;
+}
+
+/* Applies a batch that was prepared. `since`: columns written at or after this tick may hold
+ * provisional handles. */
+static void ecsi_flush_batch(ecsi_flush *flush, const ecsi_batch *batch, uint64_t since)
+{
+    ecsi_cursor cursor = ecsi_batch_begin(batch);
+    ecsi_command *command;
+    if (batch->command_count == 0 && !batch->spawned) return;
+    ECSI_CHECK(!flush->running);
     flush->running = true;
     *flush->locks += 1;
-    ecsi_flush_spawns(flush, queue);
-    if (queue->spawned) ecsi_flush_patch(flush, since);
+    ecsi_flush_spawns(flush, batch);
+    if (batch->spawned) ecsi_flush_patch(flush, since);
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
         switch (command->kind) {
@@ -1395,12 +1650,10 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
         }
     }
     ecsi_flush_apply(flush);
-    ecsi_queue_reset(queue);
     *flush->locks -= 1;
     flush->running = false;
     ECSI_CHECK(flush->touches.count == 0);
     ECSI_CHECK(flush->storage->entities->reserved_count == 0);
-    return ECS_OK;
 }
 
 /* ---- Life --------------------------------------------------------------------------- */

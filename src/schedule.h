@@ -1,4 +1,4 @@
-/* schedule.h: phases, systems, their order, and the tick that runs them one by one.
+/* schedule.h: phases, systems, and their order. backend.h runs them.
  *
  * The order of a phase is a graph. Explicit edges come first. Then every two systems that
  * conflict get an edge, in the order of registration, unless the edges before already say
@@ -10,6 +10,7 @@
 #define ECS_SCHEDULE_H
 
 #include "command.h"
+#include "pool.h"
 
 /* Catch-up cap of fixed steps when none is given. */
 #define ECSI_STEPS_MAX 4u
@@ -18,6 +19,9 @@
 /* Rows that a system without columns counts for, when a phase's commands are shared out. */
 #define ECSI_TASK_ROWS 4096u
 #define ECSI_STREAM_BYTES ((size_t)64 << 20)
+/* Ticks that are measured after the schedule was built, and then one of so many. */
+#define ECSI_SAMPLE_FIRST 3u
+#define ECSI_SAMPLE_EVERY 16u
 
 /* A fixed step: time is saved up and spent in equal pieces. */
 typedef struct ecsi_fixed {
@@ -62,7 +66,58 @@ typedef struct ecsi_system {
     uint32_t ticks;  /* since its last run */
     double since_s;  /* time since its last run */
     ecsi_fixed fixed;
+    double cost_ns;  /* of one tick, by all workers: an average that forgets; 0: not measured */
 } ecsi_system;
+
+/* A system in the tick that runs: one for each, at its member's number in schedule->order. */
+typedef struct ecsi_node {
+    struct ecsi_schedule *schedule;
+    ecsi_system *system;
+    uint32_t index;        /* of the system */
+    uint32_t phase;        /* first of its phase in schedule->order */
+    uint32_t member;       /* of the phase */
+    uint32_t before_count; /* members of its segment that must end before it */
+    uint32_t runs;         /* that are due */
+    uint32_t run;          /* that were begun */
+    float dt;
+    bool skipped;          /* after a failure */
+    bool ran;              /* got a row: it has seen its events */
+    uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
+    double saved_since_s;
+    double saved_fixed_s;
+    double segment_ns;     /* of the segment that begins with it: that could be shared */
+    uint64_t serial;       /* of its first stream */
+    uint32_t stream_count; /* of one run */
+    uint32_t block_count;
+    uint32_t grain;        /* blocks of one grab */
+    struct ecsi_node *next; /* in a list of its worker */
+#ifndef ECS_NO_THREADS
+    ecs_job begin;
+    ecs_job help;          /* pushed once for each worker that may help */
+    unsigned char pad[ECSI_LINE_BYTES];
+    ecsi_atomic_u64 grabbed; /* blocks */
+    ecsi_atomic_u64 failed;  /* lowest block that failed above, its status below */
+    ecsi_atomic_u64 busy_ns;
+    ecsi_atomic_u32 active;  /* workers that are at it, or will come */
+    ecsi_atomic_u32 before;  /* nodes that have not ended */
+    ecsi_atomic_u32 got_rows;
+#endif
+} ecsi_node;
+
+/* A run that failed while others ran. */
+typedef struct ecsi_fail {
+    uint64_t first; /* its streams... */
+    uint64_t end;   /* ...up to here */
+    ecsi_node *node;
+    uint32_t block;
+    ecs_status status;
+} ecsi_fail;
+
+/* What one worker records into. */
+typedef struct ecsi_lane {
+    ecsi_queue queue;
+    unsigned char pad[128];
+} ecsi_lane;
 
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
@@ -75,13 +130,18 @@ typedef struct ecsi_schedule {
     ecsi_vec systems;     /* of ecsi_system *, in order of registration */
     ecsi_vec order;       /* of uint32_t: systems, phase by phase */
     ecsi_vec reach;       /* of uint64_t */
+    ecsi_vec direct;      /* of uint64_t: the same without what follows from others */
+    ecsi_vec nodes;       /* of ecsi_node, in the order of `order`'s first half */
+    ecsi_vec fails;       /* of ecsi_fail */
     ecsi_vec before;      /* of uint32_t: how many are still to come before each */
     uint32_t phases_max;
     uint32_t systems_max;
     size_t stream_bytes_max;
     uint32_t spawns_max;
-    size_t share_bytes;   /* fixed: what the running segment's streams share... */
-    uint64_t share_rows;  /* ...by their rows */
+    size_t bytes_max;     /* recorded in one phase; SIZE_MAX / 4 and more: no limit */
+    size_t share_bytes;   /* with a limit: what the running segment's streams share... */
+    uint64_t share_rows;  /* ...by their rows... */
+    double share_scale;   /* ...and what those with a quota of their own get of it */
     bool strict;
     bool built;
     bool ticking;
@@ -89,8 +149,20 @@ typedef struct ecsi_schedule {
     uint64_t since;       /* columns written since this tick may hold provisional handles */
     bool stop;            /* a system failed fast */
     uint64_t tick;
-    ecsi_queue queue;
-    ecs_commands cmd;
+    ecsi_lane *lanes;
+    uint32_t lane_count;
+    ecsi_arena arena;
+    ecsi_batch batch;     /* what was recorded and could not be applied yet */
+    ecs_pool *pool;       /* NULL: blocking */
+    ecs_worker *worker;   /* of the thread that ticks */
+    uint32_t share_ns;    /* 0: measured costs decide; 1: always shared */
+    uint32_t samples;     /* ticks since the schedule was built */
+    bool sample;          /* this tick is measured */
+#ifndef ECS_NO_THREADS
+    ecsi_latch latch;     /* nodes of the running segment */
+    ecsi_atomic_u32 fail_count;
+    ecsi_atomic_u32 stopping; /* `stop`, for those who ask while others run */
+#endif
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecs_tick_report report;
     char error[ECSI_SCHEDULE_TEXT_BYTES];
@@ -311,7 +383,7 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     system->run = desc->system->run;
     system->run_exclusive = desc->system->run_exclusive;
     system->enabled = !desc->disabled;
-    system->unsplit = desc->unsplit;
+    system->unsplit = desc->unsplit || desc->main_thread;
     status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
     if (status == ECS_OK) {
@@ -654,6 +726,57 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     return graph.status;
 }
 
+/* The edges of a phase that do not follow from others. */
+static void ecsi_phase_direct(ecsi_schedule *schedule, const ecsi_phase *phase)
+{
+    uint32_t words = (phase->count + 63) / 64;
+    const uint64_t *reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
+    uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct, phase->reach);
+    uint32_t i;
+    uint32_t k;
+    uint32_t w;
+    ECSI_CHECK(phase->count > 0);
+    memcpy(direct, reach, (size_t)phase->count * words * sizeof *direct);
+    for (i = 0; i < phase->count; i++) {
+        for (k = 0; k < phase->count; k++) {
+            if ((reach[i * words + k / 64] >> (k % 64) & 1u) == 0) continue;
+            ECSI_CHECK(k != i);
+            for (w = 0; w < words; w++) direct[i * words + w] &= ~reach[k * words + w];
+        }
+    }
+}
+
+static inline ecsi_node *ecsi_node_at(const ecsi_schedule *schedule, uint32_t index)
+{
+    ECSI_CHECK(index < schedule->systems.count);
+    return ECSI_VEC_AT(ecsi_node, &schedule->nodes, index);
+}
+
+/* Makes the nodes of a phase. Exclusive systems are between segments: they count for nothing. */
+static void ecsi_phase_nodes(ecsi_schedule *schedule, const ecsi_phase *phase)
+{
+    uint32_t words = (phase->count + 63) / 64;
+    uint32_t i;
+    uint32_t k;
+    ECSI_CHECK(phase->first + phase->count <= schedule->systems.count);
+    for (i = 0; i < phase->count; i++) {
+        ecsi_node *node = ecsi_node_at(schedule, phase->first + i);
+        memset(node, 0, sizeof *node);
+        node->schedule = schedule;
+        node->index = *ECSI_VEC_AT(uint32_t, &schedule->order, phase->first + i);
+        node->system = ecsi_system_at(schedule, node->index);
+        node->phase = phase->first;
+        node->member = i;
+        for (k = 0; k < phase->count && node->system->run_exclusive == NULL; k++) {
+            const uint64_t *row = ECSI_VEC_AT(uint64_t, &schedule->direct,
+                                              phase->reach + k * words);
+            uint32_t other = *ECSI_VEC_AT(uint32_t, &schedule->order, phase->first + k);
+            if ((row[i / 64] >> (i % 64) & 1u) == 0) continue;
+            if (ecsi_system_at(schedule, other)->run_exclusive == NULL) node->before_count++;
+        }
+    }
+}
+
 /* Room for the lists of a schedule of all systems. */
 static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
 {
@@ -672,6 +795,14 @@ static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(memory, &schedule->reach, words, 0x7fffffffu,
                                   sizeof(uint64_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->direct, words, 0x7fffffffu,
+                                  sizeof(uint64_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->nodes, n, schedule->systems_max,
+                                  sizeof(ecsi_node));
     }
     ECSI_CHECK(status != ECS_FULL || memory->fixed);
     return status;
@@ -707,6 +838,8 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
                                            schedule->systems.count + phase->first);
             ecs_status one = ecsi_phase_build(schedule, phase, sorted, &error);
             if (status == ECS_OK) status = one;
+            if (status == ECS_OK) ecsi_phase_direct(schedule, phase);
+            if (status == ECS_OK) ecsi_phase_nodes(schedule, phase);
         }
     }
     ECSI_CHECK(first == schedule->systems.count);
@@ -716,6 +849,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
         return status;
     }
     schedule->built = true;
+    schedule->samples = 0;
     return ECS_OK;
 }
 
@@ -747,368 +881,54 @@ static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *ph
     return (row[b / 64] >> (b % 64) & 1u) != 0;
 }
 
-/* ---- Running -------------------------------------------------------------------------- */
-
-/* Saves up time; answers how many steps are due. What is beyond the cap is dropped. */
-static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
-{
-    double step = (double)fixed->step_s;
-    uint32_t steps = 0;
-    ECSI_CHECK(step > 0);
-    ECSI_CHECK(dt >= 0);
-    fixed->saved_s += (double)dt;
-    while (fixed->saved_s >= step && steps < fixed->steps_max) {
-        fixed->saved_s -= step;
-        steps++;
-    }
-    if (fixed->saved_s >= step) {
-        double left = fixed->saved_s / step;
-        fixed->saved_s = left < 1e15 ? (left - (double)(uint64_t)left) * step : 0;
-    }
-    ECSI_CHECK(fixed->saved_s >= 0);
-    return steps;
-}
-
-static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
-                                ecs_status status, uint32_t block)
-{
-    ecs_tick_report *report = &schedule->report;
-    ecs_failure *failure;
-    ECSI_CHECK(status != ECS_OK);
-    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
-    if (report->failure_count == ECS_FAILURES_MAX) {
-        report->failures_lost++;
-        return;
-    }
-    failure = &report->failures[report->failure_count++];
-    failure->system = system->name;
-    failure->phase = ecsi_phase_at(schedule, system->phase)->name;
-    failure->tick = schedule->tick;
-    failure->status = status;
-    failure->row_block = block;
-}
-
-/* Quota of a stream: what the system or the world says, and in fixed mode no more than the
- * share that its rows give it, so that all together always fit. */
-static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system *system,
-                                uint32_t rows)
-{
-    size_t bytes = system->desc.stream_bytes_max;
-    ECSI_CHECK(rows > 0);
-    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
-    if (bytes != 0) return bytes;
-    bytes = schedule->stream_bytes_max != 0 ? schedule->stream_bytes_max : ECSI_STREAM_BYTES;
-    if (schedule->memory->fixed) {
-        size_t share = (size_t)((double)schedule->share_bytes * rows /
-                                (double)(schedule->share_rows + 1));
-        if (share < bytes) bytes = share;
-    }
-    return bytes;
-}
-
-/* Starts the stream of a system for so many rows. */
-static inline void ecsi_system_stream(ecsi_schedule *schedule, const ecsi_system *system,
-                                      uint32_t index, uint32_t rows)
-{
-    ECSI_CHECK(index < schedule->systems.count);
-    ecsi_stream_open(&schedule->cmd, schedule->flush, &schedule->queue, index,
-                     ecsi_stream_bytes(schedule, system, rows), schedule->spawns_max);
-}
-
-/* In fixed mode: shares the phase's bytes out over the systems from `place` on, up to the next
- * exclusive one, where the queue is flushed. */
-static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place)
-{
-    uint64_t rows = 0;
-    size_t taken = 0;
-    ECSI_CHECK(place <= phase->count);
-    if (!schedule->memory->fixed) return;
-    for (; place < phase->count; place++) {
-        uint32_t member = ecsi_phase_member(schedule, phase, place);
-        const ecsi_system *system =
-            ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
-        uint32_t own = system->query->system ? ECSI_TASK_ROWS
-                                             : ecsi_query_row_count(system->query);
-        if (system->run_exclusive != NULL) break;
-        if (system->fixed.step_s > 0) own *= system->fixed.steps_max;
-        if (system->desc.stream_bytes_max != 0) {
-            uint64_t blocks = own / schedule->queries->storage->row_block_rows +
-                              system->query->matches.count + 1;
-            taken += (size_t)(blocks * system->desc.stream_bytes_max);
-        } else {
-            rows += own;
-        }
-    }
-    schedule->share_rows = rows;
-    schedule->share_bytes = taken < schedule->queue.bytes_max
-                                ? schedule->queue.bytes_max - taken
-                                : 0;
-    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
-}
-
-/* Runs the body over all spans. All row blocks run; the first failure is the lowest. */
-static ecs_status ecsi_system_spans(ecsi_schedule *schedule, ecsi_system *system,
-                                    uint32_t index, ecs_view *view, uint32_t *block)
-{
-    const ecsi_query *query = system->query;
-    ecs_status first = ECS_OK;
-    uint32_t number = 0;
-    uint32_t m;
-    ECSI_CHECK(!query->system);
-    ECSI_CHECK(system->run != NULL);
-    if (system->unsplit) {
-        ecsi_system_stream(schedule, system, index,
-                           ecsi_max_u32(ecsi_query_row_count(query), 1));
-    }
-    view->base = 0;
-    for (m = 0; m < query->matches.count; m++) {
-        const ecsi_match *match = ecsi_match_at(query, m);
-        const ecsi_table *table = match->table;
-        ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
-        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
-            uint32_t row;
-            for (row = 0; row < chunk->count; row += table->block_rows, number++) {
-                uint32_t t;
-                ecs_status status;
-                view->count = ecsi_min_u32(table->block_rows, chunk->count - row);
-                view->entities = ecsi_chunk_entities(chunk) + row;
-                for (t = 0; t < query->term_count; t++) {
-                    uint32_t c = match->columns[t];
-                    if (c == ECSI_NO_COLUMN) {
-                        if (ecsi_access_is_column(query->terms[t].access)) {
-                            system->columns[t] = NULL;
-                        }
-                        continue;
-                    }
-                    system->columns[t] = ecsi_chunk_value(chunk, &table->columns[c], row);
-                    if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = schedule->tick;
-                }
-                if (!system->unsplit) ecsi_system_stream(schedule, system, index, view->count);
-                status = system->run(view);
-                if (ECSI_UNLIKELY(status != ECS_OK) && first == ECS_OK) {
-                    first = status;
-                    *block = number;
-                }
-                view->base += view->count;
-            }
-        }
-    }
-    return first;
-}
-
-#ifndef ECS_NO_EVENTS
-/* Hands the unseen events to the system's slots, or notes that they were seen. */
-static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, bool seen)
-{
-    ecsi_events *events = schedule->flush->events;
-    uint32_t t;
-    ECSI_CHECK(system->has_events);
-    for (t = 0; t < system->query->term_count; t++) {
-        ecsi_term_slot *slot = &system->slots[t];
-        if (slot->reader == 0) continue;
-        if (seen) {
-            ecsi_reader_advance(events, slot->reader, slot->events.count);
-        } else {
-            slot->events = ecsi_reader_peek(events, slot->reader);
-        }
-        ECSI_CHECK(system->columns[t] == &slot->events);
-    }
-}
-#endif
-
-/* Applies what the phase recorded so far, and what hooks recorded meanwhile. */
-static void ecsi_schedule_flush(ecsi_schedule *schedule)
-{
-    ecs_status status = schedule->settle(schedule->world);
-    ECSI_CHECK(!schedule->flush->running);
-    if (status != ECS_OK) {
-        ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
-                       ecs_status_text(status));
-    }
-    ECSI_CHECK(status != ECS_INVALID);
-}
-
-static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *system,
-                                        ecs_view *view, uint32_t *locks)
-{
-    uint32_t held = *locks;
-    ecs_commands before;
-    ecsi_queue_mark mark;
-    ecs_status status;
-    ECSI_CHECK(system->run_exclusive != NULL);
-    ecsi_schedule_flush(schedule);
-    before = *view->cmd;
-    mark = ecsi_queue_where(view->cmd->queue);
-    *locks = 0;
-    status = system->run_exclusive(schedule->world, view);
-    ECSI_CHECK(*locks == 0);
-    *locks = held;
-    /* Its commands are dropped when it fails, but for those that it has flushed itself. */
-    if (status != ECS_OK && view->cmd->serial == before.serial) {
-        ecsi_queue_rewind(schedule->flush, before.queue, mark);
-        *view->cmd = before;
-    }
-    return status;
-}
-
-/* Runs a system once. */
-static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
-{
-    ecsi_system *system = ecsi_system_at(schedule, index);
-    ecsi_queue_mark mark = ecsi_queue_where(&schedule->queue);
-    ecs_status status;
-    uint32_t block = 0;
-    bool ran = true; /* a system that got no row has not seen its events */
-    ecs_view view;
-    ECSI_CHECK(schedule->ticking);
-    ECSI_CHECK(system->enabled && !system->failed);
-    ECSI_CHECK(dt >= 0);
-    view.world = schedule->world;
-    view.cmd = &schedule->cmd;
-    view.entities = NULL;
-    view.user = system->desc.user;
-    view.tick = schedule->tick;
-    view.count = 0;
-    view.base = 0;
-    view.dt = dt;
-    view.columns = system->columns;
-    schedule->report.systems_run++;
-#ifndef ECS_NO_EVENTS
-    if (ECSI_UNLIKELY(system->has_events)) ecsi_system_events(schedule, system, false);
-#endif
-    if (system->run_exclusive != NULL) {
-        view.cmd = ecs_world_commands(schedule->world);
-        status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
-    } else if (system->query->system) {
-        ecsi_system_stream(schedule, system, index, ECSI_TASK_ROWS);
-        status = system->run(&view);
-    } else {
-        status = ecsi_system_spans(schedule, system, index, &view, &block);
-        ran = view.base > 0;
-    }
-#ifndef ECS_NO_EVENTS
-    if (ECSI_UNLIKELY(system->has_events) && ran) ecsi_system_events(schedule, system, true);
-#else
-    (void)ran;
-#endif
-    if (ECSI_LIKELY(status == ECS_OK)) return;
-    if (system->run_exclusive == NULL) ecsi_queue_rewind(schedule->flush, &schedule->queue, mark);
-    ecsi_report_failure(schedule, system, status, block);
-    if (system->desc.on_error != ECS_FAIL_FAST) return;
-    system->failed = true;
-    schedule->stop = true;
-    if (schedule->report.status == ECS_OK) schedule->report.status = status;
-}
-
-/* Runs a system as often as its time says. */
-static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
-{
-    ecsi_system *system = ecsi_system_at(schedule, index);
-    const ecs_system_desc *desc = &system->desc;
-    uint32_t steps;
-    ECSI_CHECK(dt >= 0);
-    ECSI_CHECK(schedule->ticking);
-    ECSI_CHECK(!system->failed);
-    if (!system->enabled) return;
-    if (system->fixed.step_s > 0) {
-        steps = ecsi_fixed_steps(&system->fixed, dt);
-        if (steps > 0 && desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
-        for (; steps > 0 && !system->failed; steps--) {
-            ecsi_system_run(schedule, index, system->fixed.step_s);
-        }
-        return;
-    }
-    system->ticks++;
-    system->since_s += (double)dt;
-    if (system->ticks < desc->every_ticks) return;
-    system->ticks = 0;
-    if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return;
-    if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
-    dt = (float)system->since_s;
-    system->since_s = 0;
-    ecsi_system_run(schedule, index, dt);
-}
-
-/* Whether a system that failed fast must come before `member`. */
-static bool ecsi_phase_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                               uint32_t member)
-{
-    uint32_t i;
-    ECSI_CHECK(schedule->stop);
-    ECSI_CHECK(member < phase->count);
-    for (i = 0; i < phase->count; i++) {
-        if (i == member || !ecsi_phase_after(schedule, phase, i, member)) continue;
-        if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
-    }
-    return false;
-}
-
-/* Runs all systems of a phase once, and applies what they recorded. */
-static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, float dt)
-{
-    uint32_t place;
-    ECSI_CHECK(schedule->built);
-    ECSI_CHECK(!schedule->stop);
-    if (phase->count == 0) return;
-    ecsi_segment_shares(schedule, phase, 0);
-    for (place = 0; place < phase->count; place++) {
-        uint32_t member = ecsi_phase_member(schedule, phase, place);
-        uint32_t index = ecsi_phase_system(schedule, phase, member);
-        if (ECSI_UNLIKELY(schedule->stop) && ecsi_phase_blocked(schedule, phase, member)) {
-            if (ecsi_system_at(schedule, index)->enabled) schedule->report.systems_skipped++;
-            continue;
-        }
-        ecsi_system_tick(schedule, index, dt);
-        if (ecsi_system_at(schedule, index)->run_exclusive != NULL) {
-            ecsi_segment_shares(schedule, phase, place + 1);
-        }
-    }
-    ecsi_schedule_flush(schedule);
-    for (place = 0; place < phase->count && schedule->stop; place++) {
-        ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
-    }
-}
-
-/* All phases in order, until a system fails fast. The schedule is built. */
-static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
-{
-    const ecsi_flush *flush = schedule->flush;
-    uint64_t applied = flush->applied;
-    uint64_t dropped = flush->dropped;
-    uint64_t refused = flush->refused;
-    ecs_tick_report *report = &schedule->report;
-    uint32_t p;
-    ECSI_CHECK(!schedule->ticking);
-    ECSI_CHECK(schedule->built);
-    report->status = ECS_OK;
-    report->tick = schedule->tick;
-    report->systems_run = 0;
-    report->systems_skipped = 0;
-    report->failure_count = 0;
-    report->failures_lost = 0;
-    schedule->ticking = true;
-    schedule->stop = false;
-    for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
-        ecsi_phase *phase =
-            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
-        uint32_t steps = 1;
-        if (phase->fixed.step_s > 0) {
-            steps = ecsi_fixed_steps(&phase->fixed, dt);
-        }
-        for (; steps > 0 && !schedule->stop; steps--) {
-            ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
-        }
-    }
-    schedule->ticking = false;
-    report->commands_applied = flush->applied - applied;
-    report->commands_dropped = flush->dropped - dropped;
-    report->commands_refused = flush->refused - refused;
-    return report->status;
-}
-
 /* ---- Life ------------------------------------------------------------------------------- */
 
-static ecs_status ecsi_schedule_create(ecsi_schedule *schedule, size_t queue_bytes)
+/* One lane for each worker that may run systems. */
+static ecs_status ecsi_lanes_create(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    size_t bytes = schedule->lane_count * sizeof(ecsi_lane);
+    uint32_t i;
+    ECSI_CHECK(schedule->lane_count > 0);
+    ECSI_CHECK(schedule->bytes_max > 0);
+    schedule->lanes = (ecsi_lane *)ecsi_alloc(memory, bytes, 64);
+    if (!memory->measuring && schedule->lanes == NULL) return ECS_NO_MEMORY;
+    if (memory->fixed && schedule->lane_count > 1) {
+        schedule->arena.bytes = ecsi_align_up(schedule->bytes_max * 2 + schedule->lane_count *
+                                                  ECSI_ARENA_BLOCK_BYTES, 64);
+        schedule->arena.data = (unsigned char *)ecsi_alloc(memory, schedule->arena.bytes, 64);
+        if (!memory->measuring && schedule->arena.data == NULL) return ECS_NO_MEMORY;
+    }
+    if (memory->measuring) {
+        ecsi_queue one;
+        memset(&one, 0, sizeof one);
+        return schedule->lane_count > 1 ? ECS_OK
+                                        : ecsi_queue_create(memory, &one, schedule->bytes_max);
+    }
+    memset(schedule->lanes, 0, bytes);
+    for (i = 0; i < schedule->lane_count; i++) {
+        ecsi_queue *queue = &schedule->lanes[i].queue;
+        queue->bytes_max = schedule->bytes_max;
+        if (schedule->arena.data != NULL) queue->arena = &schedule->arena;
+    }
+    if (schedule->arena.data != NULL) return ECS_OK;
+    return ecsi_queue_create(memory, &schedule->lanes[0].queue, schedule->bytes_max);
+}
+
+static void ecsi_lanes_destroy(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    uint32_t i;
+    if (schedule->lanes == NULL) return;
+    ECSI_CHECK(schedule->lane_count > 0);
+    for (i = 0; i < schedule->lane_count; i++) {
+        ecsi_queue_destroy(memory, &schedule->lanes[i].queue);
+    }
+    ecsi_release(memory, schedule->lanes, schedule->lane_count * sizeof(ecsi_lane), 64);
+    schedule->lanes = NULL;
+}
+
+static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
 {
     static const char *const names[] = {"first", "pre_update", "update", "post_update", "last"};
     ecsi_memory *memory = schedule->memory;
@@ -1133,7 +953,14 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule, size_t queue_byt
     if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &schedule->reach, n * ((n + 63) / 64), sizeof(uint64_t));
     }
-    if (status == ECS_OK) status = ecsi_queue_create(memory, &schedule->queue, queue_bytes);
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->direct, n * ((n + 63) / 64), sizeof(uint64_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->nodes, n, sizeof(ecsi_node));
+    }
+    if (status == ECS_OK) status = ecsi_vec_create(memory, &schedule->fails, n, sizeof(ecsi_fail));
+    if (status == ECS_OK) status = ecsi_lanes_create(schedule);
     for (i = 0; i < 5 && status == ECS_OK && !memory->measuring; i++) {
         ecs_phase_desc desc;
         uint32_t number;
@@ -1150,13 +977,16 @@ static void ecsi_schedule_destroy(ecsi_schedule *schedule)
     ecsi_memory *memory = schedule->memory;
     ECSI_CHECK(!schedule->ticking);
     ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
-    ecsi_queue_destroy(memory, &schedule->queue);
+    ecsi_lanes_destroy(schedule);
     ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
     ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->systems, sizeof(ecsi_system *));
     ecsi_vec_destroy(memory, &schedule->order, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->before, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->reach, sizeof(uint64_t));
+    ecsi_vec_destroy(memory, &schedule->direct, sizeof(uint64_t));
+    ecsi_vec_destroy(memory, &schedule->nodes, sizeof(ecsi_node));
+    ecsi_vec_destroy(memory, &schedule->fails, sizeof(ecsi_fail));
 }
 
 #endif /* ECS_SCHEDULE_H */

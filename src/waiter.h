@@ -316,6 +316,12 @@ ECS_API void ecs_semaphore_release(ecs_semaphore *semaphore, uint32_t permits)
     for (; permits > 0; permits--) ecsi_semaphore_give(semaphore);
 }
 
+ECS_API uint32_t ecs_semaphore_waiting(const ecs_semaphore *semaphore)
+{
+    ECSI_REQUIRE(semaphore != NULL, 0);
+    return ecsi_waiter_count(&semaphore->waiters);
+}
+
 ECS_API ecs_status ecs_semaphore_acquire(ecs_semaphore *semaphore, uint64_t timeout_ns)
 {
     uint32_t spins;

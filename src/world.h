@@ -3,6 +3,7 @@
 #ifndef ECS_WORLD_H
 #define ECS_WORLD_H
 
+#include "backend.h"
 #include "explain.h"
 #include "hash.h"
 
@@ -24,6 +25,8 @@ struct ecs_world {
     uint32_t own_current;
     uint64_t own_since;     /* tick of its last flush */
     ecs_commands own_cmd;
+    ecs_pool *pool;         /* NULL: blocking */
+    bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
     ecs_status status;      /* of the last call that answers a handle */
 };
@@ -113,6 +116,12 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     ECSI_CHECK(from != d);
     memset(d, 0, sizeof *d);
     if (from != NULL) *d = *from;
+#ifdef ECSI_FORCE_SHARING
+    /* All tests run once more with every world on several workers. */
+    if (d->backend == ECS_BACKEND_BLOCKING) d->workers = ECSI_FORCE_SHARING;
+    d->backend = ECS_BACKEND_WORK_STEALING;
+    d->share_ns = 1;
+#endif
     if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
     if (d->memory == ECS_MEMORY_FIXED) {
         ecsi_desc_fixed(d);
@@ -134,6 +143,8 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
     if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
+    if (d->backend != ECS_BACKEND_BLOCKING && d->backend != ECS_BACKEND_WORK_STEALING) return false;
+    if (d->workers > ECS_WORKERS_MAX || (d->pool != NULL && d->tasks != NULL)) return false;
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
 
@@ -162,34 +173,132 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 
 /* ---- Making ------------------------------------------------------------------------- */
 
+/* Opens the world's own stream anew. */
+static void ecsi_own_open(ecs_world *world)
+{
+    ecs_commands *cmd = &world->own_cmd;
+    cmd->flush = &world->flush;
+    cmd->queue = &world->own[world->own_current];
+    cmd->spawns_max = world->desc.stream_spawns_max;
+    ECSI_CHECK(cmd->queue->bytes == 0);
+    ecsi_stream_open(cmd, ++world->flush.serial_next, ECSI_NO_SYSTEM, SIZE_MAX);
+}
+
 /* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
 static ecs_status ecsi_world_settle(ecs_world *world)
 {
-    ecsi_schedule *schedule = &world->schedule;
     uint32_t round;
-    ECSI_CHECK(!world->flush.running);
     /* What a phase could not apply for want of memory comes first. */
-    if (schedule->queue.command_count > 0 || schedule->queue.spawned) {
-        ecs_status status = ecsi_flush_queue(&world->flush, &schedule->queue, schedule->since);
-        if (status != ECS_OK) return status;
-        schedule->since = schedule->tick;
-    }
+    ecs_status status = ecsi_schedule_settle(&world->schedule);
+    ECSI_CHECK(!world->flush.running);
+    if (status != ECS_OK) return status;
     for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
         ecsi_queue *queue = &world->own[world->own_current];
-        ecs_status status;
-        if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
-        status = ecsi_flush_components(&world->flush);
-        if (status == ECS_OK) status = ecsi_flush_entities(&world->flush, queue->spawn_count);
+        ecsi_batch batch;
+        ecsi_queue_count(&world->flush, queue);
+        if (ecsi_queue_empty(queue)) return ECS_OK;
+        memset(&batch, 0, sizeof batch);
+        ecsi_batch_add(&batch, queue);
+        status = ecsi_flush_prepare(&world->flush, &batch);
         if (status != ECS_OK) return status;
         world->own_current ^= 1u;
-        ECSI_CHECK(world->own[world->own_current].command_count == 0);
-        ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[world->own_current],
-                         ECSI_NO_SYSTEM, SIZE_MAX, world->desc.stream_spawns_max);
-        status = ecsi_flush_queue(&world->flush, queue, world->own_since);
+        ecsi_own_open(world);
+        ecsi_batch_take(&batch, queue);
+        ecsi_flush_batch(&world->flush, &batch, world->own_since);
+        ecsi_queue_reset(queue);
         world->own_since = world->schedule.tick;
-        ECSI_CHECK(status == ECS_OK);
     }
     return ECS_OK;
+}
+
+#ifndef ECS_NO_THREADS
+/* The description of the world's own pool; false when it makes no sense. */
+static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
+{
+    ecs_pool_desc given;
+    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
+    ECSI_CHECK(d->pool == NULL);
+    memset(&given, 0, sizeof given);
+    given.workers = d->workers;
+    given.tasks = d->tasks;
+    given.log = d->log;
+    given.log_user = d->log_user;
+    return ecsi_pool_resolve(&given, out);
+}
+#endif
+
+/* Workers that may run this world's systems. */
+static uint32_t ecsi_lane_count(const ecs_world_desc *d)
+{
+#ifndef ECS_NO_THREADS
+    ecs_pool_desc pool;
+    if (d->backend == ECS_BACKEND_BLOCKING) return 1;
+    if (d->pool != NULL) return d->pool->slot_count;
+    if (ecsi_own_pool_desc(d, &pool)) return ecsi_pool_threads(&pool) + pool.guests_max;
+#else
+    (void)d;
+#endif
+    return 1;
+}
+
+/* The pool: shared, or made of the world's own memory. Its threads do not run yet. */
+static ecs_status ecsi_world_pool_make(ecs_world *world)
+{
+    const ecs_world_desc *d = &world->desc;
+    if (d->backend == ECS_BACKEND_BLOCKING) return ECS_OK;
+    if (d->pool != NULL) {
+        if (world->memory.measuring) return ECS_OK;
+        world->pool = d->pool;
+        ecsi_pool_attach(world->pool, 1);
+        return ECS_OK;
+    }
+#ifndef ECS_NO_THREADS
+    {
+        ecs_pool_desc desc;
+        void *memory;
+        if (!ecsi_own_pool_desc(d, &desc)) return ECS_INVALID;
+        memory = ecsi_alloc(&world->memory, ecsi_pool_bytes(&desc), ECSI_LINE_BYTES);
+        if (world->memory.measuring) return ECS_OK;
+        if (memory == NULL) return ECS_NO_MEMORY;
+        world->pool = ecsi_pool_make(memory, &desc);
+        world->own_pool = true;
+    }
+#endif
+    return ECS_OK;
+}
+
+/* Starts the threads of the world's own pool. */
+static ecs_status ecsi_world_pool_start(ecs_world *world)
+{
+#ifndef ECS_NO_THREADS
+    if (world->own_pool && !ecsi_pool_start(world->pool)) {
+        ecsi_release(&world->memory, world->pool, world->pool->bytes, ECSI_LINE_BYTES);
+        world->own_pool = false;
+        world->pool = NULL;
+        return ECS_NO_MEMORY;
+    }
+    world->schedule.pool = world->pool;
+#else
+    ECSI_CHECK(!world->own_pool);
+#endif
+    return ECS_OK;
+}
+
+static void ecsi_world_pool_release(ecs_world *world)
+{
+    if (world->pool == NULL) return;
+    ECSI_CHECK(!world->schedule.ticking);
+    if (!world->own_pool) {
+        ecsi_pool_attach(world->pool, -1);
+    }
+#ifndef ECS_NO_THREADS
+    if (world->own_pool) {
+        size_t bytes = world->pool->bytes;
+        if (world->schedule.pool != NULL) ecsi_pool_end(world->pool);
+        ecsi_release(&world->memory, world->pool, bytes, ECSI_LINE_BYTES);
+    }
+#endif
+    world->pool = NULL;
 }
 
 /* Ties the modules together; no memory is taken. */
@@ -242,6 +351,9 @@ static void ecsi_world_wire(ecs_world *world)
     world->schedule.spawns_max = d->stream_spawns_max;
     world->schedule.strict = d->strict;
     world->schedule.settle = ecsi_world_settle;
+    world->schedule.bytes_max = d->command_bytes_max;
+    world->schedule.lane_count = ecsi_lane_count(d);
+    world->schedule.share_ns = d->share_ns;
     ECSI_CHECK(world->locks == 0);
 }
 
@@ -279,9 +391,8 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_flush_create(&world->flush, d->command_bytes_max);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
-    if (status == ECS_OK) {
-        status = ecsi_schedule_create(&world->schedule, d->command_bytes_max);
-    }
+    if (status == ECS_OK) status = ecsi_schedule_create(&world->schedule);
+    if (status == ECS_OK) status = ecsi_world_pool_make(world);
     ECSI_CHECK(status != ECS_INVALID);
     return status;
 }
@@ -349,6 +460,7 @@ static void ecsi_world_release(ecs_world *world)
     size_t getters = world->desc.getters_max;
     ECSI_CHECK(world->locks == 0);
     ECSI_CHECK(world->entities.front.alive_count == 0);
+    ecsi_world_pool_release(world);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
@@ -364,6 +476,7 @@ static void ecsi_world_release(ecs_world *world)
     ecsi_entities_destroy(memory, &world->entities);
     ecsi_keep_destroy(memory);
     ECSI_CHECK(memory->fixed || memory->bytes_allocated == sizeof *world);
+    ECSI_CHECK(world->pool == NULL);
     if (own) allocator.release(world, bytes, 64, allocator.user);
 }
 
@@ -392,9 +505,9 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
     world->memory.block_bytes = world->memory.fixed ? bytes : 0;
     world->memory.block_used = sizeof *world;
     status = ecsi_world_reserve(world);
-    ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[0], ECSI_NO_SYSTEM, SIZE_MAX,
-                     d.stream_spawns_max);
+    ecsi_own_open(world);
     if (status == ECS_OK) status = ecsi_table_of_set(&world->storage, NULL, 0, &root);
+    if (status == ECS_OK) status = ecsi_world_pool_start(world);
     if (status != ECS_OK) {
         ecsi_world_release(world);
         return NULL;
@@ -407,18 +520,12 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
 /* Drops what was recorded and never applied. */
 static void ecsi_own_drop(ecs_world *world)
 {
+    ecsi_queue_mark start;
     uint32_t i;
-    for (i = 0; i < 2; i++) {
-        ecsi_queue *queue = &world->own[i];
-        ecsi_queue_mark start;
-        memset(&start, 0, sizeof start);
-        if (queue->command_count > 0) ecsi_queue_rewind(&world->flush, queue, start);
-        ECSI_CHECK(queue->command_count == 0);
-    }
-    if (world->schedule.queue.command_count > 0) {
-        ecsi_queue_mark start;
-        memset(&start, 0, sizeof start);
-        ecsi_queue_rewind(&world->flush, &world->schedule.queue, start);
+    memset(&start, 0, sizeof start);
+    for (i = 0; i < 2; i++) ecsi_queue_rewind(&world->flush, &world->own[i], start);
+    for (i = 0; i < world->schedule.lane_count; i++) {
+        ecsi_queue_rewind(&world->flush, &world->schedule.lanes[i].queue, start);
     }
     ECSI_CHECK(!world->flush.running);
 }
@@ -459,6 +566,12 @@ ECS_API size_t ecs_shrink(ecs_world *world)
     ECSI_REQUIRE(world != NULL, 0);
     if (world->locks != 0) return 0;
     return ecsi_storage_shrink(&world->storage);
+}
+
+ECS_API ecs_pool *ecs_world_pool(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    return world->pool;
 }
 
 ECS_API ecs_status ecs_world_status(const ecs_world *world)
@@ -556,6 +669,12 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
 #ifndef ECS_NO_EVENTS
     ecsi_events_sum(world, &stats.events_sent, &stats.events_dropped);
 #endif
+    for (i = 0; i < 2 + world->schedule.lane_count; i++) {
+        const ecsi_queue *queue = i < 2 ? &world->own[i] : &world->schedule.lanes[i - 2].queue;
+        stats.commands_recorded += queue->recorded;
+        stats.commands_refused += queue->refused;
+        stats.events_dropped += queue->events_dropped;
+    }
     return stats;
 }
 
@@ -1147,6 +1266,21 @@ ECS_API ecs_status ecs_flush(ecs_world *world)
     return ecsi_world_settle(world);
 }
 
+/* What a spawn answers. The world's field is for its own stream only: systems run at the same
+ * time. */
+static void ecsi_spawn_status(ecs_commands *cmd, ecs_status status)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    cmd->status = status;
+    if (cmd->system == ECSI_NO_SYSTEM) cmd->flush->world->status = status;
+}
+
+ECS_API ecs_status ecs_cmd_status(const ecs_commands *cmd)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    return cmd->status;
+}
+
 ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
 {
     ecs_status status;
@@ -1154,7 +1288,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     ECSI_REQUIRE(cmd != NULL, ecs_null());
     e = ecsi_record_spawn(cmd, &status);
     ECSI_CHECK(status != ECS_OK || ecs_is_provisional(e));
-    cmd->flush->world->status = status;
+    ecsi_spawn_status(cmd, status);
     return e;
 }
 
@@ -1171,7 +1305,7 @@ ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const
     mark = ecsi_queue_where(cmd->queue);
     before = *cmd;
     e = ecsi_record_spawn(cmd, &status);
-    cmd->flush->world->status = status;
+    ecsi_spawn_status(cmd, status);
     if (status != ECS_OK) return ecs_null();
     for (i = 0; i < count && status == ECS_OK; i++) {
         status = ecsi_record_component(cmd,
@@ -1179,9 +1313,9 @@ ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const
                                                               : ECSI_COMMAND_SET,
                                        e, 0, values[i].type, values[i].data);
     }
-    cmd->flush->world->status = status;
     if (status == ECS_OK) return e;
     ecsi_spawn_undo(cmd, mark, &before);
+    ecsi_spawn_status(cmd, status);
     return ecs_null();
 }
 
@@ -1376,7 +1510,7 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     if (type->bytes == 0) return ECS_UNSUPPORTED;
     count = ecsi_emit_count(cmd, id);
     if (count == NULL) {
-        cmd->flush->events_dropped++;
+        cmd->queue->events_dropped++;
         return ECS_FULL;
     }
     status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_EVENT, type->bytes,

@@ -1,0 +1,1060 @@
+/* backend.h: runs the systems of a tick: one after the other, or on all workers of a pool.
+ *
+ * Exclusive systems cut a phase into segments. A segment is planned on the thread that ticks:
+ * which systems are due and how often. Then it runs in one of two ways, with one result:
+ *
+ *   blocking       in the order of the schedule
+ *   work stealing  a system whose predecessors have ended becomes a job; its row blocks are
+ *                  handed out by a counter to the worker that began it and to those who steal a
+ *                  part in it; who ends the last one counts down the successors
+ *
+ * Why the result is one: systems that run at the same time do not conflict; a span never
+ * exceeds a row block; each row block records into a stream whose serial was given before
+ * (system by system in the order of the schedule, run by run, block by block), and the flush
+ * goes by serials; quotas are given before; what a failed run recorded is dropped by its
+ * serials. What a worker does more than another shows in nothing but time.
+ *
+ * Which way: waking a worker costs tens of microseconds, so costs are measured in some ticks,
+ * and a segment that is not worth it runs blocking. */
+/* floor: 11 */
+#ifndef ECS_BACKEND_H
+#define ECS_BACKEND_H
+
+#include "schedule.h"
+
+/* ---- Time ------------------------------------------------------------------------------- */
+
+/* Saves up time; answers how many steps are due. What is beyond the cap is dropped. */
+static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
+{
+    double step = (double)fixed->step_s;
+    uint32_t steps = 0;
+    ECSI_CHECK(step > 0);
+    ECSI_CHECK(dt >= 0);
+    fixed->saved_s += (double)dt;
+    while (fixed->saved_s >= step && steps < fixed->steps_max) {
+        fixed->saved_s -= step;
+        steps++;
+    }
+    if (fixed->saved_s >= step) {
+        double left = fixed->saved_s / step;
+        fixed->saved_s = left < 1e15 ? (left - (double)(uint64_t)left) * step : 0;
+    }
+    ECSI_CHECK(fixed->saved_s >= 0);
+    return steps;
+}
+
+/* How often an enabled system runs in this tick, and with which time. */
+static uint32_t ecsi_node_due(const ecsi_schedule *schedule, ecsi_node *node, float dt)
+{
+    ecsi_system *system = node->system;
+    const ecs_system_desc *desc = &system->desc;
+    ECSI_CHECK(system->enabled);
+    ECSI_CHECK(dt >= 0);
+    node->saved_ticks = system->ticks;
+    node->saved_since_s = system->since_s;
+    node->saved_fixed_s = system->fixed.saved_s;
+    if (system->fixed.step_s > 0) {
+        uint32_t steps = ecsi_fixed_steps(&system->fixed, dt);
+        node->dt = system->fixed.step_s;
+        if (steps == 0 || desc->run_if == NULL) return steps;
+        return desc->run_if(schedule->world, desc->user) ? steps : 0;
+    }
+    system->ticks++;
+    system->since_s += (double)dt;
+    if (system->ticks < desc->every_ticks) return 0;
+    system->ticks = 0;
+    if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return 0;
+    if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return 0;
+    node->dt = (float)system->since_s;
+    system->since_s = 0;
+    return 1;
+}
+
+/* A node that was planned does not run, because one before it failed. */
+static void ecsi_node_skip(ecsi_node *node)
+{
+    ecsi_system *system = node->system;
+    if (!system->enabled) return;
+    ECSI_CHECK(!system->failed);
+    node->skipped = true;
+    system->ticks = node->saved_ticks;
+    system->since_s = node->saved_since_s;
+    system->fixed.saved_s = node->saved_fixed_s;
+}
+
+/* ---- Streams ---------------------------------------------------------------------------- */
+
+/* Row blocks of a chunk. */
+static inline uint32_t ecsi_chunk_blocks(const ecsi_table *table, const ecsi_chunk *chunk)
+{
+    ECSI_CHECK(table->block_rows > 0);
+    return (chunk->count + table->block_rows - 1) / table->block_rows;
+}
+
+static uint32_t ecsi_query_block_count(const ecsi_query *query)
+{
+    uint32_t blocks = 0;
+    uint32_t m;
+    ECSI_CHECK(!query->system);
+    for (m = 0; m < query->matches.count; m++) {
+        const ecsi_table *table = ecsi_match_at(query, m)->table;
+        const ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            blocks += ecsi_chunk_blocks(table, chunk);
+        }
+    }
+    return blocks;
+}
+
+/* Streams of one run of a system. */
+static uint32_t ecsi_system_streams(const ecsi_system *system)
+{
+    ECSI_CHECK(system->run != NULL);
+    return system->unsplit || system->query->system ? 1 : ecsi_query_block_count(system->query);
+}
+
+/* Rows that a run counts for when a phase's bytes are shared out. */
+static uint32_t ecsi_system_rows(const ecsi_system *system)
+{
+    ECSI_CHECK(system->query != NULL);
+    if (system->query->system) return ECSI_TASK_ROWS;
+    if (!system->unsplit) return ecsi_query_row_count(system->query);
+    return ecsi_max_u32(ecsi_query_row_count(system->query), 1);
+}
+
+static inline bool ecsi_schedule_limited(const ecsi_schedule *schedule)
+{
+    return schedule->bytes_max < SIZE_MAX / 4;
+}
+
+/* Quota of a stream: what the system or the world says; where a phase has a limit no more than
+ * its share, so that all together always fit, whoever is first. */
+static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system *system,
+                                uint32_t rows)
+{
+    size_t bytes = system->desc.stream_bytes_max;
+    ECSI_CHECK(rows > 0);
+    ECSI_CHECK(schedule->share_bytes <= schedule->bytes_max);
+    if (bytes != 0) {
+        return ecsi_schedule_limited(schedule) ? (size_t)((double)bytes * schedule->share_scale)
+                                               : bytes;
+    }
+    bytes = schedule->stream_bytes_max != 0 ? schedule->stream_bytes_max : ECSI_STREAM_BYTES;
+    if (ecsi_schedule_limited(schedule)) {
+        size_t share = (size_t)((double)schedule->share_bytes * rows /
+                                (double)(schedule->share_rows + 1));
+        if (share < bytes) bytes = share;
+    }
+    return bytes;
+}
+
+/* Shares the phase's bytes out over the systems of a segment, whether they are due or not: a
+ * system's share does not change with what others do. */
+static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                                uint32_t end)
+{
+    uint64_t rows = 0;
+    double taken = 0;
+    double max = (double)schedule->bytes_max;
+    ECSI_CHECK(place <= end && end <= phase->count);
+    ECSI_CHECK(ecsi_schedule_limited(schedule));
+    for (; place < end; place++) {
+        const ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                             ecsi_phase_member(schedule, phase, place));
+        const ecsi_system *system = node->system;
+        uint32_t runs = system->fixed.step_s > 0 ? system->fixed.steps_max : 1;
+        if (system->desc.stream_bytes_max != 0) {
+            taken += (double)system->desc.stream_bytes_max * ecsi_system_streams(system) * runs;
+        } else {
+            rows += (uint64_t)ecsi_system_rows(system) * runs;
+        }
+    }
+    schedule->share_rows = rows;
+    schedule->share_bytes = taken < max ? schedule->bytes_max - (size_t)taken : 0;
+    schedule->share_scale = taken <= max ? 1.0 : max / taken;
+}
+
+/* ---- One worker's part in a run ------------------------------------------------------------ */
+
+typedef struct ecsi_part {
+    ecsi_schedule *schedule;
+    ecsi_node *node;
+    ecsi_queue *queue;
+    uint64_t serial;   /* of the run's first stream */
+    uint32_t match;    /* where it is: the match, ... */
+    uint32_t number;   /* ...the number of the first block of `chunk`, ... */
+    uint32_t base;     /* ...the rows before it */
+    ecsi_chunk *chunk; /* NULL: the match's first */
+    ecs_view view;
+    ecs_commands cmd;
+    void *columns[ECS_TERMS_MAX];
+} ecsi_part;
+
+static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker, uint32_t lane,
+                            uint64_t serial)
+{
+    ecsi_schedule *schedule = node->schedule;
+    const ecsi_system *system = node->system;
+    ecs_view *view = &part->view;
+    uint32_t t;
+    ECSI_CHECK(lane < schedule->lane_count);
+    ECSI_CHECK(system->query->term_count <= ECS_TERMS_MAX);
+    part->schedule = schedule;
+    part->node = node;
+    part->queue = &schedule->lanes[lane].queue;
+    part->serial = serial;
+    part->match = 0;
+    part->number = 0;
+    part->base = 0;
+    part->chunk = NULL;
+    part->cmd.flush = schedule->flush;
+    part->cmd.queue = part->queue;
+    part->cmd.spawns_max = schedule->spawns_max;
+    part->cmd.status = ECS_OK;
+    for (t = 0; t < system->query->term_count; t++) part->columns[t] = system->columns[t];
+    view->world = schedule->world;
+    view->cmd = &part->cmd;
+    view->worker = worker;
+    view->entities = NULL;
+    view->user = system->desc.user;
+    view->tick = schedule->tick;
+    view->count = 0;
+    view->base = 0;
+    view->dt = node->dt;
+    view->columns = part->columns;
+}
+
+static inline void ecsi_part_stream(ecsi_part *part, uint32_t number, uint32_t rows)
+{
+    ecsi_stream_open(&part->cmd, part->serial + number, part->node->index,
+                     ecsi_stream_bytes(part->schedule, part->node->system, rows));
+}
+
+/* Runs the body over one row block. */
+static inline ecs_status ecsi_part_block(ecsi_part *part, const ecsi_match *match, uint32_t row,
+                                         uint32_t number)
+{
+    const ecsi_system *system = part->node->system;
+    const ecsi_query *query = system->query;
+    const ecsi_table *table = match->table;
+    ecsi_chunk *chunk = part->chunk;
+    uint32_t t;
+    part->view.count = ecsi_min_u32(table->block_rows, chunk->count - row);
+    part->view.base = part->base + row;
+    part->view.entities = ecsi_chunk_entities(chunk) + row;
+    for (t = 0; t < query->term_count; t++) {
+        uint32_t c = match->columns[t];
+        if (c == ECSI_NO_COLUMN) {
+            if (ecsi_access_is_column(query->terms[t].access)) part->columns[t] = NULL;
+            continue;
+        }
+        part->columns[t] = ecsi_chunk_value(chunk, &table->columns[c], row);
+        if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = part->view.tick;
+    }
+    if (!system->unsplit) ecsi_part_stream(part, number, part->view.count);
+    return system->run(&part->view);
+}
+
+/* Runs the body over the blocks `first` to `end` (that one not). All of them run; the lowest
+ * that failed is in *failed. A part only goes forward. */
+static ecs_status ecsi_part_run(ecsi_part *part, uint32_t first, uint32_t end, uint32_t *failed)
+{
+    const ecsi_query *query = part->node->system->query;
+    ecs_status status = ECS_OK;
+    ECSI_CHECK(!query->system);
+    ECSI_CHECK(first >= part->number);
+    for (; part->match < query->matches.count; part->match++) {
+        const ecsi_match *match = ecsi_match_at(query, part->match);
+        const ecsi_table *table = match->table;
+        if (part->chunk == NULL && table->row_count > 0) part->chunk = table->first;
+        while (part->chunk != NULL && part->chunk->count > 0) {
+            uint32_t count = part->chunk->count;
+            uint32_t row = first > part->number ? (first - part->number) * table->block_rows : 0;
+            uint32_t number = part->number + row / table->block_rows;
+            for (; row < count; row += table->block_rows, number++) {
+                ecs_status one;
+                if (number >= end) return status;
+                one = ecsi_part_block(part, match, row, number);
+                if (ECSI_LIKELY(one == ECS_OK) || status != ECS_OK) continue;
+                status = one;
+                *failed = number;
+            }
+            part->number += ecsi_chunk_blocks(table, part->chunk);
+            part->base += count;
+            part->chunk = part->chunk->next;
+        }
+        part->chunk = NULL;
+    }
+    return status;
+}
+
+#ifndef ECS_NO_EVENTS
+/* Hands the unseen events to the system's slots; a later run of the same tick sees none. */
+static void ecsi_system_events(const ecsi_schedule *schedule, ecsi_system *system, bool later)
+{
+    uint32_t t;
+    ECSI_CHECK(system->has_events);
+    for (t = 0; t < system->query->term_count; t++) {
+        ecsi_term_slot *slot = &system->slots[t];
+        if (slot->reader == 0) continue;
+        ECSI_CHECK(system->columns[t] == &slot->events);
+        if (later) {
+            slot->events.count = 0;
+            slot->events.missed = 0;
+        } else {
+            slot->events = ecsi_reader_peek(schedule->flush->events, slot->reader);
+        }
+    }
+}
+
+/* The system has seen its events. */
+static void ecsi_system_seen(const ecsi_schedule *schedule, const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->has_events);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_term_slot *slot = &system->slots[t];
+        if (slot->reader == 0) continue;
+        ECSI_CHECK(system->columns[t] == &slot->events);
+        ecsi_reader_advance(schedule->flush->events, slot->reader, slot->events.count);
+    }
+}
+#endif
+
+/* ---- Failures ------------------------------------------------------------------------------- */
+
+static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
+                                ecs_status status, uint32_t block)
+{
+    ecs_tick_report *report = &schedule->report;
+    ecs_failure *failure;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    if (system->desc.on_error == ECS_FAIL_FAST && report->status == ECS_OK) report->status = status;
+    if (report->failure_count == ECS_FAILURES_MAX) {
+        report->failures_lost++;
+        return;
+    }
+    failure = &report->failures[report->failure_count++];
+    failure->system = system->name;
+    failure->phase = ecsi_phase_at(schedule, system->phase)->name;
+    failure->tick = schedule->tick;
+    failure->status = status;
+    failure->row_block = block;
+}
+
+/* Whether a system that failed fast must come before a node. */
+static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                              const ecsi_node *node)
+{
+    uint32_t i;
+    ECSI_CHECK(node->member < phase->count);
+    ECSI_CHECK(node->phase == phase->first);
+    for (i = 0; i < phase->count; i++) {
+        if (i == node->member || !ecsi_phase_after(schedule, phase, i, node->member)) continue;
+        if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
+    }
+    return false;
+}
+
+/* ---- Applying ------------------------------------------------------------------------------- */
+
+/* Puts what all lanes recorded into the schedule's batch. */
+static void ecsi_lanes_gather(ecsi_schedule *schedule)
+{
+    uint32_t i;
+    ECSI_CHECK(schedule->lane_count > 0);
+    for (i = 0; i < schedule->lane_count; i++) {
+        ecsi_queue *queue = &schedule->lanes[i].queue;
+        ecsi_queue_count(schedule->flush, queue);
+        if (ecsi_queue_empty(queue)) continue;
+        ecsi_batch_add(&schedule->batch, queue);
+        ecsi_batch_take(&schedule->batch, queue);
+        queue->command_count = 0;
+        queue->spawn_count = 0;
+        queue->stream_count = 0;
+    }
+}
+
+/* Applies what systems recorded. When that is refused for want of memory nothing is lost: the
+ * next call tries again. */
+static ecs_status ecsi_schedule_settle(ecsi_schedule *schedule)
+{
+    ecsi_batch *batch = &schedule->batch;
+    ecs_status status;
+    uint32_t i;
+    ecsi_lanes_gather(schedule);
+    if (batch->first == NULL && !batch->spawned) return ECS_OK;
+    status = ecsi_flush_prepare(schedule->flush, batch);
+    if (status != ECS_OK) return status;
+    ecsi_flush_batch(schedule->flush, batch, schedule->since);
+    memset(batch, 0, sizeof *batch);
+    for (i = 0; i < schedule->lane_count; i++) ecsi_queue_reset(&schedule->lanes[i].queue);
+    ECSI_STORE(&schedule->arena.used, (uint64_t)0, relaxed);
+    schedule->since = schedule->tick;
+    return ECS_OK;
+}
+
+/* Applies what the phase recorded so far, and what hooks recorded meanwhile. */
+static void ecsi_schedule_flush(ecsi_schedule *schedule)
+{
+    ecs_status status = schedule->settle(schedule->world);
+    ECSI_CHECK(!schedule->flush->running);
+    if (status != ECS_OK) {
+        ecsi_log_print(schedule->log, ECS_LOG_WARNING, "flush: %s; tried again later",
+                       ecs_status_text(status));
+    }
+    ECSI_CHECK(status != ECS_INVALID);
+}
+
+/* ---- Blocking --------------------------------------------------------------------------------- */
+
+/* An average that forgets. */
+static void ecsi_system_cost(ecsi_system *system, double ns)
+{
+    ECSI_CHECK(ns >= 0);
+    system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
+}
+
+/* The clock where there are threads to share with. */
+static inline uint64_t ecsi_cost_clock(void)
+{
+#ifndef ECS_NO_THREADS
+    return ecsi_clock_ns();
+#else
+    return 0;
+#endif
+}
+
+/* Runs a system once, here. */
+static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t *block)
+{
+    ecsi_schedule *schedule = node->schedule;
+    const ecsi_system *system = node->system;
+    ecsi_part part;
+    ecs_status status;
+    ECSI_CHECK(system->run != NULL);
+    ecsi_part_begin(&part, node, schedule->worker, 0, serial);
+    if (system->unsplit || system->query->system) {
+        ecsi_part_stream(&part, 0, ecsi_system_rows(system));
+    }
+    ecsi_worker_busy(schedule->worker, 1);
+    if (system->query->system) {
+        node->ran = true;
+        status = system->run(&part.view);
+        schedule->flush->serial_next = serial;
+    } else {
+        status = ecsi_part_run(&part, 0, UINT32_MAX, block);
+        node->ran = node->ran || part.base > 0;
+        schedule->flush->serial_next = system->unsplit ? serial : serial - 1 + part.number;
+    }
+    ecsi_worker_busy(schedule->worker, -1);
+    return status;
+}
+
+/* Runs a system as often as planned. Streams of runs that a failure cut off count as well. */
+static void ecsi_node_run(ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    ecsi_system *system = node->system;
+    ecsi_flush *flush = schedule->flush;
+    ECSI_CHECK(node->runs > 0);
+    node->ran = false;
+    for (node->run = 0; node->run < node->runs && !system->failed;) {
+        ecsi_queue *queue = &schedule->lanes[0].queue;
+        ecsi_queue_mark mark = ecsi_queue_where(queue);
+        uint32_t block = 0;
+        ecs_status status;
+#ifndef ECS_NO_EVENTS
+        if (ECSI_UNLIKELY(system->has_events)) {
+            ecsi_system_events(schedule, system, node->ran);
+        }
+#endif
+        status = ecsi_node_run_once(node, flush->serial_next + 1, &block);
+        node->run++;
+        schedule->report.systems_run++;
+        if (ECSI_LIKELY(status == ECS_OK)) continue;
+        ecsi_queue_rewind(flush, queue, mark);
+        ecsi_report_failure(schedule, system, status, block);
+        if (system->desc.on_error != ECS_FAIL_FAST) continue;
+        system->failed = true;
+        schedule->stop = true;
+    }
+    if (node->run < node->runs) {
+        flush->serial_next += (uint64_t)(node->runs - node->run) * ecsi_system_streams(system);
+    }
+#ifndef ECS_NO_EVENTS
+    if (ECSI_UNLIKELY(system->has_events) && node->ran) ecsi_system_seen(schedule, system);
+#endif
+}
+
+/* Runs a segment's systems one after the other. */
+static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *phase,
+                                  uint32_t place, uint32_t end)
+{
+    uint64_t before = schedule->sample ? ecsi_cost_clock() : 0;
+    ECSI_CHECK(end <= phase->count);
+    for (; place < end; place++) {
+        ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                       ecsi_phase_member(schedule, phase, place));
+        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+            ecsi_node_skip(node);
+            if (node->skipped) schedule->report.systems_skipped++;
+            if (node->runs > 0) {
+                schedule->flush->serial_next +=
+                    (uint64_t)node->runs * ecsi_system_streams(node->system);
+            }
+            continue;
+        }
+        if (node->runs > 0) ecsi_node_run(node);
+        if (ECSI_UNLIKELY(schedule->sample)) {
+            uint64_t now = ecsi_cost_clock();
+            if (node->runs > 0) ecsi_system_cost(node->system, (double)(now - before));
+            before = now;
+        }
+    }
+}
+
+static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *system,
+                                        ecs_view *view, uint32_t *locks)
+{
+    uint32_t held = *locks;
+    ecs_commands before;
+    ecsi_queue_mark mark;
+    ecs_status status;
+    ECSI_CHECK(system->run_exclusive != NULL);
+    ecsi_schedule_flush(schedule);
+    before = *view->cmd;
+    mark = ecsi_queue_where(view->cmd->queue);
+    *locks = 0;
+    status = system->run_exclusive(schedule->world, view);
+    ECSI_CHECK(*locks == 0);
+    *locks = held;
+    /* Its commands are dropped when it fails, but for those that it has flushed itself. */
+    if (status != ECS_OK && view->cmd->serial == before.serial) {
+        ecsi_queue_rewind(schedule->flush, before.queue, mark);
+        *view->cmd = before;
+    }
+    return status;
+}
+
+/* Runs an exclusive system as often as it is due. */
+static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float dt)
+{
+    ecsi_system *system = node->system;
+    uint32_t runs = ecsi_node_due(schedule, node, dt);
+    ECSI_CHECK(system->run_exclusive != NULL);
+    ECSI_CHECK(!system->failed);
+    for (; runs > 0 && !system->failed; runs--) {
+        ecs_view view;
+        ecs_status status;
+        memset(&view, 0, sizeof view);
+        view.world = schedule->world;
+        view.cmd = ecs_world_commands(schedule->world);
+        view.worker = schedule->worker;
+        view.user = system->desc.user;
+        view.tick = schedule->tick;
+        view.dt = node->dt;
+        schedule->report.systems_run++;
+        status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
+        if (status == ECS_OK) continue;
+        ecsi_report_failure(schedule, system, status, 0);
+        if (system->desc.on_error != ECS_FAIL_FAST) continue;
+        system->failed = true;
+        schedule->stop = true;
+    }
+}
+
+/* ---- Work stealing ------------------------------------------------------------------------------ */
+
+#ifndef ECS_NO_THREADS
+
+/* A failed block above its status: the smallest is the lowest block. */
+#define ECSI_NOT_FAILED UINT64_MAX
+
+static void ecsi_node_fail(ecsi_node *node, uint32_t block, ecs_status status)
+{
+    uint64_t mine = (uint64_t)block << 32 | (uint32_t)status;
+    uint64_t seen = ECSI_LOAD(&node->failed, relaxed);
+    ECSI_CHECK(status != ECS_OK);
+    while (mine < seen) {
+        /* Published by the count-down of `active`. */
+        if (ECSI_CAS(&node->failed, &seen, mine, relaxed, relaxed)) return;
+    }
+}
+
+/* This worker's part of a run. Answers whether it was the last one at it. */
+static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
+{
+    const ecsi_system *system = node->system;
+    uint64_t serial = node->serial + (uint64_t)node->run * node->stream_count;
+    uint64_t begin = ecsi_clock_ns();
+    ecsi_part part;
+    uint64_t recorded;
+    uint32_t block = 0;
+    ecs_status status = ECS_OK;
+    ecsi_part_begin(&part, node, worker, worker->index, serial);
+    recorded = part.queue->recorded;
+    ecsi_worker_busy(worker, 1);
+    if (system->unsplit || system->query->system) {
+        ecsi_part_stream(&part, 0, ecsi_system_rows(system));
+        status = system->query->system ? system->run(&part.view)
+                                       : ecsi_part_run(&part, 0, UINT32_MAX, &block);
+        if (status != ECS_OK) ecsi_node_fail(node, block, status);
+        if (system->query->system || part.base > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);
+    } else {
+        for (;;) {
+            /* Relaxed: what a block needs was published when its node was begun. */
+            uint64_t first = ECSI_ADD(&node->grabbed, (uint64_t)node->grain, relaxed);
+            uint32_t end;
+            if (first >= node->block_count) break;
+            end = ecsi_min_u32((uint32_t)first + node->grain, node->block_count);
+            status = ecsi_part_run(&part, (uint32_t)first, end, &block);
+            if (ECSI_UNLIKELY(status != ECS_OK)) ecsi_node_fail(node, block, status);
+        }
+        if (node->block_count > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);
+    }
+    ecsi_worker_busy(worker, -1);
+    ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
+    (void)ECSI_ADD(&node->busy_ns, ecsi_clock_ns() - begin, relaxed);
+    /* What each part wrote is visible to the last one, and through it to the successors. */
+    return ECSI_SUB(&node->active, 1u, acq_rel) == 1;
+}
+
+/* Whether the cost of a system says that others should help, and how many. */
+static uint32_t ecsi_node_helpers(ecs_worker *worker, const ecsi_node *node)
+{
+    const ecsi_schedule *schedule = node->schedule;
+    uint32_t most = ecsi_min_u32(worker->pool->worker_count - 1, node->block_count - 1);
+    double ns = node->system->cost_ns / node->runs;
+    ECSI_CHECK(node->block_count > 0);
+    if (most == 0 || schedule->share_ns == 1) return most;
+    /* That the segment is worth waking somebody was decided before. */
+    ns = ns / (2.0 * ECSI_SHARE_AWAKE_NS);
+    return ns < most ? (uint32_t)ns : most;
+}
+
+/* Begins a run: hands parts of it out. */
+static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
+{
+    const ecsi_system *system = node->system;
+    uint32_t helpers = 0;
+    uint32_t pushed = 0;
+#ifndef ECS_NO_EVENTS
+    if (system->has_events) {
+        ecsi_system_events(node->schedule, node->system,
+                           ECSI_LOAD(&node->got_rows, relaxed) != 0);
+    }
+#endif
+    ECSI_STORE(&node->grabbed, (uint64_t)0, relaxed);
+    ECSI_STORE(&node->failed, ECSI_NOT_FAILED, relaxed);
+    if (!system->unsplit && !system->query->system && node->block_count > 1) {
+        helpers = ecsi_node_helpers(worker, node);
+    }
+    node->grain = 1;
+    if (helpers > 0 && node->schedule->share_ns != 1) {
+        double block_ns = system->cost_ns / node->runs / node->block_count;
+        double grain = block_ns <= 0 ? 1 : ECSI_GRAB_NS / block_ns;
+        uint32_t most = node->block_count / ((helpers + 1) * 4) + 1;
+        node->grain = grain > most ? most : grain < 1 ? 1 : (uint32_t)grain;
+    }
+    if (helpers == 0) node->grain = ecsi_max_u32(node->block_count, 1);
+    ECSI_STORE(&node->active, helpers + 1, relaxed);
+    while (pushed < helpers && ecsi_deque_push(&worker->deque, &node->help)) pushed++;
+    if (pushed < helpers) (void)ECSI_SUB(&node->active, helpers - pushed, relaxed);
+    if (pushed > 0) (void)ecsi_idle_notify(&worker->pool->idle);
+}
+
+/* The last part of a run has ended. Answers whether another run follows. */
+static bool ecsi_node_close(ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    ecsi_system *system = node->system;
+    uint64_t failed = ECSI_LOAD(&node->failed, relaxed);
+    node->run++;
+    if (ECSI_UNLIKELY(failed != ECSI_NOT_FAILED)) {
+        uint32_t at = ECSI_ADD(&schedule->fail_count, 1u, relaxed);
+        ecsi_fail *fail = ECSI_VEC_AT(ecsi_fail, &schedule->fails, at);
+        ECSI_CHECK(at < schedule->fails.capacity);
+        fail->first = node->serial + (uint64_t)(node->run - 1) * node->stream_count;
+        fail->end = fail->first + node->stream_count;
+        fail->node = node;
+        fail->block = (uint32_t)(failed >> 32);
+        fail->status = (ecs_status)(uint32_t)failed;
+        if (system->desc.on_error == ECS_FAIL_FAST) {
+            /* Both are published to the successors by the count-down of `before`. */
+            system->failed = true;
+            ECSI_STORE(&schedule->stopping, 1u, relaxed);
+            return false;
+        }
+    }
+    return node->run < node->runs;
+}
+
+/* Makes a node's job known: to the thread that ticks, or to all. Its cost if others may take
+ * it. */
+static double ecsi_node_release(ecs_worker *worker, ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    if (node->system->desc.main_thread) {
+        ecsi_worker_pin(schedule->worker, &node->begin);
+        return 0;
+    }
+    if (ECSI_LIKELY(ecsi_deque_push(&worker->deque, &node->begin))) {
+        return node->system->cost_ns > 0 ? node->system->cost_ns : 1;
+    }
+    ecsi_worker_pin(worker, &node->begin);
+    return 0;
+}
+
+/* Whether a node whose predecessors have ended has nothing to do. */
+static bool ecsi_node_passes(ecsi_node *node)
+{
+    const ecsi_schedule *schedule = node->schedule;
+    const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
+    if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0) &&
+        ecsi_node_blocked(schedule, phase, node)) {
+        ecsi_node_skip(node);
+        return true;
+    }
+    return node->runs == 0;
+}
+
+/* Tells somebody about jobs that were pushed, when that is worth it. */
+static void ecsi_release_notify(ecs_worker *worker, const ecsi_schedule *schedule, double ns)
+{
+    if (ns <= 0) return;
+    if (schedule->share_ns == 1 || ns >= ECSI_SHARE_AWAKE_NS) {
+        (void)ecsi_idle_notify(&worker->pool->idle);
+    }
+}
+
+/* A node has ended: counts down its successors, and those of such as have nothing to do. */
+static void ecsi_node_complete(ecs_worker *worker, ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
+    ecs_pool *pool = worker->pool;
+    uint32_t words = (phase->count + 63) / 64;
+    uint32_t ended = 0;
+    double pushed_ns = 0;
+    double largest_ns = 0;
+    node->next = NULL;
+    for (; node != NULL; ended++) {
+        const uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct,
+                                             phase->reach + node->member * words);
+        uint32_t w;
+        node = node->next;
+        for (w = 0; w < words; w++) {
+            uint64_t bits = direct[w];
+            for (; bits != 0; bits &= bits - 1) {
+                uint32_t member = w * 64 + ecsi_lowest_bit(bits);
+                ecsi_node *after = ecsi_node_at(schedule, phase->first + member);
+                double ns;
+                if (after->system->run_exclusive != NULL) continue;
+                /* Releases what we wrote to whoever counts down last, and acquires what the
+                 * other predecessors wrote. */
+                if (ECSI_SUB(&after->before, 1u, acq_rel) != 1) continue;
+                if (ecsi_node_passes(after)) {
+                    after->next = node;
+                    node = after;
+                    continue;
+                }
+                ns = ecsi_node_release(worker, after);
+                pushed_ns += ns;
+                if (ns > largest_ns) largest_ns = ns;
+            }
+        }
+    }
+    /* The largest one we take ourselves. */
+    ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    /* The last access: behind an open latch all of this belongs to the thread that ticks. */
+    ecsi_latch_down(pool, &schedule->latch, ended);
+}
+
+/* Works at a node's runs until others are still at one, or all have ended. */
+static void ecsi_node_drive(ecs_worker *worker, ecsi_node *node, bool open)
+{
+    for (;;) {
+        if (open) ecsi_node_open(worker, node);
+        if (!ecsi_node_work(worker, node)) return;
+        if (!ecsi_node_close(node)) break;
+        open = true;
+    }
+    ecsi_node_complete(worker, node);
+}
+
+static void ecsi_node_begin_job(ecs_worker *worker, void *data)
+{
+    ecsi_node_drive(worker, (ecsi_node *)data, true);
+}
+
+static void ecsi_node_help_job(ecs_worker *worker, void *data)
+{
+    ecsi_node_drive(worker, (ecsi_node *)data, false);
+}
+
+/* Prepares the nodes of a segment. Serials are those of the order in which a blocking tick
+ * would run them. Answers how many, 0 when there is no room to note failures. */
+static uint32_t ecsi_segment_prepare(ecsi_schedule *schedule, const ecsi_phase *phase,
+                                     uint32_t place, uint32_t end)
+{
+    uint64_t serial = schedule->flush->serial_next + 1;
+    uint64_t runs = 0;
+    uint32_t p;
+    for (p = place; p < end; p++) {
+        ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                       ecsi_phase_member(schedule, phase, p));
+        runs += node->runs;
+        node->run = 0;
+        node->stream_count = 0;
+        node->block_count = 0;
+        ECSI_STORE(&node->before, node->before_count, relaxed);
+        ECSI_STORE(&node->busy_ns, (uint64_t)0, relaxed);
+        ECSI_STORE(&node->got_rows, 0u, relaxed);
+        if (node->runs == 0) continue;
+        if (!node->system->query->system) {
+            node->block_count = ecsi_query_block_count(node->system->query);
+        }
+        node->stream_count = ecsi_system_streams(node->system);
+        node->serial = serial;
+        serial += (uint64_t)node->stream_count * node->runs;
+        node->begin.run = ecsi_node_begin_job;
+        node->begin.data = node;
+        node->begin.kind = ECSI_JOB_SYSTEM;
+        node->help.run = ecsi_node_help_job;
+        node->help.data = node;
+        node->help.kind = ECSI_JOB_SYSTEM;
+    }
+    if (runs > UINT32_MAX ||
+        ecsi_vec_reserve(schedule->memory, &schedule->fails, (uint32_t)runs, UINT32_MAX - 1,
+                         sizeof(ecsi_fail)) != ECS_OK) {
+        return 0;
+    }
+    schedule->flush->serial_next = serial - 1;
+    return end - place;
+}
+
+/* After a segment: failures in the order of the schedule, events that were seen, costs. */
+static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                             uint32_t end)
+{
+    uint32_t count = ECSI_LOAD(&schedule->fail_count, relaxed);
+    ecsi_fail *fails = (ecsi_fail *)schedule->fails.data;
+    uint32_t i;
+    uint32_t k;
+    if (count > 0) ecsi_lanes_gather(schedule);
+    for (i = 0; i < count; i++) {
+        ecsi_fail least;
+        for (k = i + 1; k < count; k++) {
+            if (fails[k].first >= fails[i].first) continue;
+            least = fails[k];
+            fails[k] = fails[i];
+            fails[i] = least;
+        }
+        ecsi_report_failure(schedule, fails[i].node->system, fails[i].status, fails[i].block);
+        ecsi_batch_fail(schedule->flush, &schedule->batch, fails[i].first, fails[i].end);
+    }
+    schedule->stop = schedule->stop || ECSI_LOAD(&schedule->stopping, relaxed) != 0;
+    for (; place < end; place++) {
+        ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                       ecsi_phase_member(schedule, phase, place));
+        schedule->report.systems_run += node->run;
+        if (node->skipped) schedule->report.systems_skipped++;
+        if (node->run > 0) {
+            ecsi_system_cost(node->system, (double)ECSI_LOAD(&node->busy_ns, relaxed));
+        }
+#ifndef ECS_NO_EVENTS
+        if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0) {
+            ecsi_system_seen(schedule, node->system);
+        }
+#endif
+    }
+}
+
+/* Runs a segment on all workers. False: it was not run. */
+static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                               uint32_t end)
+{
+    ecs_worker *worker = schedule->worker;
+    uint32_t count = ecsi_segment_prepare(schedule, phase, place, end);
+    ecsi_summon summon;
+    ecsi_node *passing = NULL;
+    double pushed_ns = 0;
+    double largest_ns = 0;
+    uint32_t p;
+    if (count == 0) return false;
+    ECSI_STORE(&schedule->fail_count, 0u, relaxed);
+    ECSI_STORE(&schedule->stopping, schedule->stop ? 1u : 0u, relaxed);
+    ecsi_latch_set(&schedule->latch, count);
+    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
+    /* From the last to the first: the end of a deque is taken first. Those that are first are
+     * told by before_count, for `before` changes as soon as one has ended. */
+    for (p = end; p-- > place;) {
+        ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                       ecsi_phase_member(schedule, phase, p));
+        if (node->before_count != 0) continue;
+        if (ecsi_node_passes(node)) {
+            node->next = passing;
+            passing = node;
+        } else {
+            double ns = ecsi_node_release(worker, node);
+            pushed_ns += ns;
+            if (ns > largest_ns) largest_ns = ns;
+        }
+    }
+    ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    while (passing != NULL) {
+        ecsi_node *node = passing;
+        passing = node->next;
+        ecsi_node_complete(worker, node);
+    }
+    ecsi_latch_help(worker, &schedule->latch);
+    ecsi_summon_end(&summon);
+    ecsi_segment_end(schedule, phase, place, end);
+    return true;
+}
+
+/* What of a segment's cost others could take: all but the largest piece that is in one. */
+static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                     uint32_t place, uint32_t end)
+{
+    double total = 0;
+    double largest = 0;
+    ECSI_CHECK(place <= end && end <= phase->count);
+    for (; place < end; place++) {
+        const ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                             ecsi_phase_member(schedule, phase, place));
+        const ecsi_system *system = node->system;
+        double piece = system->cost_ns;
+        if (node->runs == 0) continue;
+        if (!system->unsplit && !system->query->system) {
+            piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
+        }
+        total += system->cost_ns;
+        if (piece > largest) largest = piece;
+    }
+    return total - largest;
+}
+
+/* Whether a segment should be shared. */
+static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                               uint32_t place)
+{
+    const ecsi_node *first = ecsi_node_at(schedule, phase->first +
+                                          ecsi_phase_member(schedule, phase, place));
+    ecs_worker *worker = schedule->worker;
+    if (worker == NULL || worker->pool->worker_count == 1) return false;
+    if (schedule->share_ns == 1) return true;
+    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
+    if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
+    return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
+}
+#endif
+
+/* ---- Phases and ticks --------------------------------------------------------------------------- */
+
+/* Runs the systems from `place` up to the next exclusive one; answers its place. */
+static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                                 float dt)
+{
+    uint32_t end;
+    ECSI_CHECK(place < phase->count);
+    for (end = place; end < phase->count; end++) {
+        ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                       ecsi_phase_member(schedule, phase, end));
+        if (node->system->run_exclusive != NULL) break;
+        node->skipped = false;
+        node->runs = node->system->enabled ? ecsi_node_due(schedule, node, dt) : 0;
+        ECSI_CHECK(!node->system->failed);
+    }
+    if (end == place) return end;
+    if (ecsi_schedule_limited(schedule)) ecsi_segment_shares(schedule, phase, place, end);
+#ifndef ECS_NO_THREADS
+    if (!ecsi_segment_worth(schedule, phase, place) ||
+        !ecsi_segment_steal(schedule, phase, place, end)) {
+        ecsi_segment_blocking(schedule, phase, place, end);
+    }
+    if (schedule->sample) {
+        ecsi_node_at(schedule, phase->first + ecsi_phase_member(schedule, phase, place))
+            ->segment_ns = ecsi_segment_shareable(schedule, phase, place, end);
+    }
+#else
+    ecsi_segment_blocking(schedule, phase, place, end);
+#endif
+    return end;
+}
+
+/* Runs all systems of a phase once, and applies what they recorded. */
+static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, float dt)
+{
+    uint32_t place = 0;
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(!schedule->stop);
+    if (phase->count == 0) return;
+    while (place < phase->count) {
+        ecsi_node *node;
+        place = ecsi_segment_run(schedule, phase, place, dt);
+        if (place == phase->count) break;
+        node = ecsi_node_at(schedule, phase->first + ecsi_phase_member(schedule, phase, place));
+        ECSI_CHECK(node->system->run_exclusive != NULL);
+        place++;
+        if (!node->system->enabled) continue;
+        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+            schedule->report.systems_skipped++;
+            continue;
+        }
+        ecsi_exclusive_run(schedule, node, dt);
+    }
+    ecsi_schedule_flush(schedule);
+    for (place = 0; place < phase->count && schedule->stop; place++) {
+        ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
+    }
+}
+
+/* All phases in order, until a system fails fast. The schedule is built. */
+static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
+{
+    const ecsi_flush *flush = schedule->flush;
+    uint64_t applied = flush->applied;
+    uint64_t dropped = flush->dropped;
+    uint64_t refused = flush->refused;
+    ecs_tick_report *report = &schedule->report;
+    uint32_t p;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(schedule->built);
+    report->status = ECS_OK;
+    report->tick = schedule->tick;
+    report->systems_run = 0;
+    report->systems_skipped = 0;
+    report->failure_count = 0;
+    report->failures_lost = 0;
+    schedule->ticking = true;
+    schedule->stop = false;
+    schedule->sample = schedule->pool != NULL &&
+                       (schedule->samples < ECSI_SAMPLE_FIRST ||
+                        schedule->samples % ECSI_SAMPLE_EVERY == 0);
+    schedule->samples++;
+    if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
+    for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
+        ecsi_phase *phase =
+            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
+        uint32_t steps = 1;
+        if (phase->fixed.step_s > 0) {
+            steps = ecsi_fixed_steps(&phase->fixed, dt);
+        }
+        for (; steps > 0 && !schedule->stop; steps--) {
+            ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
+        }
+    }
+    ecs_pool_leave(schedule->worker);
+    schedule->worker = NULL;
+    schedule->ticking = false;
+    report->commands_applied = flush->applied - applied;
+    report->commands_dropped = flush->dropped - dropped;
+    report->commands_refused = flush->refused - refused;
+    return report->status;
+}
+
+#endif /* ECS_BACKEND_H */
