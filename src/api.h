@@ -1092,6 +1092,18 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job);
 /* Any thread. What the job wrote is visible when the answer is true. */
 ECS_API bool ecs_job_done(const ecs_job *job);
 
+/* Counts down to zero: for graphs of jobs, in which nobody waits for each. One word. */
+typedef struct ecs_latch {
+    ecsi_atomic_u64 word;
+} ecs_latch;
+
+ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count);
+/* From any worker of the pool. After the last call the latch may be gone. */
+ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch);
+/* Runs any jobs until the count is zero; inside a system it only waits. What was written before
+ * each count-down is visible then. One worker at a time. */
+ECS_API void ecs_latch_wait(ecs_worker *worker, ecs_latch *latch);
+
 typedef struct ecs_range {
     uint32_t first;
     uint32_t count;

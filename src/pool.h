@@ -26,7 +26,13 @@
 #define ECSI_POOL_SPINS 100u
 /* Spinning adapts up to this many times the configured number: about a fifth of a
  * millisecond, several times what waking a sleeper costs. */
-#define ECSI_POOL_SPINS_GROWTH 32u
+#define ECSI_POOL_SPINS_GROWTH 4u
+/* Single jobs that are passed over, one after the other, at most. */
+#define ECSI_LONE_SKIPS 8u
+/* Pauses between two looks grow up to this: a look takes the line away from its owner. For who
+ * waits for something, and for who looks for anything. */
+#define ECSI_PAUSES_WAITING 4u
+#define ECSI_PAUSES_SEARCHING 32u
 /* Every so many looks the injector comes first, so that a busy worker does not starve it. */
 #define ECSI_POOL_INJECTOR_TURN 61u
 /* Work below this is not worth sharing with a worker that is awake, or asleep: what a steal
@@ -50,12 +56,6 @@ enum {
     ECSI_JOB_SYSTEM /* of a world's tick: counts itself */
 };
 
-/* Counts down to zero and then wakes one worker: jobs that are left below, the index plus one
- * of the worker that sleeps for them above. One word, because it may be gone at zero. */
-typedef struct ecsi_latch {
-    ecsi_atomic_u64 word;
-} ecsi_latch;
-
 struct ecs_worker {
     ecsi_deque deque;
     ecs_pool *pool;
@@ -63,6 +63,9 @@ struct ecs_worker {
     ecsi_waiter waiter;
     uint32_t index;
     uint32_t victim;    /* index of the last one that had work */
+    uint32_t lone_victim; /* who had a single job when we looked... */
+    int64_t lone;       /* ...and its index */
+    uint32_t lone_skips;
     uint32_t random;
     uint32_t turn;
     uint32_t spins;     /* limit, adapts */
@@ -105,21 +108,24 @@ struct ecs_pool {
     size_t bytes;
 };
 
-/* ---- Latches ------------------------------------------------------------------------------ */
+/* ---- Latches ------------------------------------------------------------------------------
+ *
+ * The word holds what is left below, and above the index plus one of the worker that sleeps for
+ * it: in one word, because it may be gone at zero. */
 
-static inline void ecsi_latch_set(ecsi_latch *latch, uint32_t count)
+static inline void ecsi_latch_set(ecs_latch *latch, uint32_t count)
 {
     ECSI_STORE(&latch->word, (uint64_t)count, relaxed);
 }
 
 /* What those who counted down wrote is visible when it is true. */
-static inline bool ecsi_latch_open(const ecsi_latch *latch)
+static inline bool ecsi_latch_open(const ecs_latch *latch)
 {
     /* Pairs with the release of ecsi_latch_down. */
     return (uint32_t)ECSI_LOAD(&latch->word, acquire) == 0;
 }
 
-static inline void ecsi_latch_down(ecs_pool *pool, ecsi_latch *latch, uint32_t count)
+static inline void ecsi_latch_down(ecs_pool *pool, ecs_latch *latch, uint32_t count)
 {
     /* Pairs with the acquire of ecsi_latch_open; each count-down publishes the ones before. */
     uint64_t before = ECSI_SUB(&latch->word, (uint64_t)count, acq_rel);
@@ -197,7 +203,22 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
     ecsi_deque *deque = &pool->slots[victim].deque;
     uint32_t more;
     void *item;
-    if (victim == worker->index || ecsi_deque_size(deque) == 0) return NULL;
+    int64_t top;
+    int64_t size;
+    if (victim == worker->index) return NULL;
+    top = ECSI_LOAD(&deque->top, relaxed);
+    size = ECSI_LOAD(&deque->bottom, relaxed) - top;
+    if (size <= 0) return NULL;
+    /* A single job is often taken back by its owner at once: we come again and see whether it
+     * is the same. Several victims of that kind must not keep us from all of them. */
+    if (size == 1 && (worker->lone != top || worker->lone_victim != victim) &&
+        worker->lone_skips < ECSI_LONE_SKIPS) {
+        worker->lone = top;
+        worker->lone_victim = victim;
+        worker->lone_skips++;
+        return NULL;
+    }
+    worker->lone_skips = 0;
     ECSI_COUNT_UP(&worker->attempts, 1u);
     do {
         item = ecsi_deque_steal_batch(deque, &worker->deque, ECSI_BATCH_MAX, &more);
@@ -262,14 +283,15 @@ static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
 }
 
 /* Spins once; `spins` is how often that was done. */
-static inline void ecsi_worker_relax(ecs_worker *worker, uint32_t spins)
+static inline void ecsi_worker_relax(ecs_worker *worker, uint32_t spins, uint32_t most)
 {
+    uint32_t pauses = ecsi_min_u32(spins / 4 + 1, most);
     ECSI_COUNT_UP(&worker->empty, 1u);
     if (ECSI_UNLIKELY(worker->pool->crowded) && spins % 16 == 15) {
         ecsi_yield();
-    } else {
-        ecsi_pause();
+        return;
     }
+    for (; pauses > 0; pauses--) ecsi_pause();
 }
 
 /* ---- Sleeping ------------------------------------------------------------------------------- */
@@ -318,7 +340,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
         }
         if (!token) token = ecsi_idle_search(&pool->idle, ecsi_search_limit(pool));
         if (token && ++spins < worker->spins) {
-            ecsi_worker_relax(worker, spins);
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
             continue;
         }
         token = ecsi_worker_sleep(worker, token, ecsi_pool_visible, worker);
@@ -329,7 +351,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
 
 typedef struct ecsi_latch_wait {
     ecs_worker *worker;
-    const ecsi_latch *latch;
+    const ecs_latch *latch;
 } ecsi_latch_wait;
 
 static bool ecsi_latch_visible(void *data)
@@ -340,7 +362,7 @@ static bool ecsi_latch_visible(void *data)
 
 /* Works until the latch opens: for a worker that waits for nothing else. One worker at a time
  * may do this with a latch. */
-static void ecsi_latch_help(ecs_worker *worker, ecsi_latch *latch)
+static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
 {
     ecs_pool *pool = worker->pool;
     uint64_t self = (uint64_t)(worker->index + 1) << 32;
@@ -359,7 +381,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecsi_latch *latch)
             continue;
         }
         if (++spins < pool->spins_max) {
-            ecsi_worker_relax(worker, spins);
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
             continue;
         }
         if ((uint32_t)ECSI_ADD(&latch->word, self, acq_rel) != 0) {
@@ -371,14 +393,20 @@ static void ecsi_latch_help(ecs_worker *worker, ecsi_latch *latch)
     if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
 }
 
-/* Waits until the latch opens without looking for other work. */
-static void ecsi_latch_wait_only(ecs_worker *worker, ecsi_latch *latch)
+/* Waits until the latch opens; runs only what lies in its own deque. */
+static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
 {
     uint64_t self = (uint64_t)(worker->index + 1) << 32;
     uint32_t spins = 0;
     while (!ecsi_latch_open(latch)) {
+        ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
+        if (job != NULL) {
+            spins = 0;
+            ecsi_job_execute(worker, job);
+            continue;
+        }
         if (++spins < worker->pool->spins_max) {
-            ecsi_worker_relax(worker, spins);
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
             continue;
         }
         if ((uint32_t)ECSI_ADD(&latch->word, self, acq_rel) != 0) {
@@ -387,6 +415,34 @@ static void ecsi_latch_wait_only(ecs_worker *worker, ecsi_latch *latch)
         }
         (void)ECSI_SUB(&latch->word, self, acq_rel);
         spins = 0;
+    }
+}
+
+ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ecsi_latch_set(latch, count);
+}
+
+ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    if (worker != NULL) {
+        ecsi_latch_down(worker->pool, latch, 1);
+    } else {
+        (void)ECSI_SUB(&latch->word, (uint64_t)1, acq_rel);
+    }
+}
+
+ECS_API void ecs_latch_wait(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ECSI_REQUIRE_VOID(worker != NULL || ecsi_latch_open(latch));
+    if (worker == NULL) return;
+    if (worker->in_system == 0) {
+        ecsi_latch_help(worker, latch);
+    } else {
+        ecsi_latch_wait_own(worker, latch);
     }
 }
 
@@ -471,7 +527,7 @@ static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
             continue;
         }
         if (++spins < worker->pool->spins_max) {
-            ecsi_worker_relax(worker, spins);
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
             continue;
         }
         /* Pairs with the exchange of ecsi_job_execute: it finds us, or we find it done. */
@@ -515,7 +571,7 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
 
 typedef struct ecsi_summon {
     ecs_pool *pool;
-    ecsi_latch *latch;
+    ecs_latch *latch;
     void *tasks[ECSI_SUMMON_MAX];
     uint32_t count;
 } ecsi_summon;
@@ -533,7 +589,7 @@ static void ecsi_summon_run(void *data)
         if (job != NULL) {
             ecsi_job_execute(worker, job);
         } else if (spins < worker->pool->spins) {
-            ecsi_worker_relax(worker, spins);
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
         } else {
             ecsi_yield();
         }
@@ -542,7 +598,7 @@ static void ecsi_summon_run(void *data)
 }
 
 /* Asks the host for helpers; nothing happens in a pool with threads of its own. */
-static void ecsi_summon_call(ecsi_summon *summon, ecs_pool *pool, ecsi_latch *latch)
+static void ecsi_summon_call(ecsi_summon *summon, ecs_pool *pool, ecs_latch *latch)
 {
     uint32_t want = pool->tasks.workers > 0 ? pool->tasks.workers - 1 : 0;
     ECSI_CHECK(latch != NULL);
@@ -577,7 +633,7 @@ typedef struct ecsi_for {
     ecs_pool *pool;
     uint32_t count;
     uint32_t grain;
-    ecsi_latch helpers;
+    ecs_latch helpers;
     unsigned char pad[ECSI_LINE_BYTES];
     ecsi_atomic_u64 next; /* items that were handed out */
 } ecsi_for;
@@ -620,17 +676,9 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     (void)ecsi_idle_notify(&pool->idle);
     ecsi_summon_call(&summon, pool, &loop->helpers);
     ecsi_for_work(worker, loop);
-    /* Helpers that nobody took are taken back: they lie above all that is older. */
-    while (!ecsi_latch_open(&loop->helpers)) {
-        ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
-        if (job == NULL) break;
-        if (job == &loop->helper) {
-            ecsi_latch_down(pool, &loop->helpers, 1);
-        } else {
-            ecsi_job_execute(worker, job);
-        }
-    }
-    ecsi_latch_wait_only(worker, &loop->helpers);
+    /* Helpers that nobody took lie at the end of our deque, above all that is older: they find
+     * nothing left and count themselves. */
+    ecsi_latch_wait_own(worker, &loop->helpers);
     ecsi_summon_end(&summon);
 }
 
@@ -793,6 +841,7 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
         worker->pool = pool;
         worker->index = i;
         worker->victim = i;
+        worker->lone_victim = i;
         worker->random = 0x9e3779b9u * (i + 1) | 1u;
         worker->spins = d->spins;
         worker->waiter.parker = &worker->parker;
@@ -1017,6 +1066,27 @@ ECS_API bool ecs_job_done(const ecs_job *job)
 {
     ECSI_REQUIRE(job != NULL, false);
     return job->kind == 1;
+}
+
+ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    latch->word.value = count;
+}
+
+ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ECSI_REQUIRE_VOID(latch->word.value > 0);
+    (void)worker;
+    latch->word.value--;
+}
+
+ECS_API void ecs_latch_wait(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ECSI_REQUIRE_VOID(latch->word.value == 0);
+    (void)worker;
 }
 
 ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,

@@ -159,7 +159,7 @@ typedef struct ecsi_schedule {
     uint32_t samples;     /* ticks since the schedule was built */
     bool sample;          /* this tick is measured */
 #ifndef ECS_NO_THREADS
-    ecsi_latch latch;     /* nodes of the running segment */
+    ecs_latch latch;     /* nodes of the running segment */
     ecsi_atomic_u32 fail_count;
     ecsi_atomic_u32 stopping; /* `stop`, for those who ask while others run */
 #endif

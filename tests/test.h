@@ -19,6 +19,8 @@
  *
  *     program [--list] [--seed N] [--no-fork] [part of a name ...]
  *
+ * Windows has no fork: all cases run in one process, and those that die are left out.
+ *
  * Environment: ECS_TEST_LIMIT_S (60), ECS_TEST_SLOW=1 (limit times ten, for valgrind; builds
  * with a sanitizer do that by themselves), ECS_TEST_SEED, ECS_TEST_LONG=1 (longer modes).
  */
@@ -37,17 +39,19 @@
 #define ECS_TEST_HEADER "../../ecs.h" /* for a case file that includes it once more */
 #endif
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
@@ -273,6 +277,7 @@ typedef struct test_totals {
     uint32_t skipped;
 } test_totals;
 
+#ifndef _WIN32
 static const char *test_signal_name(int number)
 {
     switch (number) {
@@ -380,6 +385,13 @@ static int test_run_forked(const test_case *running)
     }
     return test_verdict(running, status, limit_s);
 }
+#else
+static int test_run_forked(const test_case *running)
+{
+    (void)running;
+    return TEST_EXIT_FAIL;
+}
+#endif
 
 /* For a debugger: all in this process, no limit; a REQUIRE that fails ends the program. */
 static int test_run_here(const test_case *running)
@@ -411,6 +423,9 @@ static void test_run_case(const test_case *running, test_totals *totals)
 
 static bool test_selected(const test_case *candidate, char **filters, int filter_count)
 {
+#ifdef _WIN32
+    if (candidate->dies) return false;
+#endif
     for (int i = 0; i < filter_count; i++) {
         if (strstr(candidate->name, filters[i]) != NULL) return true;
     }
@@ -430,7 +445,11 @@ static test_options test_parse(int argc, char **argv)
     test_options options = {false, true, argv + 1, 0};
     const char *seed_text = getenv("ECS_TEST_SEED");
     test_state.seed = seed_text == NULL ? 24301u : strtoull(seed_text, NULL, 0);
+#ifdef _WIN32
+    test_state.fork_cases = false;
+#else
     test_state.fork_cases = true;
+#endif
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) {
             options.list = true;

@@ -204,7 +204,7 @@ uint64_t model_swap(model_cell *cell, uint64_t to, model_order order, model_here
  * So now and then we look first. */
 static bool fails_early(model_cell *cell, uint64_t *seen, model_order failed, model_here here)
 {
-    if (!rl::ctx().is_random_sched() || rl::rand(4) != 0) return false;
+    if (!rl::ctx().is_random_sched() || rl::ctx().rand(4, rl::sched_type_user) != 0) return false;
     uint64_t old = cell->atomic().load(order_of(failed), info_of(here));
     if (old == *seen) return false;
     *seen = old;

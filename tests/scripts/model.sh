@@ -69,7 +69,8 @@ make_base() {
     edit $w 'struct ecsi_waiter' 's/struct ecsi_waiter \*next;/model_field<ecsi_waiter *> next;/' &&
         edit $w 'struct ecsi_waiter' \
             's/struct ecsi_waiter \*previous;/model_field<ecsi_waiter *> previous;/' &&
-        edit $w 'struct ecsi_waiter' 's/ecsi_parker \*parker;/model_field<ecsi_parker *> parker;/' &&
+        edit $w 'struct ecsi_waiter' \
+            's/ecsi_parker \*parker;/model_field<ecsi_parker *> parker;/' &&
         edit $w 'struct ecsi_waiter' 's/bool listed;/model_field<bool> listed;/' &&
         edit $a 'struct ecs_waiters' 's/void \*first;/model_field<void *> first;/' &&
         edit $a 'struct ecs_waiters' 's/void \*last;/model_field<void *> last;/' &&
@@ -98,17 +99,16 @@ make_checker() {
     echo "$key" >$b/checker.key
 }
 
-# build DIR SUITE: DIR/SUITE from the sources in DIR.
+# build DIR SUITE FLAG: DIR/SUITE from the sources in DIR.
 build() {
     eval "rules=\$rules_$2"
-    $MODEL_CXX -std=c++17 -O1 $flags -I"$1" -DECSI_ATOMIC_MODEL='"atomics.h"' \
+    $MODEL_CXX -std=c++17 "$3" $flags -I"$1" -DECSI_ATOMIC_MODEL='"atomics.h"' \
         "tests/model/$2.cpp" $b/checker.$rules.o -o "$1/$2"
 }
 
 # One mutant, in the background: its result is a line in its folder.
 mutant() {
-    name=$1 file=$2 function=$3 change=$4 suite=$5
-    case $6 in
+    case $expected in
     missed*) hunt=$missed ;;
     *) hunt=$caught ;;
     esac
@@ -116,7 +116,7 @@ mutant() {
     copy "$dir"
     if ! edit "$dir/$file" "$function" "$change"; then
         echo "broken: the sed does not change one place" >"$dir/result"
-    elif ! build "$dir" "$suite" >"$dir/log" 2>&1; then
+    elif ! build "$dir" "$suite" -O0 >"$dir/log" 2>&1; then
         echo "broken: does not compile" >"$dir/result"
     elif timeout 300 "$dir/$suite" hunt $hunt >"$dir/log" 2>&1; then
         echo "missed:" >"$dir/result"
@@ -130,14 +130,21 @@ mutant() {
     rm -f "$dir"/*.h "$dir/$suite"
 }
 
+# Each mutant on a line: name, expectation, suite, file, function, sed.
 list() {
-    sed -n '/^[^#].* ;; /p' tests/model/mutants.txt
+    while read -r name expected change; do
+        case $name in
+        '' | '#'*) ;;
+        @) where="$expected $change" ;;
+        *) printf '%s\n' "$name $expected $where $change" ;;
+        esac
+    done <tests/model/mutants.txt
 }
 
 # In the background, as the mutants.
 suite() {
     : >$b/log.$1
-    build $b/base "$1" >>$b/log.$1 2>&1 &&
+    build $b/base "$1" -O1 >>$b/log.$1 2>&1 &&
         $b/base/"$1" random 1 $random >>$b/log.$1 2>&1 &&
         $b/base/"$1" bound $bound $cap >>$b/log.$1 2>&1
     echo $? >$b/code.$1
@@ -185,26 +192,16 @@ job=0
 while [ $job -lt "$JOBS" ]; do
     (
         n=0
-        while IFS= read -r line; do
+        while read -r name expected suite file function change; do
             n=$((n + 1))
-            [ $((n % JOBS)) -eq $job ] || continue
-            name=${line%% ;; *}
-            rest=${line#* ;; }
-            where=${rest%% ;; *}
-            rest=${rest#* ;; }
-            last=${rest##* ;; }
-            mutant "$name" "${where% *}" "${where#* }" "${rest% ;; *}" "${last%% *}" \
-                "${last#* }"
+            [ $((n % JOBS)) -eq $job ] && mutant
         done <$b/list
     ) &
     job=$((job + 1))
 done
 wait
 
-while IFS= read -r line; do
-    name=${line%% ;; *}
-    expected=${line##* ;; }
-    expected=${expected#* }
+while read -r name expected rest; do
     result=$(cat "$b/mutant/$name/result" 2>/dev/null || echo "broken: no result")
     if [ "${expected%%:*}" = "${result%%:*}" ]; then
         passed=$((passed + 1))
@@ -213,7 +210,7 @@ while IFS= read -r line; do
         continue
     fi
     case $result in
-    missed*) result=$expected ;;
+    missed*) result="missed: ${expected#missed:}" ;;
     esac
     printf '    %-28s %s\n' "$name" "$result"
 done <$b/list

@@ -153,6 +153,24 @@ static void tide_turn(uint32_t epoch)
     (void)ECSI_ADD(&tide.waked, (uint64_t)ecsi_wake_all(&tide.queue), relaxed);
 }
 
+/* Waits until the epoch has come. A wake may be that of the epoch before, whose waker had not
+ * looked at the queue yet. Answers how many wakes it had. */
+static uint32_t tide_wait(ecsi_waiter *waiter, uint32_t epoch)
+{
+    uint32_t woken = 0;
+    while (ECSI_LOAD(&tide.epoch, acquire) < epoch) {
+        ecsi_waiter_enter(&tide.queue, waiter);
+        if (ECSI_LOAD(&tide.epoch, acquire) < epoch) {
+            REQUIRE(ecsi_waiter_sleep(&tide.queue, waiter, LATE_NS));
+            woken++;
+        } else if (!ecsi_waiter_cancel(&tide.queue, waiter)) {
+            REQUIRE(ecsi_park(waiter->parker, 0));
+            woken++;
+        }
+    }
+    return woken;
+}
+
 static void *run_tide(void *data)
 {
     uint32_t me = take_place();
@@ -168,14 +186,7 @@ static void *run_tide(void *data)
             continue;
         }
         (void)ECSI_ADD(&tide.arrived, 1u, acq_rel);
-        ecsi_waiter_enter(&tide.queue, &waiter);
-        if (ECSI_LOAD(&tide.epoch, acquire) < epoch) {
-            REQUIRE(ecsi_waiter_sleep(&tide.queue, &waiter, LATE_NS));
-            woken++;
-        } else if (!ecsi_waiter_cancel(&tide.queue, &waiter)) {
-            REQUIRE(ecsi_park(&parker, 0));
-            woken++;
-        }
+        woken += tide_wait(&waiter, epoch);
         CHECK(ECSI_LOAD(&tide.epoch, acquire) == epoch);
         CHECK_EQ_U64(tide.written, epoch);
     }
