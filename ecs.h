@@ -22,12 +22,14 @@
  *   9  Commands             edits that are recorded now and applied later
  *  10  Resources and events
  *  11  Systems and phases   the schedule and the tick
- *  12  Explain, hash, random
- *  13  Typed macros         what turns C types into the calls above
+ *  12  Workers and jobs     pools of threads, parallel loops, waiting
+ *  13  Explain, hash, random
+ *  14  Typed macros         what turns C types into the calls above
  *
  * Thread rules. A world belongs to one thread at a time. Functions that take a
  * `const ecs_world *` write nothing: any number of threads may call them while
- * nobody calls the others. Inside a system use only what its view offers.
+ * nobody calls the others. Inside a system use only what its view offers. What is made for
+ * several threads (section 12) says so.
  *
  * Errors. A caller's bug (a null pointer, an unknown id, a wrong size) fails an
  * assert; with asserts off it answers ECS_INVALID where there is a status.
@@ -51,6 +53,8 @@
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
+ * ECS_NO_THREADS      removes threads: jobs run at once, every backend is blocking
+ * ECS_PARK_COND       sleep on mutex and condition variable even where there is a futex
  *
  * All units of a program must agree on the switches: a symbol that carries them makes the
  * link fail otherwise.
@@ -131,6 +135,19 @@
 /* tidy: compiler end */
 #define ECSI_INLINE static inline ECSI_UNUSED
 
+/* Atomics inside of public structs. Not for use: all access is in the implementation. */
+#ifndef ECSI_ATOMIC_MODEL
+typedef struct ecsi_atomic_u32 {
+    uint32_t value;
+} ecsi_atomic_u32;
+typedef struct ecsi_atomic_u64 {
+    uint64_t value;
+} ecsi_atomic_u64;
+typedef struct ecsi_atomic_ptr {
+    void *value;
+} ecsi_atomic_ptr;
+#endif
+
 /* Public functions. In a private copy they are static and may stay unused. */
 #ifdef ECS_STATIC
 #define ECS_API ECSI_UNUSED static
@@ -165,6 +182,13 @@
 #else
 #define ECSI_CONFIG_LOG 1
 #endif
+#if defined(ECS_NO_THREADS)
+#define ECSI_CONFIG_THREADS 0
+#elif defined(ECS_PARK_COND)
+#define ECSI_CONFIG_THREADS 2
+#else
+#define ECSI_CONFIG_THREADS 1
+#endif
 #if defined(ECS_DEBUG_SLOW)
 #define ECSI_CONFIG_DEBUG 2
 #elif defined(ECS_DEBUG)
@@ -172,14 +196,14 @@
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f)                         \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f)                          \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)                      \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g)                       \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)
 #define ECSI_CONFIG                                                               \
     ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
                      ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH, ECSI_CONFIG_ASSERT,   \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_DEBUG)
+                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -205,7 +229,8 @@ ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
     X(ECS_CYCLE, "the order of systems has a cycle")                           \
     X(ECS_CONFLICT, "two conflicting systems have no order (strict mode)")     \
     X(ECS_FAILED, "a system failed")                                           \
-    X(ECS_UNSUPPORTED, "not supported by this build or kind of component")
+    X(ECS_UNSUPPORTED, "not supported by this build or kind of component")     \
+    X(ECS_TIMEOUT, "the time was up")
 
 typedef enum ecs_status {
 #define ECSI_STATUS_ENUM(name, text) name,
@@ -267,6 +292,9 @@ ECSI_INLINE uint32_t ecs_generation(ecs_entity e)
 
 typedef struct ecs_world ecs_world;
 typedef struct ecs_commands ecs_commands;
+typedef struct ecs_pool ecs_pool;
+typedef struct ecs_worker ecs_worker;
+typedef struct ecs_task_api ecs_task_api;
 
 /* Where an entity lives: 8 bytes, so that a million of them stay in the cache. Not for use:
  * public so that accessors can be inlined. */
@@ -416,6 +444,12 @@ typedef struct ecs_allocator {
 
 typedef enum ecs_log_level { ECS_LOG_ERROR, ECS_LOG_WARNING, ECS_LOG_INFO } ecs_log_level;
 
+/* What runs the systems of a tick. The result is the same: section 11 says why. */
+typedef enum ecs_backend {
+    ECS_BACKEND_BLOCKING,     /* one after the other, on the thread that ticks */
+    ECS_BACKEND_WORK_STEALING /* by all workers of a pool where that is faster */
+} ecs_backend;
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -447,6 +481,16 @@ typedef struct ecs_world_desc {
     uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
+    ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
+    uint32_t workers;               /* one for each processor: threads of the world's own pool,
+                                       the one that ticks counts as one; 256 at most */
+    ecs_pool *pool;                 /* share this pool, which must outlive the world; NULL: the
+                                       world makes its own */
+    const ecs_task_api *tasks;      /* the world's own pool has no threads and runs its work by
+                                       these calls; copied */
+    uint32_t share_ns;              /* nanoseconds of a phase's work that are worth waking a
+                                       worker: 50,000, or 3,000 where one is awake; 1: always
+                                       share, whatever it costs */
     void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
     void *log_user;
 } ecs_world_desc;
@@ -463,6 +507,8 @@ ECS_API ecs_status ecs_world_clear(ecs_world *world);
 /* Gives memory of empty and oversized tables back (grow: to the allocator; fixed: to
  * the pool of chunks). Answers the bytes given back. */
 ECS_API size_t ecs_shrink(ecs_world *world);
+/* The pool that runs its systems; NULL when its backend is blocking. */
+ECS_API ecs_pool *ecs_world_pool(const ecs_world *world);
 /* Why the last call that answers a handle answered null. */
 ECS_API ecs_status ecs_world_status(const ecs_world *world);
 ECS_API uint64_t ecs_world_tick(const ecs_world *world);
@@ -508,7 +554,7 @@ ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
  * iterated, while a hook runs, and inside a tick except from exclusive systems:
  * use commands there. Adding what is there, or removing what is not, is ECS_OK.
  *
- * The typed calls of section 13 (ecs_set, ecs_get, ...) take C types; these
+ * The typed calls of section 14 (ecs_set, ecs_get, ...) take C types; these
  * take ids, or descriptions, and are what other languages bind to.
  * ------------------------------------------------------------------------- */
 
@@ -753,8 +799,10 @@ ECS_API ecs_commands *ecs_world_commands(ecs_world *world);
 /* Applies it now. ECS_LOCKED while the world is iterated or ticks. */
 ECS_API ecs_status ecs_flush(ecs_world *world);
 
-/* A provisional handle; null when refused. */
+/* A provisional handle; null when refused: see ecs_cmd_status. */
 ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd);
+/* Why the last ecs_cmd_spawn* of this stream answered null. */
+ECS_API ecs_status ecs_cmd_status(const ecs_commands *cmd);
 ECS_API ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const ecs_value *values,
                                         uint32_t count);
 ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity);
@@ -877,6 +925,7 @@ typedef struct ecs_phase_desc {
 #define ECSI_VIEW_FIELDS                                                          \
     const ecs_world *world;                                                       \
     ecs_commands *cmd;          /* this row block's stream */                     \
+    ecs_worker *worker;         /* for ecs_parallel_for and ecs_job_run; may be NULL */ \
     const ecs_entity *entities; /* of the rows */                                 \
     void *user;                                                                   \
     uint64_t tick;                                                                \
@@ -908,7 +957,9 @@ typedef struct ecs_system_desc {
     ecs_phase phase;          /* 0: ECS_UPDATE */
     const char *before[ECS_ORDER_MAX]; /* names of systems of the same phase */
     const char *after[ECS_ORDER_MAX];
-    bool (*run_if)(const ecs_world *world, void *user); /* NULL: always */
+    bool (*run_if)(const ecs_world *world, void *user); /* NULL: always; asked on the thread
+                                 that ticks, when the phase begins or an exclusive system of
+                                 it has run, before any system after that */
     ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added; it
                                                            cannot add systems: ECS_LOCKED */
     void (*fini)(ecs_world *world, void *user);         /* when the world ends */
@@ -920,6 +971,7 @@ typedef struct ecs_system_desc {
     ecs_on_error on_error;
     size_t stream_bytes_max; /* 0: the world's; quota of one row block */
     bool unsplit;            /* one stream and one worker for all its row blocks */
+    bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
     bool disabled;
 } ecs_system_desc;
 
@@ -973,7 +1025,207 @@ typedef struct ecs_tick_report {
 ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
 
 /* ---------------------------------------------------------------------------
- * 12  Explain, hash, random
+ * 12  Workers and jobs
+ *
+ * A pool is a number of threads that steal work from each other. Worlds with
+ * ECS_BACKEND_WORK_STEALING use one, their own or a shared one, and so can you.
+ *
+ * A thread that wants to hand out work enters the pool and gets a worker; inside a job
+ * and in a system's view (view->worker) it is there already. NULL stands for no pool: then
+ * everything runs at once, in the calling thread.
+ *
+ * A job is memory of yours. It must stay where it is until it is done, and the worker that
+ * started it waits for it; so jobs on the stack of a function that waits are fine, as deep
+ * as you like. While it waits the worker runs other jobs: its own, or parts of what it
+ * waits for. A worker that waits inside a system never runs another system.
+ * ------------------------------------------------------------------------- */
+
+/* Workers of one pool, guests not counted. */
+#define ECS_WORKERS_MAX 256u
+
+/* The job system of a host: the pool then has no threads of its own. `enqueue` is called
+ * by the thread that ticks or enters, and so is `wait`, once for each answer of enqueue.
+ * Nothing is lost when a task runs late, or only inside of `wait`. */
+struct ecs_task_api {
+    uint32_t workers; /* that may run tasks at the same time, the caller counted */
+    /* Sees to it that run(data) is called once, on any thread. The answer goes to wait. NULL:
+     * refused; it will not run. */
+    void *(*enqueue)(void (*run)(void *data), void *data, void *user);
+    void (*wait)(void *task, void *user); /* returns when the task has run */
+    void *user;
+};
+
+typedef struct ecs_pool_desc {
+    uint32_t workers;           /* 0: one for each processor this thread may use; the thread
+                                   that enters counts as one, so 1 has no threads */
+    uint32_t guests_max;        /* 0: 8; threads that may be inside at the same time */
+    uint32_t deque_capacity;    /* 0: 256; jobs of one worker; a power of two */
+    uint32_t injector_capacity; /* 0: 1,024; jobs that did not fit there; a power of two */
+    uint32_t spins;             /* 0: 100; looks for work before a worker sleeps; adapts */
+    bool affinity;              /* bind each thread to one processor */
+    const ecs_allocator *allocator; /* malloc and free; copied; used at creation only */
+    const ecs_task_api *tasks;  /* copied; `workers` is then that of the tasks */
+    void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
+    void *log_user;
+} ecs_pool_desc;
+
+/* NULL: a bad description (more than ECS_WORKERS_MAX workers, capacities that are no power of
+ * two), or the allocator refused. When the system refuses a thread the pool has those that it
+ * got, and says so in the log. */
+ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc);
+/* ECS_LOCKED while a thread is inside or a world uses it. Otherwise runs what is left in the
+ * queues, and ends the threads. NULL is fine. */
+ECS_API ecs_status ecs_pool_destroy(ecs_pool *pool);
+/* Threads that it got, and one for the thread that enters. */
+ECS_API uint32_t ecs_pool_workers(const ecs_pool *pool);
+/* A worker for the calling thread, until it leaves. NULL: guests_max are inside. Any thread. */
+ECS_API ecs_worker *ecs_pool_enter(ecs_pool *pool);
+/* All jobs that were started with this worker must have been waited for. */
+ECS_API void ecs_pool_leave(ecs_worker *worker);
+
+typedef void (*ecs_job_function)(ecs_worker *worker, void *data);
+
+/* Not for use but as memory. */
+typedef struct ecs_job {
+    ecs_job_function run;
+    void *data;
+    ecsi_atomic_ptr state; /* NULL: to do; ECSI_JOB_DONE; or the worker that sleeps for it */
+    ecsi_atomic_u64 base;  /* of its runner's deque when it began */
+    ecsi_atomic_u32 runner; /* index plus one of the worker that stole it */
+    uint32_t kind;
+} ecs_job;
+
+/* Starts run(worker, data), now or soon, here or on another worker. Never refused: with all
+ * queues full it runs at once. */
+ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data);
+/* Returns when the job has run. Only for the worker that started it, once. */
+ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job);
+/* Any thread. What the job wrote is visible when the answer is true. */
+ECS_API bool ecs_job_done(const ecs_job *job);
+
+/* Counts down to zero: for graphs of jobs, in which nobody waits for each. One word. */
+typedef struct ecs_latch {
+    ecsi_atomic_u64 word;
+} ecs_latch;
+
+ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count);
+/* From any worker of the pool. After the last call the latch may be gone. */
+ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch);
+/* Runs any jobs until the count is zero; inside a system it only waits. What was written before
+ * each count-down is visible then. One worker at a time. */
+ECS_API void ecs_latch_wait(ecs_worker *worker, ecs_latch *latch);
+
+typedef struct ecs_range {
+    uint32_t first;
+    uint32_t count;
+} ecs_range;
+
+typedef struct ecs_loop {
+    uint32_t count; /* items */
+    uint32_t grain; /* items of one call at least, but for the last; 0: measured */
+} ecs_loop;
+
+/* Calls body for ranges that make up 0 to count, in no order, on any worker; returns when all
+ * have run. With grain 0 the first ranges are timed and what is too small to share is not. */
+ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
+                              void (*body)(ecs_worker *worker, ecs_range range, void *data),
+                              void *data);
+
+/* Bytes of a reduction's value, and its leaves. */
+#define ECS_REDUCE_BYTES_MAX 64u
+#define ECS_REDUCE_LEAVES_MAX 256u
+
+typedef struct ecs_reduce {
+    uint32_t count;  /* items */
+    uint32_t grain;  /* items of a leaf; 0: 1,024; more when there would be too many leaves */
+    uint32_t bytes;  /* of a value */
+    /* Makes the value of some items from scratch. */
+    void (*leaf)(ecs_worker *worker, ecs_range range, void *value, void *data);
+    /* left = left and right, which stand in this order. */
+    void (*combine)(void *left, const void *right, void *data);
+    void *data;
+} ecs_reduce;
+
+/* Reduces all items to one value: leaves in parallel, combined in a tree that depends on count
+ * and grain only, so that sums of floats are the same on any number of workers. `value` is
+ * left alone when count is 0. ECS_TOO_LARGE: the value has too many bytes. */
+ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *reduce,
+                                       void *value);
+
+typedef struct ecs_worker_stats {
+    uint64_t executed;       /* jobs, row blocks of systems counted as one job a grab */
+    uint64_t stolen;         /* of these: from other workers */
+    uint64_t steal_attempts;
+    uint64_t parks;          /* times that it went to sleep */
+    uint64_t spins;          /* looks for work that found none */
+    uint64_t commands;       /* recorded by systems on this worker */
+} ecs_worker_stats;
+
+/* Of worker `index`: threads first, then guests. ECS_NOT_FOUND past the end. Any thread; the
+ * figures of a busy worker may lag behind. */
+ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out);
+
+#ifndef ECS_NO_THREADS
+/* Threads that wait for something; part of what follows. Zero is an empty one. */
+typedef struct ecs_waiters {
+    ecsi_atomic_ptr word;
+    void *first;
+    void *last;
+    ecsi_atomic_u32 lock;
+    ecsi_atomic_u32 count;
+} ecs_waiters;
+
+/* Times are in nanoseconds, from now on; this one never ends. 0 only looks. */
+#define ECS_FOREVER UINT64_MAX
+
+/* A counting semaphore, first come first served: a permit that is released goes to the one who
+ * waits longest. Any thread may call all of it. It must live until all calls have returned.
+ * Waiting stops the thread: in a job it stops the worker. 2^32 - 1 permits at most. */
+typedef struct ecs_semaphore {
+    ecsi_atomic_u32 permits;
+    ecs_waiters waiters;
+} ecs_semaphore;
+
+ECS_API void ecs_semaphore_init(ecs_semaphore *semaphore, uint32_t permits);
+ECS_API bool ecs_semaphore_try_acquire(ecs_semaphore *semaphore);
+/* ECS_TIMEOUT: no permit was taken. ECS_NO_MEMORY: the system refused a condition variable. */
+ECS_API ecs_status ecs_semaphore_acquire(ecs_semaphore *semaphore, uint64_t timeout_ns);
+ECS_API void ecs_semaphore_release(ecs_semaphore *semaphore, uint32_t permits);
+/* How many wait, at some moment of the call. */
+ECS_API uint32_t ecs_semaphore_waiting(const ecs_semaphore *semaphore);
+
+/* A one-shot event: once set it stays set, and all who wait go on. The same rules. What the
+ * setter wrote before is visible to those who saw it set. */
+typedef struct ecs_signal {
+    ecsi_atomic_u32 state;
+    ecs_waiters waiters;
+} ecs_signal;
+
+ECS_API void ecs_signal_init(ecs_signal *signal);
+ECS_API void ecs_signal_set(ecs_signal *signal);
+ECS_API bool ecs_signal_is_set(const ecs_signal *signal);
+/* ECS_OK, ECS_TIMEOUT, ECS_NO_MEMORY. */
+ECS_API ecs_status ecs_signal_wait(ecs_signal *signal, uint64_t timeout_ns);
+
+/* A value that comes later, with a status. The same rules. */
+typedef struct ecs_future {
+    ecs_signal done;
+    ecsi_atomic_u32 claimed;
+    ecs_status status;
+    void *value;
+} ecs_future;
+
+ECS_API void ecs_future_init(ecs_future *future);
+/* ECS_EXISTS: somebody has set it before, and that stays. */
+ECS_API ecs_status ecs_future_set(ecs_future *future, ecs_status status, void *value);
+ECS_API bool ecs_future_poll(const ecs_future *future);
+/* ECS_TIMEOUT, ECS_NO_MEMORY, or the status that was set, and then *value (value may be
+ * NULL). */
+ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void **value);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 13  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN
@@ -1031,7 +1283,7 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
 
 /* >>macros ==================================================== src/macros.h */
 
-/* macros.h: section 13 of the public interface, the typed macros.
+/* macros.h: section 14 of the public interface, the typed macros.
  *
  * ECS_COMPONENT(T, members...)   ECS_TAG(T)   ECS_RESOURCE(T, ...)   ECS_EVENT(T, ...)
  * ECS_SYSTEM(name, terms...)     ECS_TASK(name)     ECS_EXCLUSIVE(name)
@@ -1567,6 +1819,7 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
     static ecs_status ecsi_body_##n(ECSI_UNUSED const struct ecsi_view_##n *view)
 #define ECSI_COPY_VIEW(to, from)                                                   \
     (to).world = (from).world; (to).cmd = (from).cmd; (to).entities = (from).entities; \
+    (to).worker = (from).worker;                                                  \
     (to).user = (from).user; (to).tick = (from).tick; (to).count = (from).count;   \
     (to).base = (from).base; (to).dt = (from).dt;
 
@@ -1752,6 +2005,485 @@ static inline uint32_t ecsi_lowest_bit(uint64_t bits)
 }
 
 #endif /* ECS_PLATFORM_H */
+
+/* >>atomic ==================================================== src/atomic.h */
+
+/* atomic.h: every atomic operation of the library, so that a model checker can take its place.
+ *
+ * An atomic is a struct of one plain member: it cannot be touched by accident, and C++ sees no
+ * _Atomic. Orders are words of C11: relaxed, acquire, release, acq_rel, seq_cst. A fence
+ * orders memory for the machine but never publishes data: ThreadSanitizer does not follow
+ * fences, so every hand-over of data goes by an acquire that reads from a release.
+ *
+ * tests/model/ defines ECSI_ATOMIC_MODEL and brings the same names on top of a checker. */
+/* floor: 0 */
+#ifndef ECS_ATOMIC_H
+#define ECS_ATOMIC_H
+
+#ifdef ECSI_ATOMIC_MODEL
+#include ECSI_ATOMIC_MODEL
+#else
+
+/* ecsi_atomic_u32, _u64 and _ptr are in api.h: users' structs hold them. */
+typedef struct ecsi_atomic_i64 {
+    int64_t value;
+} ecsi_atomic_i64;
+
+#define ECSI_ORDER_relaxed __ATOMIC_RELAXED
+#define ECSI_ORDER_acquire __ATOMIC_ACQUIRE
+#define ECSI_ORDER_release __ATOMIC_RELEASE
+#define ECSI_ORDER_acq_rel __ATOMIC_ACQ_REL
+#define ECSI_ORDER_seq_cst __ATOMIC_SEQ_CST
+
+/* a: pointer to an atomic. What reads and writes answers the value before. */
+#define ECSI_LOAD(a, order) __atomic_load_n(&(a)->value, ECSI_ORDER_##order)
+#define ECSI_STORE(a, to, order) __atomic_store_n(&(a)->value, (to), ECSI_ORDER_##order)
+#define ECSI_ADD(a, more, order) __atomic_fetch_add(&(a)->value, (more), ECSI_ORDER_##order)
+#define ECSI_SUB(a, less, order) __atomic_fetch_sub(&(a)->value, (less), ECSI_ORDER_##order)
+#define ECSI_SWAP(a, to, order) __atomic_exchange_n(&(a)->value, (to), ECSI_ORDER_##order)
+/* Strong; `seen` points to what is expected and gets what was there. */
+#define ECSI_CAS(a, seen, to, order, failed)                                       \
+    __atomic_compare_exchange_n(&(a)->value, (seen), (to), false,                  \
+                                ECSI_ORDER_##order, ECSI_ORDER_##failed)
+#define ECSI_FENCE(order) __atomic_thread_fence(ECSI_ORDER_##order)
+
+/* A counter that one thread writes and others may read: no locked instruction. */
+#define ECSI_COUNT_UP(a, more)                                                     \
+    ECSI_STORE(a, ECSI_LOAD(a, relaxed) + (more), relaxed)
+
+#endif /* ECSI_ATOMIC_MODEL */
+
+#endif /* ECS_ATOMIC_H */
+
+/* >>thread ==================================================== src/thread.h */
+
+/* thread.h: threads, locks, parking, the clock and the processors of this machine.
+ *
+ * A parker is one token: unpark puts it there, park takes it or sleeps until it comes. Three
+ * implementations stand behind it, chosen at build time and on Windows at run time:
+ *
+ *   futex            Linux: a word that the kernel compares and sleeps on
+ *   WaitOnAddress    Windows 8 and later, the same idea; looked up when it is first needed
+ *   condition        a mutex and a condition variable, everywhere else, or with ECS_PARK_COND
+ *
+ * A lock is a word too (Drepper, "Futexes Are Tricky", 2011): 0 free, 1 taken, 2 taken and
+ * somebody sleeps. Where there is no futex it yields instead of sleeping: the sections that it
+ * guards are a few instructions long. */
+/* floor: 0 */
+#ifndef ECS_THREAD_H
+#define ECS_THREAD_H
+
+#ifndef ECS_NO_THREADS
+#ifndef ECSI_ATOMIC_MODEL
+
+#if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#else
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+#endif
+
+#if defined(__linux__) && !defined(ECS_PARK_COND)
+#define ECSI_FUTEX 1
+#else
+#define ECSI_FUTEX 0
+#endif
+
+/* ---- The clock and the processors ------------------------------------------------------ */
+
+/* Nanoseconds of a clock that never goes back. */
+static uint64_t ecsi_clock_ns(void)
+{
+#if defined(_WIN32)
+    LARGE_INTEGER now;
+    LARGE_INTEGER per_second;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&per_second);
+    return (uint64_t)((double)now.QuadPart * 1e9 / (double)per_second.QuadPart);
+#else
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+#endif
+}
+
+/* Tells the core that this is a spinning loop. */
+static inline void ecsi_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#else
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+static void ecsi_yield(void)
+{
+#if defined(_WIN32)
+    (void)SwitchToThread();
+#else
+    (void)sched_yield();
+#endif
+}
+
+/* Words of a processor mask: 1,024 processors. */
+#define ECSI_CPU_WORDS 16u
+
+/* The processors that this thread may use; answers how many, at least 1. */
+static uint32_t ecsi_cpu_mask(uint64_t *mask)
+{
+    uint32_t count = 0;
+    uint32_t i;
+    memset(mask, 0, ECSI_CPU_WORDS * sizeof *mask);
+#if defined(__linux__)
+    if (syscall(SYS_sched_getaffinity, 0, ECSI_CPU_WORDS * sizeof *mask, mask) < 0) mask[0] = 1;
+#elif defined(_WIN32)
+    {
+        SYSTEM_INFO info;
+        GetSystemInfo(&info);
+        mask[0] = (uint64_t)info.dwActiveProcessorMask;
+    }
+#else
+    {
+        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        for (i = 0; i < ECSI_CPU_WORDS * 64 && (long)i < online; i++) {
+            mask[i / 64] |= (uint64_t)1 << (i % 64);
+        }
+    }
+#endif
+    for (i = 0; i < ECSI_CPU_WORDS * 64; i++) count += (uint32_t)(mask[i / 64] >> (i % 64) & 1u);
+    return count == 0 ? 1 : count;
+}
+
+/* Binds the calling thread to the n-th processor that it may use, counted round. A wish. */
+static void ecsi_cpu_bind(uint32_t n)
+{
+    uint64_t mask[ECSI_CPU_WORDS];
+    uint32_t left = n % ecsi_cpu_mask(mask);
+    uint32_t i;
+    for (i = 0; i < ECSI_CPU_WORDS * 64; i++) {
+        if ((mask[i / 64] >> (i % 64) & 1u) == 0) continue;
+        if (left == 0) break;
+        left--;
+    }
+    if (i == ECSI_CPU_WORDS * 64) return;
+    memset(mask, 0, sizeof mask);
+    mask[i / 64] = (uint64_t)1 << (i % 64);
+#if defined(__linux__)
+    (void)syscall(SYS_sched_setaffinity, 0, sizeof mask, mask);
+#elif defined(_WIN32)
+    (void)SetThreadAffinityMask(GetCurrentThread(), (DWORD_PTR)mask[0]);
+#endif
+}
+
+/* ---- Threads ----------------------------------------------------------------------------- */
+
+#if defined(_WIN32)
+typedef HANDLE ecsi_thread;
+#define ECSI_THREAD_ANSWER DWORD WINAPI
+#else
+typedef pthread_t ecsi_thread;
+#define ECSI_THREAD_ANSWER void *
+#endif
+
+/* False when the system refuses. */
+static bool ecsi_thread_start(ecsi_thread *thread, ECSI_THREAD_ANSWER (*run)(void *), void *data)
+{
+#if defined(_WIN32)
+    *thread = CreateThread(NULL, 0, run, data, 0, NULL);
+    return *thread != NULL;
+#else
+    return pthread_create(thread, NULL, run, data) == 0;
+#endif
+}
+
+static void ecsi_thread_join(ecsi_thread thread)
+{
+#if defined(_WIN32)
+    (void)WaitForSingleObject(thread, INFINITE);
+    (void)CloseHandle(thread);
+#else
+    (void)pthread_join(thread, NULL);
+#endif
+}
+
+/* ---- A word that threads sleep on ---------------------------------------------------------- */
+
+/* No time limit. */
+#define ECSI_FOREVER UINT64_MAX
+
+#if ECSI_FUTEX
+#define ECSI_WORD_WAIT 1
+#define ECSI_FUTEX_WAIT_PRIVATE 128
+#define ECSI_FUTEX_WAKE_PRIVATE 129
+
+/* Sleeps while *word is `seen`, until a wake, a signal or the time: callers look again. */
+static void ecsi_word_wait(const ecsi_atomic_u32 *word, uint32_t seen, uint64_t timeout_ns)
+{
+    struct timespec time;
+    time.tv_sec = (time_t)(timeout_ns / 1000000000u);
+    time.tv_nsec = (long)(timeout_ns % 1000000000u);
+    (void)syscall(SYS_futex, &word->value, ECSI_FUTEX_WAIT_PRIVATE, seen,
+                  timeout_ns == ECSI_FOREVER ? NULL : &time, NULL, 0);
+}
+
+/* Only the address is used: the word may be gone already. */
+static void ecsi_word_wake(const ecsi_atomic_u32 *word)
+{
+    (void)syscall(SYS_futex, &word->value, ECSI_FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+#elif defined(_WIN32) && !defined(ECS_PARK_COND)
+#define ECSI_WORD_WAIT 1
+typedef BOOL(WINAPI *ecsi_wait_on)(volatile VOID *, PVOID, SIZE_T, DWORD);
+typedef VOID(WINAPI *ecsi_wake_by)(PVOID);
+
+/* A function of the synchronisation library, or NULL before Windows 8. */
+static FARPROC ecsi_sync_function(const char *name)
+{
+    HMODULE library = GetModuleHandleA("api-ms-win-core-synch-l1-2-0.dll");
+    if (library == NULL) library = LoadLibraryA("api-ms-win-core-synch-l1-2-0.dll");
+    return library == NULL ? NULL : GetProcAddress(library, name);
+}
+
+/* Without WaitOnAddress it sleeps in steps of a millisecond. */
+static void ecsi_word_wait(const ecsi_atomic_u32 *word, uint32_t seen, uint64_t timeout_ns)
+{
+    ecsi_wait_on wait = (ecsi_wait_on)(void (*)(void))ecsi_sync_function("WaitOnAddress");
+    DWORD time = timeout_ns == ECSI_FOREVER
+                     ? INFINITE
+                     : (DWORD)((timeout_ns > 1000000000000u ? 1000000000000u
+                                                            : timeout_ns + 999999u) / 1000000u);
+    if (wait == NULL) {
+        Sleep(1);
+    } else {
+        (void)wait((volatile VOID *)(uintptr_t)&word->value, &seen, sizeof seen, time);
+    }
+}
+
+static void ecsi_word_wake(const ecsi_atomic_u32 *word)
+{
+    ecsi_wake_by wake = (ecsi_wake_by)(void (*)(void))ecsi_sync_function("WakeByAddressSingle");
+    if (wake != NULL) wake((PVOID)(uintptr_t)&word->value);
+}
+#else
+#define ECSI_WORD_WAIT 0
+#endif
+
+/* ---- Locks --------------------------------------------------------------------------------- */
+
+/* Tries before a lock sleeps. */
+#define ECSI_LOCK_SPINS 64u
+
+/* The lock is taken by somebody else. */
+static ECSI_NOINLINE void ecsi_lock_slow(ecsi_atomic_u32 *lock)
+{
+    uint32_t spins;
+    for (spins = 0; spins < ECSI_LOCK_SPINS; spins++) {
+        uint32_t seen = 0;
+        if (ECSI_CAS(lock, &seen, 1u, acquire, relaxed)) return;
+        ecsi_pause();
+    }
+#if ECSI_WORD_WAIT
+    while (ECSI_SWAP(lock, 2u, acquire) != 0) ecsi_word_wait(lock, 2, ECSI_FOREVER);
+#else
+    while (ECSI_SWAP(lock, 1u, acquire) != 0) ecsi_yield();
+#endif
+}
+
+static inline void ecsi_lock(ecsi_atomic_u32 *lock)
+{
+    uint32_t seen = 0;
+    /* Pairs with the release of ecsi_unlock. */
+    if (ECSI_UNLIKELY(!ECSI_CAS(lock, &seen, 1u, acquire, relaxed))) ecsi_lock_slow(lock);
+}
+
+static inline void ecsi_unlock(ecsi_atomic_u32 *lock)
+{
+#if ECSI_WORD_WAIT
+    if (ECSI_UNLIKELY(ECSI_SWAP(lock, 0u, release) == 2)) ecsi_word_wake(lock);
+#else
+    ECSI_STORE(lock, 0u, release);
+#endif
+}
+
+/* ---- Parking ------------------------------------------------------------------------------- */
+
+enum { ECSI_TOKEN_NONE, ECSI_TOKEN_HERE, ECSI_TOKEN_AWAITED };
+
+typedef struct ecsi_parker {
+    ecsi_atomic_u32 token;
+#if !ECSI_WORD_WAIT
+#if defined(_WIN32)
+    SRWLOCK mutex;
+    CONDITION_VARIABLE condition;
+#else
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+#endif
+#endif
+} ecsi_parker;
+
+/* False when the system refuses. */
+static bool ecsi_parker_create(ecsi_parker *parker)
+{
+    ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_NONE, relaxed);
+#if !ECSI_WORD_WAIT
+#if defined(_WIN32)
+    InitializeSRWLock(&parker->mutex);
+    InitializeConditionVariable(&parker->condition);
+#else
+    {
+        pthread_condattr_t attributes;
+        bool made = pthread_condattr_init(&attributes) == 0;
+        if (!made) return false;
+#if !defined(__APPLE__)
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+        made = pthread_cond_init(&parker->condition, &attributes) == 0;
+        (void)pthread_condattr_destroy(&attributes);
+        if (!made) return false;
+        if (pthread_mutex_init(&parker->mutex, NULL) == 0) return true;
+        (void)pthread_cond_destroy(&parker->condition);
+        return false;
+    }
+#endif
+#endif
+    return true;
+}
+
+static void ecsi_parker_destroy(ecsi_parker *parker)
+{
+#if !ECSI_WORD_WAIT && !defined(_WIN32)
+    (void)pthread_mutex_destroy(&parker->mutex);
+    (void)pthread_cond_destroy(&parker->condition);
+#else
+    (void)parker;
+#endif
+}
+
+/* Takes the token if it is there: pairs with the release of ecsi_unpark. */
+static inline bool ecsi_token_take(ecsi_parker *parker)
+{
+    uint32_t seen = ECSI_TOKEN_HERE;
+    return ECSI_CAS(&parker->token, &seen, (uint32_t)ECSI_TOKEN_NONE, acquire, relaxed);
+}
+
+#if ECSI_WORD_WAIT
+/* Sleeps until the token is there, and takes it. False: the time was up. */
+static bool ecsi_park(ecsi_parker *parker, uint64_t timeout_ns)
+{
+    uint64_t end = 0;
+    uint32_t seen = ECSI_TOKEN_NONE;
+    if (timeout_ns != ECSI_FOREVER) {
+        uint64_t now = ecsi_clock_ns();
+        end = timeout_ns > ECSI_FOREVER - 1 - now ? ECSI_FOREVER - 1 : now + timeout_ns;
+    }
+    if (!ECSI_CAS(&parker->token, &seen, (uint32_t)ECSI_TOKEN_AWAITED, acquire, acquire)) {
+        ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_NONE, relaxed);
+        return true;
+    }
+    for (;;) {
+        ecsi_word_wait(&parker->token, ECSI_TOKEN_AWAITED, timeout_ns);
+        if (ecsi_token_take(parker)) return true;
+        if (timeout_ns == ECSI_FOREVER) continue;
+        timeout_ns = ecsi_clock_ns();
+        if (timeout_ns >= end) break;
+        timeout_ns = end - timeout_ns;
+    }
+    /* The token may have come at this moment. */
+    return ECSI_SWAP(&parker->token, (uint32_t)ECSI_TOKEN_NONE, acquire) == ECSI_TOKEN_HERE;
+}
+
+/* Puts the token there. The parker may be gone when the sleeper is woken: only its address is
+ * used then. */
+static void ecsi_unpark(ecsi_parker *parker)
+{
+    if (ECSI_SWAP(&parker->token, (uint32_t)ECSI_TOKEN_HERE, release) == ECSI_TOKEN_AWAITED) {
+        ecsi_word_wake(&parker->token);
+    }
+}
+#else
+#if defined(_WIN32)
+#define ECSI_MUTEX_LOCK(p) AcquireSRWLockExclusive(&(p)->mutex)
+#define ECSI_MUTEX_UNLOCK(p) ReleaseSRWLockExclusive(&(p)->mutex)
+#else
+#define ECSI_MUTEX_LOCK(p) ((void)pthread_mutex_lock(&(p)->mutex))
+#define ECSI_MUTEX_UNLOCK(p) ((void)pthread_mutex_unlock(&(p)->mutex))
+#endif
+
+/* One sleep of ecsi_park, with the mutex held; false: the time was up. */
+static bool ecsi_condition_wait(ecsi_parker *parker, uint64_t end, uint64_t now)
+{
+#if defined(_WIN32)
+    DWORD time = end == ECSI_FOREVER ? INFINITE : (DWORD)((end - now + 999999u) / 1000000u);
+    return SleepConditionVariableSRW(&parker->condition, &parker->mutex, time, 0) != 0;
+#else
+    struct timespec until;
+    if (end == ECSI_FOREVER) {
+        return pthread_cond_wait(&parker->condition, &parker->mutex) == 0;
+    }
+#if defined(__APPLE__)
+    until.tv_sec = (time_t)((end - now) / 1000000000u);
+    until.tv_nsec = (long)((end - now) % 1000000000u);
+    return pthread_cond_timedwait_relative_np(&parker->condition, &parker->mutex, &until) == 0;
+#else
+    (void)now;
+    until.tv_sec = (time_t)(end / 1000000000u);
+    until.tv_nsec = (long)(end % 1000000000u);
+    return pthread_cond_timedwait(&parker->condition, &parker->mutex, &until) == 0;
+#endif
+#endif
+}
+
+/* Sleeps until the token is there, and takes it. False: the time was up. */
+static bool ecsi_park(ecsi_parker *parker, uint64_t timeout_ns)
+{
+    uint64_t now = timeout_ns == ECSI_FOREVER ? 0 : ecsi_clock_ns();
+    uint64_t end = timeout_ns >= ECSI_FOREVER - 1 - now ? ECSI_FOREVER : now + timeout_ns;
+    bool taken = ecsi_token_take(parker);
+    if (taken) return true;
+    ECSI_MUTEX_LOCK(parker);
+    for (;;) {
+        taken = ecsi_token_take(parker);
+        if (taken || (end != ECSI_FOREVER && now >= end)) break;
+        (void)ecsi_condition_wait(parker, end, now);
+        if (end != ECSI_FOREVER) now = ecsi_clock_ns();
+    }
+    ECSI_MUTEX_UNLOCK(parker);
+    return taken;
+}
+
+static void ecsi_unpark(ecsi_parker *parker)
+{
+    ECSI_MUTEX_LOCK(parker);
+    ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_HERE, release);
+#if defined(_WIN32)
+    WakeConditionVariable(&parker->condition);
+#else
+    (void)pthread_cond_signal(&parker->condition);
+#endif
+    ECSI_MUTEX_UNLOCK(parker);
+}
+#endif
+
+#endif /* ECSI_ATOMIC_MODEL */
+#endif /* ECS_NO_THREADS */
+
+#endif /* ECS_THREAD_H */
 
 /* >>base ======================================================== src/base.h */
 
@@ -2449,6 +3181,790 @@ static void ecsi_map_destroy(ecsi_memory *memory, ecsi_map *map)
 }
 
 #endif /* ECS_CONTAINER_H */
+
+/* >>deque ====================================================== src/deque.h */
+
+/* deque.h: the work-stealing deque, and the shared injector.
+ *
+ * The deque is that of Chase and Lev (2005) with the C11 orders of Le, Pop, Cohen and Zappa
+ * Nardelli (2013), over a ring that does not grow: what does not fit is refused, and nothing
+ * has to be reclaimed. One thread owns it, pushes and takes at the bottom; any thread steals
+ * at the top. Indices are 64-bit, only grow and are never reset, so no index comes twice.
+ *
+ *   push    writes the slot, then publishes it by the release of `bottom`
+ *   take    lowers `bottom`, full fence, reads `top`. Thief and owner cannot both miss each
+ *           other's write, so only the last item is fought for, by a CAS of `top`
+ *   steal   reads `top`, full fence, reads `bottom`, reads the slot, then CAS of `top`. The
+ *           slot is read before the CAS: once `top` has moved the owner may write there
+ *
+ * Half of a deque cannot be taken by one CAS: the owner takes without one as long as it sees
+ * two items, so a thief that claims a range could claim what the owner has. A batch is one CAS
+ * for each item.
+ *
+ * The injector is the bounded queue of Vyukov (2010) for any number of threads on both sides:
+ * each slot carries the number of the turn in which it may be written or read. */
+/* floor: 3 */
+#ifndef ECS_DEQUE_H
+#define ECS_DEQUE_H
+
+#ifndef ECS_NO_THREADS
+
+/* Bytes that cores hand to each other at once; two lines, for they are fetched in pairs. */
+#define ECSI_LINE_BYTES 128u
+/* Items of one batch. */
+#define ECSI_BATCH_MAX 32u
+/* What a lost race answers: look again. */
+#define ECSI_STEAL_LOST ((void *)1)
+
+typedef struct ecsi_deque {
+    ecsi_atomic_i64 top;
+    unsigned char pad_top[ECSI_LINE_BYTES - sizeof(ecsi_atomic_i64)];
+    ecsi_atomic_i64 bottom;
+    int64_t top_seen; /* the owner's: top was at least that */
+    ecsi_atomic_ptr *slots;
+    uint32_t capacity; /* a power of two */
+    unsigned char pad_bottom[ECSI_LINE_BYTES - sizeof(ecsi_atomic_i64) - sizeof(int64_t) -
+                             sizeof(void *) - sizeof(uint32_t)];
+} ecsi_deque;
+
+static void ecsi_deque_create(ecsi_deque *deque, ecsi_atomic_ptr *slots, uint32_t capacity,
+                              int64_t start)
+{
+    ECSI_CHECK(slots != NULL);
+    ECSI_CHECK(ecsi_is_power_of_two(capacity));
+    ECSI_STORE(&deque->top, start, relaxed);
+    ECSI_STORE(&deque->bottom, start, relaxed);
+    deque->top_seen = start;
+    deque->slots = slots;
+    deque->capacity = capacity;
+}
+
+static inline ecsi_atomic_ptr *ecsi_deque_slot(const ecsi_deque *deque, int64_t index)
+{
+    return &deque->slots[(uint64_t)index & (deque->capacity - 1)];
+}
+
+/* Items, as far as a look can tell. Any thread. */
+static inline int64_t ecsi_deque_size(const ecsi_deque *deque)
+{
+    int64_t top = ECSI_LOAD(&deque->top, relaxed);
+    int64_t bottom = ECSI_LOAD(&deque->bottom, relaxed);
+    return bottom > top ? bottom - top : 0;
+}
+
+/* Owner. False: it is full. */
+static inline bool ecsi_deque_push(ecsi_deque *deque, void *item)
+{
+    int64_t bottom = ECSI_LOAD(&deque->bottom, relaxed);
+    ECSI_CHECK(item != NULL && item != ECSI_STEAL_LOST);
+    if (ECSI_UNLIKELY(bottom - deque->top_seen >= (int64_t)deque->capacity)) {
+        /* Pairs with the CAS of steal: what was read from a slot was read before we write. */
+        deque->top_seen = ECSI_LOAD(&deque->top, acquire);
+        if (bottom - deque->top_seen >= (int64_t)deque->capacity) return false;
+    }
+    ECSI_STORE(ecsi_deque_slot(deque, bottom), item, relaxed);
+    /* Pairs with the acquire of `bottom` in steal: slot and item are visible there. */
+    ECSI_STORE(&deque->bottom, bottom + 1, release);
+    return true;
+}
+
+/* Owner. The newest item, or NULL. */
+static inline void *ecsi_deque_take(ecsi_deque *deque)
+{
+    int64_t bottom = ECSI_LOAD(&deque->bottom, relaxed) - 1;
+    int64_t top;
+    void *item;
+    ECSI_STORE(&deque->bottom, bottom, relaxed);
+    /* Pairs with the fence of steal: either it sees this bottom, or we see its top. */
+    ECSI_FENCE(seq_cst);
+    top = ECSI_LOAD(&deque->top, relaxed);
+    if (ECSI_UNLIKELY(top > bottom)) {
+        ECSI_STORE(&deque->bottom, bottom + 1, relaxed);
+        return NULL;
+    }
+    item = ECSI_LOAD(ecsi_deque_slot(deque, bottom), relaxed);
+    if (ECSI_LIKELY(top < bottom)) return item;
+    /* The last one: whoever moves `top` has it. */
+    if (!ECSI_CAS(&deque->top, &top, top + 1, seq_cst, relaxed)) item = NULL;
+    ECSI_STORE(&deque->bottom, bottom + 1, relaxed);
+    return item;
+}
+
+/* Any thread but the owner. The oldest item; NULL when there is none; ECSI_STEAL_LOST when
+ * another one was faster. Nothing below `from` is taken. */
+static inline void *ecsi_deque_steal_from(ecsi_deque *deque, int64_t from)
+{
+    int64_t top = ECSI_LOAD(&deque->top, acquire);
+    int64_t bottom;
+    void *item;
+    if (top < from) return NULL;
+    ECSI_FENCE(seq_cst); /* pairs with the fence of take */
+    bottom = ECSI_LOAD(&deque->bottom, acquire); /* pairs with the release of push */
+    if (top >= bottom) return NULL;
+    item = ECSI_LOAD(ecsi_deque_slot(deque, top), relaxed);
+    if (!ECSI_CAS(&deque->top, &top, top + 1, seq_cst, relaxed)) return ECSI_STEAL_LOST;
+    ECSI_CHECK(item != NULL && item != ECSI_STEAL_LOST);
+    return item;
+}
+
+static inline void *ecsi_deque_steal(ecsi_deque *deque)
+{
+    return ecsi_deque_steal_from(deque, INT64_MIN);
+}
+
+/* Owner of `to`: steals up to half of `from` and at most `max` items. Answers the first one,
+ * as ecsi_deque_steal does; the others are pushed to `to`, *more of them. */
+static void *ecsi_deque_steal_batch(ecsi_deque *from, ecsi_deque *to, uint32_t max,
+                                    uint32_t *more)
+{
+    int64_t half = (ecsi_deque_size(from) + 1) / 2;
+    void *first = ecsi_deque_steal(from);
+    ECSI_CHECK(from != to);
+    ECSI_CHECK(max >= 1 && max <= ECSI_BATCH_MAX);
+    *more = 0;
+    if (first == NULL || first == ECSI_STEAL_LOST) return first;
+    while (*more + 1 < max && (int64_t)*more + 1 < half &&
+           ecsi_deque_size(to) < (int64_t)to->capacity) {
+        void *item = ecsi_deque_steal(from);
+        bool pushed;
+        if (item == NULL || item == ECSI_STEAL_LOST) break;
+        pushed = ecsi_deque_push(to, item);
+        ECSI_CHECK(pushed);
+        (void)pushed;
+        *more += 1;
+    }
+    return first;
+}
+
+/* ---- The injector ------------------------------------------------------------------------ */
+
+typedef struct ecsi_turn {
+    ecsi_atomic_u64 turn; /* position: may be written; position + 1: may be read */
+    ecsi_atomic_ptr item;
+} ecsi_turn;
+
+typedef struct ecsi_injector {
+    ecsi_atomic_u64 head; /* next to be read */
+    unsigned char pad_head[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
+    ecsi_atomic_u64 tail; /* next to be written */
+    unsigned char pad_tail[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
+    ecsi_turn *slots;
+    uint32_t capacity; /* a power of two, at least 2 */
+} ecsi_injector;
+
+static void ecsi_injector_create(ecsi_injector *queue, ecsi_turn *slots, uint32_t capacity,
+                                 uint64_t start)
+{
+    uint64_t i;
+    ECSI_CHECK(slots != NULL);
+    ECSI_CHECK(capacity >= 2 && ecsi_is_power_of_two(capacity));
+    for (i = start; i < start + capacity; i++) {
+        ECSI_STORE(&slots[i & (capacity - 1)].turn, i, relaxed);
+        ECSI_STORE(&slots[i & (capacity - 1)].item, NULL, relaxed);
+    }
+    ECSI_STORE(&queue->head, start, relaxed);
+    ECSI_STORE(&queue->tail, start, relaxed);
+    queue->slots = slots;
+    queue->capacity = capacity;
+}
+
+static inline bool ecsi_injector_empty(const ecsi_injector *queue)
+{
+    return ECSI_LOAD(&queue->head, relaxed) >= ECSI_LOAD(&queue->tail, relaxed);
+}
+
+/* Any thread. False: it is full. */
+static bool ecsi_injector_push(ecsi_injector *queue, void *item)
+{
+    uint64_t at = ECSI_LOAD(&queue->tail, relaxed);
+    ECSI_CHECK(item != NULL);
+    ECSI_CHECK(queue->capacity >= 2);
+    for (;;) {
+        ecsi_turn *slot = &queue->slots[at & (queue->capacity - 1)];
+        /* Pairs with the release of pop: the slot was read before it is written again. */
+        uint64_t turn = ECSI_LOAD(&slot->turn, acquire);
+        if (turn == at) {
+            if (!ECSI_CAS(&queue->tail, &at, at + 1, relaxed, relaxed)) continue;
+            ECSI_STORE(&slot->item, item, relaxed);
+            /* Pairs with the acquire of pop. */
+            ECSI_STORE(&slot->turn, at + 1, release);
+            return true;
+        }
+        if ((int64_t)(turn - at) < 0) return false;
+        at = ECSI_LOAD(&queue->tail, relaxed);
+    }
+}
+
+/* Any thread. NULL: it is empty. */
+static void *ecsi_injector_pop(ecsi_injector *queue)
+{
+    uint64_t at = ECSI_LOAD(&queue->head, relaxed);
+    ECSI_CHECK(queue->capacity >= 2);
+    for (;;) {
+        ecsi_turn *slot = &queue->slots[at & (queue->capacity - 1)];
+        uint64_t turn = ECSI_LOAD(&slot->turn, acquire); /* pairs with the release of push */
+        if (turn == at + 1) {
+            void *item;
+            if (!ECSI_CAS(&queue->head, &at, at + 1, relaxed, relaxed)) continue;
+            item = ECSI_LOAD(&slot->item, relaxed);
+            /* Pairs with the acquire of push. */
+            ECSI_STORE(&slot->turn, at + queue->capacity, release);
+            ECSI_CHECK(item != NULL);
+            return item;
+        }
+        if ((int64_t)(turn - (at + 1)) < 0) return NULL;
+        at = ECSI_LOAD(&queue->head, relaxed);
+    }
+}
+
+#endif /* ECS_NO_THREADS */
+
+#endif /* ECS_DEQUE_H */
+
+/* >>waiter ==================================================== src/waiter.h */
+
+/* waiter.h: the queue of threads that wait for something, and what is built on it.
+ *
+ * A waiter announces itself, then looks at its condition, then sleeps; a waker makes the
+ * condition true, then looks for waiters. Each has a full fence between its two steps, so one
+ * of them sees the other and no wake is lost.
+ *
+ * The queue is one word:
+ *
+ *   0          nobody waits
+ *   a waiter   this one waits, and nobody else: entering and waking are one CAS
+ *   LIST       several wait: first come, first woken, under a lock
+ *
+ * Who takes a waiter out of the word or the list owns its wake: exactly one waker, or the
+ * waiter itself when it gives up. A waiter that gives up too late was woken; what it cannot
+ * use it hands on. The last thing that a waker does with a waiter is to set `woken`: from then
+ * on the waiter may be gone. */
+/* floor: 3 */
+#ifndef ECS_WAITER_H
+#define ECS_WAITER_H
+
+#ifndef ECS_NO_THREADS
+
+typedef struct ecsi_waiter {
+    struct ecsi_waiter *next;
+    struct ecsi_waiter *previous;
+    ecsi_parker *parker;
+    ecsi_atomic_u32 woken;
+    bool listed; /* under the queue's lock */
+} ecsi_waiter;
+
+/* Not the address of a waiter. */
+#define ECSI_WAITERS_LIST ((void *)1)
+
+static void ecsi_waiters_create(ecs_waiters *queue)
+{
+    ECSI_CHECK(queue != NULL);
+    ECSI_STORE(&queue->word, NULL, relaxed);
+    ECSI_STORE(&queue->lock, 0u, relaxed);
+    ECSI_STORE(&queue->count, 0u, relaxed);
+    queue->first = NULL;
+    queue->last = NULL;
+}
+
+/* Puts a waiter at the end of the list. The lock is held. */
+static void ecsi_waiters_append(ecs_waiters *queue, ecsi_waiter *waiter)
+{
+    ecsi_waiter *last = (ecsi_waiter *)queue->last;
+    ECSI_CHECK(!waiter->listed);
+    ECSI_CHECK((queue->first == NULL) == (queue->last == NULL));
+    waiter->next = NULL;
+    waiter->previous = last;
+    waiter->listed = true;
+    if (last == NULL) {
+        queue->first = waiter;
+    } else {
+        last->next = waiter;
+    }
+    queue->last = waiter;
+    ECSI_STORE(&queue->count, ECSI_LOAD(&queue->count, relaxed) + 1, relaxed);
+}
+
+/* Takes a waiter out of the list; the last one takes the list away. The lock is held. */
+static void ecsi_waiters_unlink(ecs_waiters *queue, ecsi_waiter *waiter)
+{
+    ECSI_CHECK(queue->first != NULL && queue->last != NULL);
+    ECSI_CHECK(waiter->listed);
+    ECSI_CHECK(ECSI_LOAD(&queue->count, relaxed) > 0);
+    if (waiter->previous != NULL) {
+        waiter->previous->next = waiter->next;
+    } else {
+        queue->first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->previous = waiter->previous;
+    } else {
+        queue->last = waiter->previous;
+    }
+    waiter->listed = false;
+    ECSI_STORE(&queue->count, ECSI_LOAD(&queue->count, relaxed) - 1, relaxed);
+    if (queue->first == NULL) ECSI_STORE(&queue->word, NULL, release);
+}
+
+/* Somebody else waits: the word becomes a list. */
+static ECSI_NOINLINE void ecsi_waiters_enter_list(ecs_waiters *queue, ecsi_waiter *waiter)
+{
+    void *seen;
+    ECSI_CHECK(!waiter->listed);
+    ecsi_lock(&queue->lock);
+    seen = ECSI_LOAD(&queue->word, acquire);
+    while (seen != ECSI_WAITERS_LIST) {
+        /* Nobody else makes a list while we hold the lock; a waiter may come or go. */
+        if (seen == NULL) {
+            /* Pairs with the acquire of a waker: it sees our waiter. */
+            if (!ECSI_CAS(&queue->word, &seen, (void *)waiter, acq_rel, acquire)) continue;
+            ecsi_unlock(&queue->lock);
+            return;
+        }
+        if (ECSI_CAS(&queue->word, &seen, ECSI_WAITERS_LIST, acq_rel, acquire)) {
+            ecsi_waiters_append(queue, (ecsi_waiter *)seen);
+            seen = ECSI_WAITERS_LIST;
+        }
+    }
+    ecsi_waiters_append(queue, waiter);
+    ECSI_CHECK(ECSI_LOAD(&queue->word, relaxed) == ECSI_WAITERS_LIST);
+    ecsi_unlock(&queue->lock);
+}
+
+/* Announces a waiter. The caller must look at its condition after this, and then sleep with
+ * ecsi_waiter_sleep or give up with ecsi_waiter_cancel. */
+static inline void ecsi_waiter_enter(ecs_waiters *queue, ecsi_waiter *waiter)
+{
+    void *seen = NULL;
+    ECSI_CHECK(waiter->parker != NULL);
+    waiter->listed = false;
+    ECSI_STORE(&waiter->woken, 0u, relaxed);
+    /* Pairs with the acquire of a waker. */
+    if (ECSI_UNLIKELY(!ECSI_CAS(&queue->word, &seen, (void *)waiter, release, relaxed))) {
+        ecsi_waiters_enter_list(queue, waiter);
+    }
+    /* Pairs with the fence of ecsi_wake_one: we see its condition, or it sees us. */
+    ECSI_FENCE(seq_cst);
+}
+
+/* Hands the wake over; the waiter may be gone when this returns. */
+static inline void ecsi_waiter_signal(ecsi_waiter *waiter)
+{
+    ECSI_CHECK(waiter->parker != NULL);
+    ECSI_CHECK(!waiter->listed);
+    ecsi_unpark(waiter->parker);
+    /* Pairs with the acquire of ecsi_waiter_finish. */
+    ECSI_STORE(&waiter->woken, 1u, release);
+}
+
+/* It was taken out by a waker that has a few more steps to go. */
+static void ecsi_waiter_finish(ecsi_waiter *waiter)
+{
+    uint32_t spins = 0;
+    ECSI_CHECK(!waiter->listed);
+    while (ECSI_LOAD(&waiter->woken, acquire) == 0) {
+        if (++spins < ECSI_LOCK_SPINS) {
+            ecsi_pause();
+        } else {
+            ecsi_yield();
+        }
+    }
+}
+
+/* Gives up. True: it was not woken and never will be. False: it was woken, and the wake is the
+ * caller's, to use or to hand on. */
+static bool ecsi_waiter_cancel(ecs_waiters *queue, ecsi_waiter *waiter)
+{
+    void *seen = waiter;
+    bool listed;
+    ECSI_CHECK(queue != NULL);
+    ECSI_CHECK(waiter != NULL);
+    if (ECSI_CAS(&queue->word, &seen, NULL, acquire, relaxed)) return true;
+    ecsi_lock(&queue->lock);
+    listed = waiter->listed;
+    if (listed) ecsi_waiters_unlink(queue, waiter);
+    ecsi_unlock(&queue->lock);
+    if (!listed) ecsi_waiter_finish(waiter);
+    return listed;
+}
+
+/* Sleeps. True: woken. False: the time was up, or the token came from elsewhere; it is out of
+ * the queue then. */
+static bool ecsi_waiter_sleep(ecs_waiters *queue, ecsi_waiter *waiter, uint64_t timeout_ns)
+{
+    ECSI_CHECK(queue != NULL);
+    ECSI_CHECK(waiter->parker != NULL);
+    (void)ecsi_park(waiter->parker, timeout_ns);
+    /* Pairs with the release of ecsi_waiter_signal. */
+    if (ECSI_LIKELY(ECSI_LOAD(&waiter->woken, acquire) != 0)) return true;
+    return !ecsi_waiter_cancel(queue, waiter);
+}
+
+static uint32_t ecsi_waiter_count(const ecs_waiters *queue)
+{
+    const void *word = ECSI_LOAD(&queue->word, relaxed);
+    if (word == NULL) return 0;
+    return word == ECSI_WAITERS_LIST ? ECSI_LOAD(&queue->count, relaxed) : 1;
+}
+
+/* Takes the waiter that came first out of the queue, or answers NULL. The caller's condition
+ * must be true before: the fence is in here. */
+static ecsi_waiter *ecsi_waiters_pop(ecs_waiters *queue)
+{
+    ecsi_waiter *waiter;
+    void *seen;
+    ECSI_CHECK(queue != NULL);
+    /* Pairs with the fence of ecsi_waiter_enter. */
+    ECSI_FENCE(seq_cst);
+    seen = ECSI_LOAD(&queue->word, acquire);
+    while (seen != NULL && seen != ECSI_WAITERS_LIST) {
+        if (ECSI_CAS(&queue->word, &seen, NULL, acq_rel, acquire)) return (ecsi_waiter *)seen;
+    }
+    if (seen == NULL) return NULL;
+    ecsi_lock(&queue->lock);
+    waiter = (ecsi_waiter *)queue->first;
+    if (waiter != NULL) ecsi_waiters_unlink(queue, waiter);
+    ecsi_unlock(&queue->lock);
+    /* The list may have gone meanwhile, and a single waiter may have come: it saw our
+     * condition, for it came after our fence. */
+    return waiter;
+}
+
+/* Wakes the one that waits longest. Answers whether there was one. */
+static bool ecsi_wake_one(ecs_waiters *queue)
+{
+    ecsi_waiter *waiter = ecsi_waiters_pop(queue);
+    ECSI_CHECK(waiter == NULL || !waiter->listed);
+    if (waiter == NULL) return false;
+    ecsi_waiter_signal(waiter);
+    return true;
+}
+
+/* Wakes all that wait now. Answers how many. */
+static uint32_t ecsi_wake_all(ecs_waiters *queue)
+{
+    ecsi_waiter *waiter;
+    uint32_t count = 0;
+    void *seen;
+    ECSI_CHECK(queue != NULL);
+    ECSI_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */
+    seen = ECSI_LOAD(&queue->word, acquire);
+    while (seen != NULL && seen != ECSI_WAITERS_LIST) {
+        if (!ECSI_CAS(&queue->word, &seen, NULL, acq_rel, acquire)) continue;
+        ecsi_waiter_signal((ecsi_waiter *)seen);
+        return 1;
+    }
+    if (seen == NULL) return 0;
+    ecsi_lock(&queue->lock);
+    waiter = (ecsi_waiter *)queue->first;
+    queue->first = NULL;
+    queue->last = NULL;
+    if (waiter != NULL) {
+        ecsi_waiter *each;
+        for (each = waiter; each != NULL; each = each->next) each->listed = false;
+        ECSI_STORE(&queue->count, 0u, relaxed);
+        ECSI_STORE(&queue->word, NULL, release);
+    }
+    ecsi_unlock(&queue->lock);
+    while (waiter != NULL) {
+        ecsi_waiter *next = waiter->next;
+        ecsi_waiter_signal(waiter);
+        waiter = next;
+        count++;
+    }
+    return count;
+}
+
+/* ---- Semaphore, event, future -------------------------------------------------------------- */
+
+/* Tries before a thread sleeps: waking it costs a thousand times more. */
+#define ECSI_WAIT_SPINS 64u
+
+/* How a wait ended: bits. */
+#define ECSI_WAIT_READY 1u   /* the condition held when it was looked at */
+#define ECSI_WAIT_WOKEN 2u   /* a wake was given to us */
+#define ECSI_WAIT_REFUSED 4u /* the system has no room for a condition variable */
+
+/* Waits once if `ready` says no. 0: the time was up. */
+static uint32_t ecsi_wait(ecs_waiters *queue, bool (*ready)(void *), void *data,
+                          uint64_t timeout_ns)
+{
+    ecsi_waiter waiter;
+    ecsi_parker parker;
+    uint32_t answer = 0;
+    ECSI_CHECK(ready != NULL);
+    ECSI_CHECK(timeout_ns > 0);
+    if (!ecsi_parker_create(&parker)) return ECSI_WAIT_REFUSED;
+    waiter.parker = &parker;
+    ecsi_waiter_enter(queue, &waiter);
+    if (ready(data)) {
+        answer = ECSI_WAIT_READY;
+        if (!ecsi_waiter_cancel(queue, &waiter)) answer |= ECSI_WAIT_WOKEN;
+    } else if (ecsi_waiter_sleep(queue, &waiter, timeout_ns)) {
+        answer = ECSI_WAIT_WOKEN;
+    }
+    ecsi_parker_destroy(&parker);
+    return answer;
+}
+
+ECS_API void ecs_semaphore_init(ecs_semaphore *semaphore, uint32_t permits)
+{
+    ECSI_REQUIRE_VOID(semaphore != NULL);
+    ECSI_STORE(&semaphore->permits, permits, relaxed);
+    ecsi_waiters_create(&semaphore->waiters);
+}
+
+ECS_API bool ecs_semaphore_try_acquire(ecs_semaphore *semaphore)
+{
+    uint32_t seen;
+    ECSI_REQUIRE(semaphore != NULL, false);
+    seen = ECSI_LOAD(&semaphore->permits, relaxed);
+    while (seen > 0) {
+        /* Pairs with the release of ecs_semaphore_release. */
+        if (ECSI_CAS(&semaphore->permits, &seen, seen - 1, acquire, relaxed)) return true;
+    }
+    return false;
+}
+
+static bool ecsi_semaphore_ready(void *data)
+{
+    return ecs_semaphore_try_acquire((ecs_semaphore *)data);
+}
+
+/* Gives one permit: a waiter that is woken has it. */
+static void ecsi_semaphore_give(ecs_semaphore *semaphore)
+{
+    ECSI_CHECK(semaphore != NULL);
+    /* Pairs with the acquire of ecs_semaphore_try_acquire. */
+    (void)ECSI_ADD(&semaphore->permits, 1u, acq_rel);
+    ECSI_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */
+    while (ECSI_LOAD(&semaphore->waiters.word, relaxed) != NULL &&
+           ecs_semaphore_try_acquire(semaphore)) {
+        if (ecsi_wake_one(&semaphore->waiters)) return;
+        /* It gave up: the permit goes back, and we look again. */
+        (void)ECSI_ADD(&semaphore->permits, 1u, acq_rel);
+        ECSI_FENCE(seq_cst);
+    }
+}
+
+ECS_API void ecs_semaphore_release(ecs_semaphore *semaphore, uint32_t permits)
+{
+    ECSI_REQUIRE_VOID(semaphore != NULL);
+    for (; permits > 0; permits--) ecsi_semaphore_give(semaphore);
+}
+
+ECS_API uint32_t ecs_semaphore_waiting(const ecs_semaphore *semaphore)
+{
+    ECSI_REQUIRE(semaphore != NULL, 0);
+    return ecsi_waiter_count(&semaphore->waiters);
+}
+
+ECS_API ecs_status ecs_semaphore_acquire(ecs_semaphore *semaphore, uint64_t timeout_ns)
+{
+    uint32_t spins;
+    uint32_t end;
+    ECSI_REQUIRE(semaphore != NULL, ECS_INVALID);
+    for (spins = 0; spins < ECSI_WAIT_SPINS; spins++) {
+        if (ECSI_LOAD(&semaphore->waiters.word, relaxed) == NULL &&
+            ecs_semaphore_try_acquire(semaphore)) {
+            return ECS_OK;
+        }
+        if (timeout_ns == 0) return ECS_TIMEOUT;
+        ecsi_pause();
+    }
+    end = ecsi_wait(&semaphore->waiters, ecsi_semaphore_ready, semaphore, timeout_ns);
+    ECSI_CHECK(end <= ECSI_WAIT_REFUSED);
+    if (end == ECSI_WAIT_REFUSED) return ECS_NO_MEMORY;
+    /* Taken and given as well: one permit goes on to the next. */
+    if (end == (ECSI_WAIT_READY | ECSI_WAIT_WOKEN)) ecsi_semaphore_give(semaphore);
+    return end != 0 ? ECS_OK : ECS_TIMEOUT;
+}
+
+ECS_API void ecs_signal_init(ecs_signal *signal)
+{
+    ECSI_REQUIRE_VOID(signal != NULL);
+    ECSI_STORE(&signal->state, 0u, relaxed);
+    ecsi_waiters_create(&signal->waiters);
+}
+
+ECS_API bool ecs_signal_is_set(const ecs_signal *signal)
+{
+    ECSI_REQUIRE(signal != NULL, false);
+    return ECSI_LOAD(&signal->state, acquire) != 0; /* pairs with the release of set */
+}
+
+static bool ecsi_signal_ready(void *data)
+{
+    return ecs_signal_is_set((const ecs_signal *)data);
+}
+
+ECS_API void ecs_signal_set(ecs_signal *signal)
+{
+    ECSI_REQUIRE_VOID(signal != NULL);
+    ECSI_STORE(&signal->state, 1u, release); /* pairs with the acquire of is_set */
+    (void)ecsi_wake_all(&signal->waiters);
+}
+
+ECS_API ecs_status ecs_signal_wait(ecs_signal *signal, uint64_t timeout_ns)
+{
+    uint32_t spins;
+    uint32_t end;
+    ECSI_REQUIRE(signal != NULL, ECS_INVALID);
+    for (spins = 0; spins < ECSI_WAIT_SPINS; spins++) {
+        if (ecs_signal_is_set(signal)) return ECS_OK;
+        if (timeout_ns == 0) return ECS_TIMEOUT;
+        ecsi_pause();
+    }
+    end = ecsi_wait(&signal->waiters, ecsi_signal_ready, signal, timeout_ns);
+    if (ecs_signal_is_set(signal)) return ECS_OK;
+    return end == ECSI_WAIT_REFUSED ? ECS_NO_MEMORY : ECS_TIMEOUT;
+}
+
+ECS_API void ecs_future_init(ecs_future *future)
+{
+    ECSI_REQUIRE_VOID(future != NULL);
+    future->value = NULL;
+    future->status = ECS_OK;
+    ecs_signal_init(&future->done);
+    ECSI_STORE(&future->claimed, 0u, relaxed);
+}
+
+ECS_API ecs_status ecs_future_set(ecs_future *future, ecs_status status, void *value)
+{
+    ECSI_REQUIRE(future != NULL, ECS_INVALID);
+    /* Only one of several setters may write; the signal publishes what it wrote. */
+    if (ECSI_SWAP(&future->claimed, 1u, relaxed) != 0) return ECS_EXISTS;
+    future->status = status;
+    future->value = value;
+    ecs_signal_set(&future->done);
+    return ECS_OK;
+}
+
+ECS_API bool ecs_future_poll(const ecs_future *future)
+{
+    ECSI_REQUIRE(future != NULL, false);
+    return ecs_signal_is_set(&future->done);
+}
+
+ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void **value)
+{
+    ecs_status status;
+    ECSI_REQUIRE(future != NULL, ECS_INVALID);
+    status = ecs_signal_wait(&future->done, timeout_ns);
+    if (status != ECS_OK) return status;
+    if (value != NULL) *value = future->value;
+    return future->status;
+}
+
+#endif /* ECS_NO_THREADS */
+
+#endif /* ECS_WAITER_H */
+
+/* >>idle ======================================================== src/idle.h */
+
+/* idle.h: which workers look for work, which sleep, and who must be woken.
+ *
+ * `searching` counts the tokens of those who look for work, or were woken to do so. Whoever
+ * publishes work wakes a sleeper only while nobody searches: one who searches will find it, and
+ * then wakes the next if there is more. So waking spreads as fast as there is work for it, and
+ * a stream of small jobs wakes one worker, not all.
+ *
+ * No wake is lost because whoever drops a token looks again behind a full fence:
+ *
+ *   publisher   publishes, full fence, reads `searching`, reads the sleepers
+ *   searcher    drops its token, announces itself as a sleeper, full fence, looks at all
+ *               queues, sleeps
+ *   finder      drops its token, full fence, looks at all queues, wakes one if it was the last
+ *               searcher and there is work
+ *   waker       that found no sleeper drops the token that it took, full fence, reads the
+ *               sleepers again */
+/* floor: 3 */
+#ifndef ECS_IDLE_H
+#define ECS_IDLE_H
+
+#ifndef ECS_NO_THREADS
+
+typedef struct ecsi_idle {
+    ecsi_atomic_u32 searching;
+    unsigned char pad[124]; /* sleepers are written seldom, searching often */
+    ecs_waiters sleepers;
+} ecsi_idle;
+
+static void ecsi_idle_create(ecsi_idle *idle)
+{
+    ECSI_STORE(&idle->searching, 0u, relaxed);
+    ecsi_waiters_create(&idle->sleepers);
+}
+
+/* Wakes a sleeper, which gets a token, unless somebody searches. */
+static ECSI_NOINLINE bool ecsi_idle_wake(ecsi_idle *idle)
+{
+    ECSI_CHECK(idle != NULL);
+    for (;;) {
+        uint32_t none = 0;
+        if (!ECSI_CAS(&idle->searching, &none, 1u, acq_rel, relaxed)) return false;
+        if (ecsi_wake_one(&idle->sleepers)) return true;
+        (void)ECSI_SUB(&idle->searching, 1u, acq_rel);
+        /* Pairs with the fence of a publisher that saw our token and did not look further. */
+        ECSI_FENCE(seq_cst);
+        if (ECSI_LOAD(&idle->sleepers.word, relaxed) == NULL) return false;
+    }
+}
+
+/* After work was published. Answers whether a sleeper was woken. */
+static inline bool ecsi_idle_notify(ecsi_idle *idle)
+{
+    /* Pairs with the fences of ecsi_idle_sleep and ecsi_idle_found. */
+    ECSI_FENCE(seq_cst);
+    if (ECSI_LOAD(&idle->searching, relaxed) != 0) return false;
+    if (ECSI_LIKELY(ECSI_LOAD(&idle->sleepers.word, relaxed) == NULL)) return false;
+    return ecsi_idle_wake(idle);
+}
+
+/* Takes a token to search with. False: `limit` have one. */
+static inline bool ecsi_idle_search(ecsi_idle *idle, uint32_t limit)
+{
+    ECSI_CHECK(limit > 0);
+    if (ECSI_LOAD(&idle->searching, relaxed) >= limit) return false;
+    (void)ECSI_ADD(&idle->searching, 1u, acq_rel);
+    return true;
+}
+
+/* A searcher found work, which it has taken: it drops its token. */
+static inline void ecsi_idle_found(ecsi_idle *idle, bool (*visible)(void *), void *data)
+{
+    uint32_t before = ECSI_SUB(&idle->searching, 1u, acq_rel);
+    ECSI_CHECK(visible != NULL);
+    ECSI_CHECK(before > 0);
+    if (before != 1) return;
+    /* Pairs with the fence of ecsi_idle_notify: it saw our token, or we see its work. */
+    ECSI_FENCE(seq_cst);
+    if (ECSI_LOAD(&idle->sleepers.word, relaxed) == NULL || !visible(data)) return;
+    (void)ecsi_idle_wake(idle);
+}
+
+/* Drops the token, if it has one, and sleeps unless there is work. Answers whether it has a
+ * token now; *slept is whether it went to sleep. */
+static bool ecsi_idle_sleep(ecsi_idle *idle, ecsi_waiter *waiter, bool token,
+                            bool (*visible)(void *), void *data, bool *slept)
+{
+    ECSI_CHECK(visible != NULL);
+    ECSI_CHECK(waiter->parker != NULL);
+    ECSI_CHECK(!waiter->listed);
+    *slept = false;
+    if (token) (void)ECSI_SUB(&idle->searching, 1u, acq_rel);
+    ecsi_waiter_enter(&idle->sleepers, waiter); /* with the full fence */
+    if (visible(data)) {
+        if (!ecsi_waiter_cancel(&idle->sleepers, waiter)) return true;
+        (void)ECSI_ADD(&idle->searching, 1u, acq_rel);
+        return true;
+    }
+    *slept = true;
+    return ecsi_waiter_sleep(&idle->sleepers, waiter, ECSI_FOREVER);
+}
+
+#endif /* ECS_NO_THREADS */
+
+#endif /* ECS_IDLE_H */
 
 /* >>entity ==================================================== src/entity.h */
 
@@ -5634,8 +7150,10 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
 /* command.h: recorded edits, and the flush that applies them.
  *
  * A queue is a list of blocks that never move, so a recorded value may know its address.
- * Streams (one a system and row block) record into it one after the other; a marker says
- * where each begins. The flush goes over a queue in passes:
+ * Each worker has one, and streams (one a system and row block) record into that of the worker
+ * that runs them; a marker with the stream's serial says where each begins. Serials are given
+ * by the schedule and not by time, so the flush puts the markers of all queues in one order,
+ * which is the same on any number of workers. Then it goes over them in passes:
  *
  *   1  every spawn gets its real handle; provisional handles in columns and resources are
  *      patched
@@ -5665,7 +7183,7 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
 #define ECSI_NO_SYSTEM 0xffffffffu
 
 typedef enum ecsi_command_kind {
-    ECSI_COMMAND_STREAM,  /* entity: serial */
+    ECSI_COMMAND_STREAM,  /* entity: serial; next: the next marker; its block follows */
     ECSI_COMMAND_SPAWN,   /* entity: provisional */
     ECSI_COMMAND_DESPAWN,
     ECSI_COMMAND_ADD,
@@ -5697,6 +7215,12 @@ static inline const ecs_type **ecsi_command_type_at(ecsi_command *command)
     return (const ecs_type **)(void *)(command + 1);
 }
 
+/* Behind a marker: the block that it is in. */
+static inline struct ecsi_block **ecsi_marker_block(ecsi_command *marker)
+{
+    return (struct ecsi_block **)(void *)(marker + 1);
+}
+
 /* The head of a custom command's payload; the user's part follows at ECSI_CUSTOM_BYTES. */
 typedef struct ecsi_custom {
     void (*run)(ecs_world *world, void *payload, uint32_t bytes);
@@ -5711,15 +7235,33 @@ typedef struct ecsi_block {
     size_t used;
 } ecsi_block;
 
+/* In fixed mode with several workers: the memory that their queues cut their blocks from.
+ * A queue leaves less room unused than the command takes that did not fit there, so twice the
+ * bytes that may be recorded, and one block for each queue, are always enough. */
+typedef struct ecsi_arena {
+    unsigned char *data;
+    size_t bytes;
+    ecsi_atomic_u64 used;
+} ecsi_arena;
+
+#define ECSI_ARENA_BLOCK_BYTES ((size_t)4096)
+
 typedef struct ecsi_queue {
     ecsi_block *first;
     ecsi_block *last; /* that is written to; later ones are empty */
     size_t bytes;     /* recorded */
     size_t bytes_max;
+    ecsi_command *marker_first;
+    ecsi_command *marker_last;
+    ecsi_arena *arena;
+    uint64_t open;    /* serial of the stream that recorded last */
     uint32_t command_count;
     uint32_t spawn_count;
     uint32_t stream_count;
     bool spawned; /* provisional handles are about, even of spawns that were taken back */
+    uint64_t recorded; /* what is not in the flush's counters yet */
+    uint64_t refused;
+    uint64_t events_dropped;
 } ecsi_queue;
 
 /* Where a queue stands, to take back a failed system's commands. */
@@ -5727,10 +7269,21 @@ typedef struct ecsi_queue_mark {
     ecsi_block *block;
     size_t used;
     size_t bytes;
+    ecsi_command *marker_last;
+    uint64_t open;
     uint32_t command_count;
     uint32_t spawn_count;
     uint32_t stream_count;
 } ecsi_queue_mark;
+
+/* Queues that are flushed together: their markers in order of serial. */
+typedef struct ecsi_batch {
+    ecsi_command *first;
+    uint32_t command_count;
+    uint32_t spawn_count;
+    uint32_t stream_count;
+    bool spawned;
+} ecsi_batch;
 
 /* A stream whose spawns are known: provisional to real. */
 typedef struct ecsi_spawn_range {
@@ -5783,7 +7336,8 @@ typedef struct ecsi_flush {
     ecsi_vec marks;     /* of unsigned char by component: has a payload */
     uint64_t serial_next;
     const uint64_t *open_serial; /* of the world's own stream */
-    uint32_t commands_max; /* of one queue, in fixed mode */
+    uint32_t commands_max; /* of one batch, in fixed mode */
+    ecsi_atomic_u32 lock;  /* of the allocator, while systems record */
     bool running;
     uint64_t recorded;
     uint64_t applied;
@@ -5808,7 +7362,8 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t system;
-    bool begun; /* its marker is recorded */
+    ecs_status status; /* of the last spawn */
+    bool begun; /* it has a marker */
     uint32_t emit_type_count;
     uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
     uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
@@ -5816,11 +7371,13 @@ struct ecs_commands {
 
 /* ---- Queues ----------------------------------------------------------------------- */
 
-static ecsi_block *ecsi_block_make(ecsi_memory *memory, size_t bytes)
+/* Makes a block of memory. */
+static ecsi_block *ecsi_block_put(void *memory, size_t bytes)
 {
-    ecsi_block *block = (ecsi_block *)ecsi_alloc(memory, bytes, ECSI_MALLOC_ALIGN);
+    ecsi_block *block = (ecsi_block *)memory;
     ECSI_CHECK(bytes > sizeof *block);
     if (block == NULL) return NULL;
+    ECSI_CHECK((uintptr_t)memory % 16 == 0);
     block->next = NULL;
     block->bytes = bytes;
     block->used = sizeof *block;
@@ -5838,7 +7395,9 @@ static ecs_status ecsi_queue_create(ecsi_memory *memory, ecsi_queue *queue, size
         (void)ecsi_alloc(memory, bytes_max + sizeof(ecsi_block) + 4096, ECSI_MALLOC_ALIGN);
         return ECS_OK;
     }
-    queue->first = ecsi_block_make(memory, bytes_max + sizeof(ecsi_block) + 4096);
+    queue->first = ecsi_block_put(
+        ecsi_alloc(memory, bytes_max + sizeof(ecsi_block) + 4096, ECSI_MALLOC_ALIGN),
+        bytes_max + sizeof(ecsi_block) + 4096);
     queue->last = queue->first;
     return queue->first != NULL ? ECS_OK : ECS_NO_MEMORY;
 }
@@ -5848,7 +7407,7 @@ static void ecsi_queue_destroy(ecsi_memory *memory, ecsi_queue *queue)
     ecsi_block *block = queue->first;
     ECSI_CHECK(queue->command_count == 0);
     ECSI_CHECK(queue->bytes == 0);
-    while (block != NULL) {
+    while (block != NULL && queue->arena == NULL) {
         ecsi_block *next = block->next;
         ecsi_release(memory, block, block->bytes, ECSI_MALLOC_ALIGN);
         block = next;
@@ -5857,15 +7416,44 @@ static void ecsi_queue_destroy(ecsi_memory *memory, ecsi_queue *queue)
     queue->last = NULL;
 }
 
+/* A new block: workers may ask at the same time, so one after the other. */
+static ecsi_block *ecsi_block_make(ecsi_flush *flush, size_t bytes)
+{
+    void *memory;
+    ECSI_CHECK(bytes > sizeof(ecsi_block));
+    ECSI_CHECK(!flush->memory->fixed);
+#ifndef ECS_NO_THREADS
+    ecsi_lock(&flush->lock);
+#endif
+    memory = ecsi_alloc(flush->memory, bytes, ECSI_MALLOC_ALIGN);
+#ifndef ECS_NO_THREADS
+    ecsi_unlock(&flush->lock);
+#endif
+    return ecsi_block_put(memory, bytes);
+}
+
+/* A block of the arena. */
+static ecsi_block *ecsi_arena_block(ecsi_arena *arena, size_t bytes)
+{
+    uint64_t at;
+    bytes = ecsi_align_up(bytes + sizeof(ecsi_block), 16);
+    if (bytes < ECSI_ARENA_BLOCK_BYTES) bytes = ECSI_ARENA_BLOCK_BYTES;
+    if (bytes > arena->bytes) return NULL;
+    at = ECSI_ADD(&arena->used, (uint64_t)bytes, relaxed);
+    if (at > arena->bytes - bytes) return NULL;
+    ECSI_CHECK(at % 16 == 0);
+    return ecsi_block_put(arena->data + at, bytes);
+}
+
 /* Room for `bytes` in the block that is written to, going on to the next or a new one. */
-static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_queue *queue,
+static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_flush *flush, ecsi_queue *queue,
                                                    size_t bytes)
 {
     size_t want = queue->last == NULL ? ECSI_BLOCK_BYTES_MIN : queue->last->bytes * 2;
     ecsi_block *block;
     ECSI_CHECK(bytes > 0);
     ECSI_CHECK(queue->last == NULL || queue->last->used <= queue->last->bytes);
-    if (memory->fixed) return ECS_FULL;
+    if (queue->arena == NULL && flush->memory->fixed) return ECS_FULL;
     if (queue->last != NULL && queue->last->next != NULL &&
         queue->last->next->bytes - sizeof *block >= bytes) {
         queue->last = queue->last->next;
@@ -5874,8 +7462,9 @@ static ECSI_NOINLINE ecs_status ecsi_queue_advance(ecsi_memory *memory, ecsi_que
     }
     if (want > ECSI_BLOCK_BYTES_MAX) want = ECSI_BLOCK_BYTES_MAX;
     if (want < bytes + sizeof *block) want = bytes + sizeof *block;
-    block = ecsi_block_make(memory, want);
-    if (block == NULL) return ECS_NO_MEMORY;
+    block = queue->arena != NULL ? ecsi_arena_block(queue->arena, bytes)
+                                 : ecsi_block_make(flush, want);
+    if (block == NULL) return queue->arena != NULL ? ECS_FULL : ECS_NO_MEMORY;
     if (queue->last == NULL) {
         queue->first = block;
     } else {
@@ -5895,46 +7484,103 @@ static ecsi_queue_mark ecsi_queue_where(const ecsi_queue *queue)
     mark.block = queue->last;
     mark.used = queue->last == NULL ? 0 : queue->last->used;
     mark.bytes = queue->bytes;
+    mark.marker_last = queue->marker_last;
+    mark.open = queue->open;
     mark.command_count = queue->command_count;
     mark.spawn_count = queue->spawn_count;
     mark.stream_count = queue->stream_count;
     return mark;
 }
 
-/* Walks over commands: from a mark, or from the start. */
-typedef struct ecsi_cursor {
+/* Walks over what one queue recorded since a mark, markers included. */
+typedef struct ecsi_walk {
     ecsi_block *block;
     size_t at;
-    ecsi_block *last;
+} ecsi_walk;
+
+static ecsi_walk ecsi_walk_begin(const ecsi_queue *queue, ecsi_queue_mark mark)
+{
+    ecsi_walk walk;
+    ECSI_CHECK(queue->last != NULL || queue->command_count == 0);
+    ECSI_CHECK(mark.block == NULL || mark.used <= mark.block->used);
+    walk.block = mark.block != NULL ? mark.block : queue->first;
+    walk.at = mark.block != NULL ? mark.used : sizeof(ecsi_block);
+    return walk;
+}
+
+/* The next command, or NULL at the end. Blocks behind the last one are empty. */
+static inline ecsi_command *ecsi_walk_next(ecsi_walk *walk)
+{
+    ecsi_command *command;
+    while (walk->block != NULL && walk->at >= walk->block->used) {
+        walk->block = walk->block->next;
+        walk->at = sizeof(ecsi_block);
+    }
+    if (walk->block == NULL) return NULL;
+    command = (ecsi_command *)(void *)((unsigned char *)walk->block + walk->at);
+    ECSI_CHECK(command->bytes >= sizeof *command);
+    ECSI_CHECK(command->bytes <= walk->block->used - walk->at);
+    walk->at += command->bytes;
+    return command;
+}
+
+/* Walks over the commands of a batch, each marker before its stream. */
+typedef struct ecsi_cursor {
+    ecsi_command *marker; /* of the next stream */
+    ecsi_block *block;
+    unsigned char *at;
+    unsigned char *end; /* of what is used of the block */
 } ecsi_cursor;
 
-static ecsi_cursor ecsi_queue_begin(const ecsi_queue *queue)
+static ecsi_cursor ecsi_batch_begin(const ecsi_batch *batch)
 {
     ecsi_cursor cursor;
-    ECSI_CHECK(queue->last != NULL || queue->command_count == 0);
-    ECSI_CHECK(queue->spawn_count <= queue->command_count);
-    cursor.block = queue->first;
-    cursor.at = sizeof(ecsi_block);
-    cursor.last = queue->last;
+    ECSI_CHECK(batch->spawn_count <= batch->command_count);
+    cursor.marker = batch->first;
+    cursor.block = NULL;
+    cursor.at = NULL;
+    cursor.end = NULL;
     return cursor;
+}
+
+/* Goes on to a block of the same queue. */
+static inline void ecsi_cursor_enter(ecsi_cursor *cursor, ecsi_block *block)
+{
+    cursor->block = block;
+    cursor->at = (unsigned char *)block + sizeof *block;
+    cursor->end = (unsigned char *)block + block->used;
 }
 
 /* The next command, or NULL at the end. */
 static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
 {
     ecsi_command *command;
-    if (cursor->block == NULL) return NULL;
-    while (cursor->at >= cursor->block->used) {
-        if (cursor->block == cursor->last) return NULL;
-        cursor->block = cursor->block->next;
-        cursor->at = sizeof(ecsi_block);
+    for (;;) {
+        if (ECSI_LIKELY(cursor->at < cursor->end)) {
+            command = (ecsi_command *)(void *)cursor->at;
+            ECSI_CHECK(command->bytes >= sizeof *command);
+            ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
+            if (ECSI_UNLIKELY(command->kind == ECSI_COMMAND_STREAM)) break;
+            cursor->at += command->bytes;
+            return command;
+        }
+        if (cursor->block == NULL || cursor->block->next == NULL) break;
+        ecsi_cursor_enter(cursor, cursor->block->next);
     }
-    command = (ecsi_command *)(void *)((unsigned char *)cursor->block + cursor->at);
-    ECSI_CHECK(command->bytes >= sizeof *command);
-    ECSI_CHECK(command->bytes <= cursor->block->used - cursor->at);
-    ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
-    cursor->at += command->bytes;
+    /* This stream has ended, here at least. */
+    command = cursor->marker;
+    if (command == NULL) return NULL;
+    ecsi_cursor_enter(cursor, *ecsi_marker_block(command));
+    cursor->at = (unsigned char *)command + command->bytes;
+    cursor->marker = command->next;
     return command;
+}
+
+/* Nothing to flush or to take back. */
+static inline bool ecsi_queue_empty(const ecsi_queue *queue)
+{
+    ECSI_CHECK(queue->bytes > 0 || queue->command_count == 0);
+    return queue->bytes == 0 && !queue->spawned;
 }
 
 /* Everything in it has been applied or dropped. */
@@ -5946,33 +7592,100 @@ static void ecsi_queue_reset(ecsi_queue *queue)
         block->used = sizeof *block;
         ECSI_CHECK(block->bytes >= block->used);
     }
+    /* Blocks of an arena go back all together. */
+    if (queue->arena != NULL) queue->first = NULL;
     queue->last = queue->first;
     queue->bytes = 0;
+    queue->marker_first = NULL;
+    queue->marker_last = NULL;
+    queue->open = 0;
     queue->command_count = 0;
     queue->spawn_count = 0;
     queue->stream_count = 0;
     queue->spawned = false;
 }
 
-/* ---- Recording -------------------------------------------------------------------- */
-
-/* Makes sure that the flush cannot fail for want of its own lists: they have room for every
- * command before it is recorded. */
-static inline ecs_status ecsi_flush_reserve(ecsi_flush *flush, const ecsi_queue *queue,
-                                            bool spawn)
+/* Adds what a queue counted to the flush's counters. */
+static void ecsi_queue_count(ecsi_flush *flush, ecsi_queue *queue)
 {
-    ecs_status status = ecsi_vec_reserve(flush->memory, &flush->touches,
-                                         queue->command_count + 1, flush->commands_max,
-                                         sizeof(ecsi_touch));
-    ECSI_CHECK(queue->command_count <= flush->commands_max);
-    ECSI_CHECK(queue->spawn_count <= queue->command_count);
-    if (ECSI_LIKELY(!spawn) || status != ECS_OK) return status;
-    status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, queue->spawn_count + 1,
-                              flush->commands_max, sizeof(ecs_entity));
-    if (status != ECS_OK) return status;
-    return ecsi_vec_reserve(flush->memory, &flush->ranges, queue->stream_count + 1,
-                            flush->commands_max, sizeof(ecsi_spawn_range));
+    flush->recorded += queue->recorded;
+    flush->refused += queue->refused;
+    flush->events_dropped += queue->events_dropped;
+    queue->recorded = 0;
+    queue->refused = 0;
+    queue->events_dropped = 0;
 }
+
+/* ---- Batches ---------------------------------------------------------------------- */
+
+/* Merges two lists of markers; of equal serials those of `a` come first. */
+static ecsi_command *ecsi_markers_merge(ecsi_command *a, ecsi_command *b)
+{
+    ecsi_command *first = NULL;
+    ecsi_command **tail = &first;
+    while (a != NULL && b != NULL) {
+        ecsi_command **from = b->entity < a->entity ? &b : &a;
+        ECSI_CHECK((*from)->kind == ECSI_COMMAND_STREAM);
+        *tail = *from;
+        tail = &(*from)->next;
+        *from = (*from)->next;
+    }
+    *tail = a != NULL ? a : b;
+    ECSI_CHECK(first != NULL || (a == NULL && b == NULL));
+    return first;
+}
+
+/* Sorts markers by serial: a merge sort from the bottom up, in the list itself. */
+static ecsi_command *ecsi_markers_sort(ecsi_command *list)
+{
+    ecsi_command *runs[33]; /* of 2^i markers each */
+    uint32_t i;
+    memset(runs, 0, sizeof runs);
+    while (list != NULL) {
+        ecsi_command *run = list;
+        list = list->next;
+        run->next = NULL;
+        for (i = 0; i < 32 && runs[i] != NULL; i++) {
+            run = ecsi_markers_merge(runs[i], run);
+            runs[i] = NULL;
+        }
+        runs[i] = run;
+        ECSI_CHECK(i < 32);
+    }
+    for (i = 0; i < 33; i++) {
+        if (runs[i] != NULL) list = ecsi_markers_merge(runs[i], list);
+    }
+    return list;
+}
+
+/* Adds up what a queue holds; its markers stay where they are. */
+static void ecsi_batch_add(ecsi_batch *batch, const ecsi_queue *queue)
+{
+    ECSI_CHECK(queue->spawn_count <= queue->command_count);
+    batch->command_count += queue->command_count;
+    batch->spawn_count += queue->spawn_count;
+    batch->stream_count += queue->stream_count;
+    batch->spawned = batch->spawned || queue->spawned;
+    ECSI_CHECK(batch->command_count >= queue->command_count);
+}
+
+/* Takes the markers of a queue. */
+static void ecsi_batch_take(ecsi_batch *batch, ecsi_queue *queue)
+{
+    const ecsi_command *marker;
+    bool sorted = true;
+    if (queue->marker_first == NULL) return;
+    for (marker = queue->marker_first; marker->next != NULL && sorted; marker = marker->next) {
+        sorted = marker->entity <= marker->next->entity;
+    }
+    if (!sorted) queue->marker_first = ecsi_markers_sort(queue->marker_first);
+    batch->first = ecsi_markers_merge(batch->first, queue->marker_first);
+    queue->marker_first = NULL;
+    queue->marker_last = NULL;
+    queue->open = 0;
+}
+
+/* ---- Recording -------------------------------------------------------------------- */
 
 /* What a command needs in its block. */
 typedef struct ecsi_command_shape {
@@ -6012,10 +7725,8 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
         return ECS_FULL;
     }
-    status = ecsi_flush_reserve(cmd->flush, queue, shape.kind == ECSI_COMMAND_SPAWN);
-    if (ECSI_UNLIKELY(status != ECS_OK)) return status;
     if (ECSI_UNLIKELY(queue->last == NULL || queue->last->bytes - queue->last->used < need)) {
-        status = ecsi_queue_advance(cmd->flush->memory, queue, need);
+        status = ecsi_queue_advance(cmd->flush, queue, need);
         if (status != ECS_OK) return status;
     }
     command = (ecsi_command *)(void *)((unsigned char *)queue->last + queue->last->used);
@@ -6040,23 +7751,33 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     return ECS_OK;
 }
 
-/* The stream's marker, before its first command. */
+/* A marker: before the stream's first command, and before each that follows another stream's
+ * in this queue. */
 static ECSI_NOINLINE ecs_status ecsi_stream_begin(ecs_commands *cmd)
 {
-    ecsi_command *command;
-    ecs_status status = ecsi_vec_reserve(cmd->flush->memory, &cmd->flush->ranges,
-                                         cmd->queue->stream_count + 1,
-                                         cmd->flush->commands_max, sizeof(ecsi_spawn_range));
-    ECSI_CHECK(!cmd->begun);
-    ECSI_CHECK(cmd->spawn_count == 0);
-    if (status == ECS_OK) {
-        status = ecsi_command_put(cmd, ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1), cmd->serial,
-                                  &command);
-    }
+    ecsi_queue *queue = cmd->queue;
+    ecsi_command_shape shape = ecsi_shape_make(ECSI_COMMAND_STREAM, 0, 1);
+    ecsi_command *marker;
+    ecs_status status;
+    ECSI_CHECK(queue->open != cmd->serial);
+    ECSI_CHECK(cmd->begun || cmd->spawn_count == 0);
+    shape.typed = true;
+    status = ecsi_command_put(cmd, shape, cmd->serial, &marker);
     if (status != ECS_OK) return status;
-    cmd->queue->stream_count++;
+    /* Only the first one counts: whether there are more may depend on time. */
+    if (cmd->begun) cmd->bytes_left += marker->bytes;
+    *ecsi_marker_block(marker) = queue->last;
+    if (queue->marker_last == NULL) {
+        queue->marker_first = marker;
+    } else {
+        queue->marker_last->next = marker;
+    }
+    queue->marker_last = marker;
+    queue->open = cmd->serial;
+    queue->stream_count++;
+    queue->command_count--; /* it is none */
     cmd->begun = true;
-    ECSI_CHECK(command->payload_offset == 0);
+    ECSI_CHECK(marker->payload_offset == 0);
     return ECS_OK;
 }
 
@@ -6065,9 +7786,9 @@ static inline ecs_status ecsi_recorded(ecs_commands *cmd, ecs_status status)
 {
     ECSI_CHECK(cmd->begun || status != ECS_OK);
     if (ECSI_LIKELY(status == ECS_OK)) {
-        cmd->flush->recorded++;
+        cmd->queue->recorded++;
     } else {
-        cmd->flush->refused++;
+        cmd->queue->refused++;
     }
     return status;
 }
@@ -6078,7 +7799,7 @@ static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_sha
     ecs_status status = ECS_OK;
     ECSI_CHECK(shape.kind != ECSI_COMMAND_STREAM);
     ECSI_CHECK(cmd->serial != 0);
-    if (ECSI_UNLIKELY(!cmd->begun)) status = ecsi_stream_begin(cmd);
+    if (ECSI_UNLIKELY(cmd->queue->open != cmd->serial)) status = ecsi_stream_begin(cmd);
     if (ECSI_LIKELY(status == ECS_OK)) {
         status = ecsi_command_put(cmd, shape, entity, out);
     }
@@ -6152,18 +7873,16 @@ static ecs_entity ecsi_record_spawn(ecs_commands *cmd, ecs_status *status)
 }
 
 /* Starts a stream: quotas are whole, and its spawns get handles of their own. */
-static void ecsi_stream_open(ecs_commands *cmd, ecsi_flush *flush, ecsi_queue *queue,
-                             uint32_t system, size_t bytes_max, uint32_t spawns_max)
+static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t system,
+                                    size_t bytes_max)
 {
-    ECSI_CHECK(flush != NULL);
-    ECSI_CHECK(queue != NULL);
-    ECSI_CHECK(spawns_max <= ECSI_ORDINALS_MAX);
-    cmd->flush = flush;
-    cmd->queue = queue;
-    cmd->serial = ++flush->serial_next;
+    ECSI_CHECK(cmd->flush != NULL);
+    ECSI_CHECK(cmd->queue != NULL);
+    ECSI_CHECK(cmd->spawns_max <= ECSI_ORDINALS_MAX);
+    ECSI_CHECK(serial != 0);
+    cmd->serial = serial;
     cmd->bytes_left = bytes_max;
     cmd->spawn_count = 0;
-    cmd->spawns_max = spawns_max;
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
@@ -6234,6 +7953,7 @@ static void ecsi_command_drop(ecsi_flush *flush, ecsi_command *command, ecs_stat
 /* Puts a queue back to a mark; what was recorded since has ended. */
 static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
 {
+    ecsi_block *block;
     ECSI_CHECK(queue->command_count >= mark.command_count);
     ECSI_CHECK(queue->spawn_count >= mark.spawn_count);
     ECSI_CHECK(queue->bytes >= mark.bytes);
@@ -6245,50 +7965,83 @@ static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
     }
     queue->last = mark.block;
     queue->last->used = mark.used;
+    for (block = queue->last->next; block != NULL; block = block->next) block->used = sizeof *block;
     queue->bytes = mark.bytes;
+    queue->marker_last = mark.marker_last;
+    if (queue->marker_last != NULL) {
+        queue->marker_last->next = NULL;
+    } else {
+        queue->marker_first = NULL;
+    }
+    queue->open = mark.open;
     queue->command_count = mark.command_count;
     queue->spawn_count = mark.spawn_count;
     queue->stream_count = mark.stream_count;
 }
 
+/* A failed system's command or event. */
+static void ecsi_command_fail(ecsi_flush *flush, ecsi_command *command)
+{
+    ECSI_CHECK(!flush->running);
+    if (command->kind == ECSI_COMMAND_STREAM) return;
+    if (command->kind == ECSI_COMMAND_EVENT) {
+        flush->events_dropped++;
+    } else {
+        ecsi_command_drop(flush, command, ECS_FAILED);
+    }
+}
+
 /* Takes back what was recorded since the mark: a failed system's commands and events. */
 static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_mark mark)
 {
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_walk walk = ecsi_walk_begin(queue, mark);
     ecsi_command *command;
     ECSI_CHECK(queue->command_count >= mark.command_count);
-    ECSI_CHECK(!flush->running);
-    ECSI_CHECK(mark.block == NULL || mark.used <= mark.block->used);
-    if (mark.block != NULL) {
-        cursor.block = mark.block;
-        cursor.at = mark.used;
-    }
-    for (command = ecsi_cursor_next(&cursor); command != NULL;
-         command = ecsi_cursor_next(&cursor)) {
-        if (command->kind == ECSI_COMMAND_STREAM) continue;
-        if (command->kind == ECSI_COMMAND_EVENT) {
-            flush->events_dropped++;
-        } else {
-            ecsi_command_drop(flush, command, ECS_FAILED);
-        }
+    for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
+        ecsi_command_fail(flush, command);
     }
     ecsi_queue_restore(queue, mark);
 }
+
+#ifndef ECS_NO_THREADS
+/* Takes back what the streams `first` to `end` recorded, and their markers. */
+static void ecsi_batch_fail(ecsi_flush *flush, ecsi_batch *batch, uint64_t first, uint64_t end)
+{
+    ecsi_command **link = &batch->first;
+    ECSI_CHECK(first <= end);
+    while (*link != NULL) {
+        ecsi_batch one;
+        ecsi_command *marker = *link;
+        ecsi_cursor cursor;
+        ecsi_command *command;
+        if (marker->entity < first || marker->entity >= end) {
+            link = &marker->next;
+            continue;
+        }
+        *link = marker->next;
+        memset(&one, 0, sizeof one);
+        marker->next = NULL;
+        one.first = marker;
+        cursor = ecsi_batch_begin(&one);
+        for (command = ecsi_cursor_next(&cursor); command != NULL;
+             command = ecsi_cursor_next(&cursor)) {
+            if (command->kind == ECSI_COMMAND_SPAWN) batch->spawn_count--;
+            if (command->kind != ECSI_COMMAND_STREAM) batch->command_count--;
+            ecsi_command_fail(flush, command);
+        }
+    }
+}
+#endif
 
 /* Takes back a spawn of which a part was refused: it counts as one command that was. */
 static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_commands *before)
 {
     ecsi_queue *queue = cmd->queue;
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_walk walk = ecsi_walk_begin(queue, mark);
     ecsi_command *command;
     ECSI_CHECK(cmd->begun);
     ECSI_CHECK(queue->spawn_count > mark.spawn_count);
-    if (mark.block != NULL) {
-        cursor.block = mark.block;
-        cursor.at = mark.used;
-    }
-    for (command = ecsi_cursor_next(&cursor); command != NULL;
-         command = ecsi_cursor_next(&cursor)) {
+    for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
         const ecs_hooks *hooks = NULL;
         if (command->kind == ECSI_COMMAND_SET) {
             hooks = command->component == 0
@@ -6297,7 +8050,7 @@ static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_c
         }
         /* A copy ends; a value that was taken over is the caller's again. */
         if (hooks != NULL && hooks->copy != NULL) ecsi_payload_end(cmd->flush, command);
-        if (command->kind != ECSI_COMMAND_STREAM) cmd->flush->recorded--;
+        if (command->kind != ECSI_COMMAND_STREAM) queue->recorded--;
     }
     ecsi_queue_restore(queue, mark);
     *cmd = *before;
@@ -6338,20 +8091,21 @@ static ecs_entity ecsi_flush_resolve(const ecsi_flush *flush, ecs_entity entity)
 
 /* Gives every recorded spawn its real handle, in order. One for which there is no slot
  * becomes null. */
-static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
+static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_batch *batch)
 {
     ecsi_entities *entities = flush->storage->entities;
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
+    ecsi_cursor cursor = ecsi_batch_begin(batch);
     ecsi_command *command;
     ecsi_spawn_range *range = NULL;
     ECSI_CHECK(flush->running);
     flush->ranges.count = 0;
     flush->spawn_map.count = 0;
-    if (queue->spawn_count == 0) return;
+    if (batch->spawn_count == 0) return;
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
         ecs_entity real = {0};
-        if (command->kind == ECSI_COMMAND_STREAM) {
+        if (command->kind == ECSI_COMMAND_STREAM &&
+            (range == NULL || range->serial != command->entity)) {
             ECSI_CHECK(flush->ranges.count < flush->ranges.capacity);
             range = ECSI_VEC_AT(ecsi_spawn_range, &flush->ranges, flush->ranges.count++);
             range->serial = command->entity;
@@ -6368,7 +8122,7 @@ static void ecsi_flush_spawns(ecsi_flush *flush, const ecsi_queue *queue)
         *ECSI_VEC_AT(ecs_entity, &flush->spawn_map, flush->spawn_map.count++) = real;
         range->count++;
     }
-    ECSI_CHECK(flush->spawn_map.count == queue->spawn_count);
+    ECSI_CHECK(flush->spawn_map.count == batch->spawn_count);
 }
 
 /* Patches the references in `count` values. */
@@ -6870,7 +8624,6 @@ static void ecsi_flush_apply(ecsi_flush *flush)
             i += done - 1;
             continue;
         }
-        /* A copy: what hooks record may move the list. */
         ecsi_touch touch = *ECSI_VEC_AT(ecsi_touch, &flush->touches, i);
         ecsi_record *record = ecsi_entities_record(entities, touch.index);
         *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch.index) = 0;
@@ -6992,23 +8745,41 @@ static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
     flush->applied++;
 }
 
-/* Applies a whole queue. `since`: columns written at or after this tick may hold
- * provisional handles. */
-static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_t since)
+/* Room for everything that a flush of these commands needs of its own: then it cannot fail. */
+static ecs_status ecsi_flush_prepare(ecsi_flush *flush, const ecsi_batch *batch)
 {
-    ecsi_cursor cursor = ecsi_queue_begin(queue);
-    ecsi_command *command;
-    ecs_status status;
-    if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
+    uint32_t max = flush->commands_max;
+    ecs_status status = ecsi_flush_components(flush);
     ECSI_CHECK(!flush->running);
-    status = ecsi_flush_components(flush);
-    if (status != ECS_OK) return status; /* nothing is lost: it can be tried again */
-    status = ecsi_flush_entities(flush, queue->spawn_count);
-    if (status != ECS_OK) return status;
+    if (status == ECS_OK) status = ecsi_flush_entities(flush, batch->spawn_count);
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(flush->memory, &flush->touches, batch->command_count, max,
+                                  sizeof(ecsi_touch));
+    }
+    if (status == ECS_OK && batch->spawn_count > 0) {
+        status = ecsi_vec_reserve(flush->memory, &flush->spawn_map, batch->spawn_count, max,
+                                  sizeof(ecs_entity));
+        if (status == ECS_OK) {
+            status = ecsi_vec_reserve(flush->memory, &flush->ranges, batch->stream_count, max,
+                                      sizeof(ecsi_spawn_range));
+        }
+    }
+    ECSI_CHECK(status != ECS_FULL);
+    return status;
+}
+
+/* Applies a batch that was prepared. `since`: columns written at or after this tick may hold
+ * provisional handles. */
+static void ecsi_flush_batch(ecsi_flush *flush, const ecsi_batch *batch, uint64_t since)
+{
+    ecsi_cursor cursor = ecsi_batch_begin(batch);
+    ecsi_command *command;
+    if (batch->command_count == 0 && !batch->spawned) return;
+    ECSI_CHECK(!flush->running);
     flush->running = true;
     *flush->locks += 1;
-    ecsi_flush_spawns(flush, queue);
-    if (queue->spawned) ecsi_flush_patch(flush, since);
+    ecsi_flush_spawns(flush, batch);
+    if (batch->spawned) ecsi_flush_patch(flush, since);
     for (command = ecsi_cursor_next(&cursor); command != NULL;
          command = ecsi_cursor_next(&cursor)) {
         switch (command->kind) {
@@ -7024,12 +8795,10 @@ static ecs_status ecsi_flush_queue(ecsi_flush *flush, ecsi_queue *queue, uint64_
         }
     }
     ecsi_flush_apply(flush);
-    ecsi_queue_reset(queue);
     *flush->locks -= 1;
     flush->running = false;
     ECSI_CHECK(flush->touches.count == 0);
     ECSI_CHECK(flush->storage->entities->reserved_count == 0);
-    return ECS_OK;
 }
 
 /* ---- Life --------------------------------------------------------------------------- */
@@ -7082,9 +8851,1228 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
 
 #endif /* ECS_COMMAND_H */
 
+/* >>pool ======================================================== src/pool.h */
+
+/* pool.h: workers that steal jobs from each other, and the jobs and loops that they run.
+ *
+ * Each worker has a deque. It takes its own newest job first (the end of its deque is its LIFO
+ * slot, and every job in it can be stolen), then from the injector, then steals the oldest job
+ * of another one: of the last victim that had some, then of all from a random one on. A worker
+ * that finds nothing spins, longer when that paid lately, and then sleeps: see idle.h.
+ *
+ * Waiting for a job. The waiter takes its own jobs, newest first, until it meets the one that
+ * it waits for. If its deque is empty first, the job was stolen, and everything older too; then
+ * it steals back from the worker that runs the job, and only what that worker pushed since it
+ * began: parts of the job (leapfrogging: Wagner and Calder, 1993). So a waiter never sinks into
+ * work that has nothing to do with what it waits for, and the stack stays as deep as the jobs. */
+/* floor: 9 */
+#ifndef ECS_POOL_H
+#define ECS_POOL_H
+
+#ifndef ECS_NO_THREADS
+
+#define ECSI_POOL_GUESTS 8u
+#define ECSI_POOL_DEQUE 256u
+#define ECSI_POOL_INJECTOR 1024u
+#define ECSI_POOL_SPINS 100u
+/* Spinning adapts up to this many times the configured number: about a fifth of a
+ * millisecond, several times what waking a sleeper costs. */
+#define ECSI_POOL_SPINS_GROWTH 4u
+/* Single jobs that are passed over, one after the other, at most. */
+#define ECSI_LONE_SKIPS 8u
+/* Pauses between two looks grow up to this: a look takes the line away from its owner. For who
+ * waits for something, and for who looks for anything. */
+#define ECSI_PAUSES_WAITING 4u
+#define ECSI_PAUSES_SEARCHING 32u
+/* Every so many looks the injector comes first, so that a busy worker does not starve it. */
+#define ECSI_POOL_INJECTOR_TURN 61u
+/* Work below this is not worth sharing with a worker that is awake, or asleep: what a steal
+ * and a wake cost. In nanoseconds. */
+#define ECSI_SHARE_AWAKE_NS 3000u
+#define ECSI_SHARE_ASLEEP_NS 50000u
+/* Work that was kept back although it was worth a share with one who is awake: when so much
+ * has come together within so short a time, somebody is woken after all. */
+#define ECSI_DEBT_NS 200000u
+#define ECSI_DEBT_WINDOW_NS 2000000u
+/* What a grab of a loop's items should take. */
+#define ECSI_GRAB_NS 10000u
+/* Loops are timed until that much has passed. */
+#define ECSI_PROBE_NS 1500u
+
+#define ECSI_JOB_DONE ((void *)1)
+
+enum {
+    ECSI_JOB_PLAIN, /* the user's: marks itself done */
+    ECSI_JOB_LOOP,  /* of a loop: counts itself */
+    ECSI_JOB_SYSTEM /* of a world's tick: counts itself */
+};
+
+struct ecs_worker {
+    ecsi_deque deque;
+    ecs_pool *pool;
+    ecsi_parker parker;
+    ecsi_waiter waiter;
+    uint32_t index;
+    uint32_t victim;    /* index of the last one that had work */
+    uint32_t lone_victim; /* who had a single job when we looked... */
+    int64_t lone;       /* ...and its index */
+    uint32_t lone_skips;
+    uint32_t random;
+    uint32_t turn;
+    uint32_t spins;     /* limit, adapts */
+    uint32_t in_system; /* depth */
+    uint64_t debt_ns;
+    uint64_t debt_since_ns;
+    ecs_job *pinned;      /* jobs for this worker alone, and what came since */
+    ecsi_atomic_ptr inbox;
+    ecsi_thread thread;
+    ecsi_atomic_u32 used; /* by a thread of the pool, or a guest */
+    ecsi_atomic_u64 executed;
+    ecsi_atomic_u64 stolen;
+    ecsi_atomic_u64 attempts;
+    ecsi_atomic_u64 parks;
+    ecsi_atomic_u64 empty;
+    ecsi_atomic_u64 commands;
+    unsigned char pad[ECSI_LINE_BYTES];
+};
+
+struct ecs_pool {
+    ecsi_idle idle;
+    ecsi_injector injector;
+    ecs_worker *slots;        /* threads, then guests */
+    uint32_t slot_count;
+    uint32_t thread_count;    /* slots that are threads */
+    uint32_t started;         /* threads that the system gave */
+    uint32_t worker_count;    /* at the same time, with the one that enters */
+    uint32_t spins;
+    uint32_t spins_max;
+    bool crowded;             /* more workers than processors: yield while spinning */
+    bool affinity;
+    bool own_memory;
+    ecs_task_api tasks;       /* workers: 0 if there is none */
+    ecsi_atomic_u32 high;     /* slots that were ever used */
+    ecsi_atomic_u32 stop;
+    ecsi_atomic_u32 inside;   /* guests */
+    ecsi_atomic_u32 worlds;
+    ecs_allocator allocator;
+    ecsi_log log;
+    size_t bytes;
+};
+
+/* ---- Latches ------------------------------------------------------------------------------
+ *
+ * The word holds what is left below, and above the index plus one of the worker that sleeps for
+ * it: in one word, because it may be gone at zero. */
+
+static inline void ecsi_latch_set(ecs_latch *latch, uint32_t count)
+{
+    ECSI_CHECK(latch != NULL);
+    ECSI_STORE(&latch->word, (uint64_t)count, relaxed);
+}
+
+/* What those who counted down wrote is visible when it is true. */
+static inline bool ecsi_latch_open(const ecs_latch *latch)
+{
+    /* Pairs with the release of ecsi_latch_down. */
+    return (uint32_t)ECSI_LOAD(&latch->word, acquire) == 0;
+}
+
+static inline void ecsi_latch_down(ecs_pool *pool, ecs_latch *latch, uint32_t count)
+{
+    /* Pairs with the acquire of ecsi_latch_open; each count-down publishes the ones before. */
+    uint64_t before = ECSI_SUB(&latch->word, (uint64_t)count, acq_rel);
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK((uint32_t)(before >> 32) <= pool->slot_count);
+    ECSI_CHECK((uint32_t)before >= count);
+    if ((uint32_t)before == count && before >> 32 != 0) {
+        ecsi_unpark(&pool->slots[(uint32_t)(before >> 32) - 1].parker);
+    }
+}
+
+/* A worker begins (1) or ends (-1) to run a system. NULL: no worker. */
+static inline void ecsi_worker_busy(ecs_worker *worker, int32_t more)
+{
+    if (worker == NULL) return;
+    worker->in_system += (uint32_t)more;
+    ECSI_CHECK(worker->in_system < 1u << 30);
+}
+
+/* Gives a job of a tick to one worker alone. Never refused: the job itself is the link. */
+static void ecsi_worker_pin(ecs_worker *worker, ecs_job *job)
+{
+    void *first = ECSI_LOAD(&worker->inbox, relaxed);
+    ECSI_CHECK(job != NULL);
+    ECSI_CHECK(job->run != NULL);
+    ECSI_CHECK(job->kind == ECSI_JOB_SYSTEM);
+    do {
+        ECSI_STORE(&job->state, first, relaxed);
+        /* Pairs with the exchange of ecsi_worker_pinned. */
+    } while (!ECSI_CAS(&worker->inbox, &first, (void *)job, release, relaxed));
+    ecsi_unpark(&worker->parker);
+}
+
+/* The next job that was pinned to this worker, or NULL. */
+static ecs_job *ecsi_worker_pinned(ecs_worker *worker)
+{
+    ecs_job *job = worker->pinned;
+    ECSI_CHECK(worker->in_system == 0);
+    if (job == NULL && ECSI_LOAD(&worker->inbox, relaxed) != NULL) {
+        job = (ecs_job *)ECSI_SWAP(&worker->inbox, NULL, acquire);
+    }
+    if (job != NULL) worker->pinned = (ecs_job *)ECSI_LOAD(&job->state, relaxed);
+    return job;
+}
+
+/* ---- Finding work ---------------------------------------- */
+
+/* Whether any queue holds something: behind a full fence, for who wants to sleep. */
+static bool ecsi_pool_visible(void *data)
+{
+    const ecs_worker *worker = (const ecs_worker *)data;
+    const ecs_pool *pool = worker->pool;
+    uint32_t high = ECSI_LOAD(&pool->high, relaxed);
+    uint32_t i;
+    ECSI_CHECK(high <= pool->slot_count);
+    if (ECSI_LOAD(&pool->stop, relaxed) != 0 || !ecsi_injector_empty(&pool->injector)) return true;
+    if (ECSI_LOAD(&worker->inbox, relaxed) != NULL) return true;
+    for (i = 0; i < high; i++) {
+        if (ecsi_deque_size(&pool->slots[i].deque) > 0) return true;
+    }
+    return false;
+}
+
+/* Marsaglia's xorshift (2003). */
+static inline uint32_t ecsi_worker_random(ecs_worker *worker)
+{
+    uint32_t x = worker->random;
+    ECSI_CHECK(x != 0);
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    worker->random = x;
+    return x;
+}
+
+/* Steals from one victim: a batch, of which all but the first go to our own deque. */
+static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
+{
+    ecs_pool *pool = worker->pool;
+    ecsi_deque *deque = &pool->slots[victim].deque;
+    uint32_t more;
+    void *item;
+    int64_t top;
+    int64_t size;
+    ECSI_CHECK(victim < pool->slot_count);
+    ECSI_CHECK(worker->lone_skips <= ECSI_LONE_SKIPS);
+    if (victim == worker->index) return NULL;
+    top = ECSI_LOAD(&deque->top, relaxed);
+    size = ECSI_LOAD(&deque->bottom, relaxed) - top;
+    if (size <= 0) return NULL;
+    /* A single job is often taken back by its owner at once: we come again and see whether it
+     * is the same. Several victims of that kind must not keep us from all of them. */
+    if (size == 1 && (worker->lone != top || worker->lone_victim != victim) &&
+        worker->lone_skips < ECSI_LONE_SKIPS) {
+        worker->lone = top;
+        worker->lone_victim = victim;
+        worker->lone_skips++;
+        return NULL;
+    }
+    worker->lone_skips = 0;
+    ECSI_COUNT_UP(&worker->attempts, 1u);
+    do {
+        item = ecsi_deque_steal_batch(deque, &worker->deque, ECSI_BATCH_MAX, &more);
+    } while (item == ECSI_STEAL_LOST);
+    if (item == NULL) return NULL;
+    worker->victim = victim;
+    ECSI_COUNT_UP(&worker->stolen, more + 1u);
+    return (ecs_job *)item;
+}
+
+static ecs_job *ecsi_worker_steal(ecs_worker *worker)
+{
+    uint32_t high = ECSI_LOAD(&worker->pool->high, relaxed);
+    ecs_job *job = ecsi_worker_rob(worker, worker->victim);
+    uint32_t start;
+    uint32_t i;
+    ECSI_CHECK(worker->in_system == 0);
+    ECSI_CHECK(high > 0 && high <= worker->pool->slot_count);
+    if (job != NULL) return job;
+    start = ecsi_worker_random(worker) % high;
+    for (i = 0; i < high && job == NULL; i++) {
+        job = ecsi_worker_rob(worker, start + i < high ? start + i : start + i - high);
+    }
+    return job;
+}
+
+/* The next job for a worker that waits for nothing in particular, or NULL. */
+static ecs_job *ecsi_worker_find(ecs_worker *worker)
+{
+    ecsi_injector *injector = &worker->pool->injector;
+    ecs_job *job = ecsi_worker_pinned(worker);
+    ECSI_CHECK(worker->in_system == 0);
+    if (ECSI_UNLIKELY(job != NULL)) return job;
+    if (++worker->turn >= ECSI_POOL_INJECTOR_TURN) {
+        worker->turn = 0;
+        if (!ecsi_injector_empty(injector)) job = (ecs_job *)ecsi_injector_pop(injector);
+    }
+    if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
+    if (job == NULL && !ecsi_injector_empty(injector)) {
+        job = (ecs_job *)ecsi_injector_pop(injector);
+    }
+    if (job == NULL) job = ecsi_worker_steal(worker);
+    return job;
+}
+
+/* Runs a job that this worker did not start, or may not have: its starter may sleep for it. */
+static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
+{
+    void *state;
+    ECSI_CHECK(job->run != NULL);
+    ECSI_CHECK(job->kind <= ECSI_JOB_SYSTEM);
+    ECSI_COUNT_UP(&worker->executed, 1u);
+    if (job->kind != ECSI_JOB_PLAIN) {
+        job->run(worker, job->data); /* the job may be gone now */
+        return;
+    }
+    ECSI_STORE(&job->base, (uint64_t)ECSI_LOAD(&worker->deque.bottom, relaxed), relaxed);
+    /* Pairs with the acquire of ecsi_job_leap: it reads the base. */
+    ECSI_STORE(&job->runner, worker->index + 1, release);
+    job->run(worker, job->data);
+    /* Pairs with the acquires of ecs_job_done and of a waiter: what the job wrote is visible. */
+    state = ECSI_SWAP(&job->state, ECSI_JOB_DONE, acq_rel);
+    ECSI_CHECK(state != ECSI_JOB_DONE);
+    if (state != NULL) ecsi_unpark(&((ecs_worker *)state)->parker);
+}
+
+/* Spins once; `spins` is how often that was done. */
+static inline void ecsi_worker_relax(ecs_worker *worker, uint32_t spins, uint32_t most)
+{
+    uint32_t pauses = ecsi_min_u32(spins / 4 + 1, most);
+    ECSI_CHECK(most > 0);
+    ECSI_CHECK(pauses > 0);
+    ECSI_COUNT_UP(&worker->empty, 1u);
+    if (ECSI_UNLIKELY(worker->pool->crowded) && spins % 16 == 15) {
+        ecsi_yield();
+        return;
+    }
+    for (; pauses > 0; pauses--) ecsi_pause();
+}
+
+/* ---- Sleeping ---------------------------------------- */
+
+/* Work was found after so many looks: spinning longer pays. */
+static inline void ecsi_worker_warm(ecs_worker *worker, uint32_t spins)
+{
+    ECSI_CHECK(worker->spins > 0);
+    if (spins * 2 > worker->spins && worker->spins < worker->pool->spins_max) worker->spins *= 2;
+}
+
+/* Nothing was found: spin less the next time, and sleep. Answers whether it has a token. */
+static bool ecsi_worker_sleep(ecs_worker *worker, bool token, bool (*visible)(void *), void *data)
+{
+    bool slept;
+    ECSI_CHECK(visible != NULL);
+    ECSI_CHECK(worker->spins >= worker->pool->spins);
+    token = ecsi_idle_sleep(&worker->pool->idle, &worker->waiter, token, visible, data, &slept);
+    if (!slept) return token;
+    ECSI_COUNT_UP(&worker->parks, 1u);
+    if (worker->spins / 2 >= worker->pool->spins) worker->spins /= 2;
+    return token;
+}
+
+/* Workers that may search at the same time: half of them. */
+static inline uint32_t ecsi_search_limit(const ecs_pool *pool)
+{
+    ECSI_CHECK(pool->worker_count > 0);
+    return pool->worker_count < 4 ? 1 : pool->worker_count / 2;
+}
+
+/* A thread of the pool. */
+static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
+{
+    ecs_worker *worker = (ecs_worker *)data;
+    ecs_pool *pool = worker->pool;
+    bool token = false;
+    ECSI_CHECK(worker->index < pool->thread_count);
+    uint32_t spins = 0;
+    if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
+    while (ECSI_LOAD(&pool->stop, relaxed) == 0) {
+        ecs_job *job = ecsi_worker_find(worker);
+        if (job != NULL) {
+            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            token = false;
+            ecsi_worker_warm(worker, spins);
+            spins = 0;
+            ecsi_job_execute(worker, job);
+            continue;
+        }
+        if (!token) token = ecsi_idle_search(&pool->idle, ecsi_search_limit(pool));
+        if (token && ++spins < worker->spins) {
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
+            continue;
+        }
+        token = ecsi_worker_sleep(worker, token, ecsi_pool_visible, worker);
+        spins = 0;
+    }
+    return 0;
+}
+
+typedef struct ecsi_latch_wait {
+    ecs_worker *worker;
+    const ecs_latch *latch;
+} ecsi_latch_wait;
+
+static bool ecsi_latch_visible(void *data)
+{
+    ecsi_latch_wait *wait = (ecsi_latch_wait *)data;
+    ECSI_CHECK(wait->worker != NULL);
+    ECSI_CHECK(wait->latch != NULL);
+    return ecsi_latch_open(wait->latch) || ecsi_pool_visible(wait->worker);
+}
+
+/* Works until the latch opens: for a worker that waits for nothing else. One worker at a time
+ * may do this with a latch. */
+static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
+{
+    ecs_pool *pool = worker->pool;
+    uint64_t self = (uint64_t)(worker->index + 1) << 32;
+    bool token = false;
+    uint32_t spins = 0;
+    ecsi_latch_wait wait;
+    wait.worker = worker;
+    ECSI_CHECK(worker->in_system == 0);
+    ECSI_CHECK(worker->index < pool->slot_count);
+    wait.latch = latch;
+    while (!ecsi_latch_open(latch)) {
+        ecs_job *job = ecsi_worker_find(worker);
+        if (job != NULL) {
+            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            token = false;
+            spins = 0;
+            ecsi_job_execute(worker, job);
+            continue;
+        }
+        if (++spins < pool->spins_max) {
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
+            continue;
+        }
+        if ((uint32_t)ECSI_ADD(&latch->word, self, acq_rel) != 0) {
+            token = ecsi_worker_sleep(worker, token, ecsi_latch_visible, &wait);
+        }
+        (void)ECSI_SUB(&latch->word, self, acq_rel);
+        spins = 0;
+    }
+    if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+}
+
+/* Waits until the latch opens; runs only what lies in its own deque. */
+static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
+{
+    uint64_t self = (uint64_t)(worker->index + 1) << 32;
+    uint32_t spins = 0;
+    ECSI_CHECK(latch != NULL);
+    ECSI_CHECK(worker->index < worker->pool->slot_count);
+    while (!ecsi_latch_open(latch)) {
+        ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
+        if (job != NULL) {
+            spins = 0;
+            ecsi_job_execute(worker, job);
+            continue;
+        }
+        if (++spins < worker->pool->spins_max) {
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
+            continue;
+        }
+        if ((uint32_t)ECSI_ADD(&latch->word, self, acq_rel) != 0) {
+            ECSI_COUNT_UP(&worker->parks, 1u);
+            (void)ecsi_park(&worker->parker, ECSI_FOREVER);
+        }
+        (void)ECSI_SUB(&latch->word, self, acq_rel);
+        spins = 0;
+    }
+}
+
+ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ecsi_latch_set(latch, count);
+}
+
+ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    if (worker != NULL) {
+        ecsi_latch_down(worker->pool, latch, 1);
+    } else {
+        (void)ECSI_SUB(&latch->word, (uint64_t)1, acq_rel);
+    }
+}
+
+ECS_API void ecs_latch_wait(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ECSI_REQUIRE_VOID(worker != NULL || ecsi_latch_open(latch));
+    if (worker == NULL) return;
+    if (worker->in_system == 0) {
+        ecsi_latch_help(worker, latch);
+    } else {
+        ecsi_latch_wait_own(worker, latch);
+    }
+}
+
+/* ---- Jobs ---------------------------------------- */
+
+ECS_API bool ecs_job_done(const ecs_job *job)
+{
+    ECSI_REQUIRE(job != NULL, false);
+    return ECSI_LOAD(&job->state, acquire) == ECSI_JOB_DONE;
+}
+
+/* The deque is full. */
+static ECSI_NOINLINE void ecsi_job_overflow(ecs_worker *worker, ecs_job *job)
+{
+    ecs_pool *pool = worker->pool;
+    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
+    ECSI_CHECK(job->run != NULL);
+    if (worker->in_system == 0 && ecsi_injector_push(&pool->injector, job)) {
+        (void)ecsi_idle_notify(&pool->idle);
+        return;
+    }
+    ECSI_COUNT_UP(&worker->executed, 1u);
+    job->run(worker, job->data);
+    ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
+}
+
+ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(run != NULL);
+    job->run = run;
+    job->data = data;
+    job->kind = ECSI_JOB_PLAIN;
+    if (ECSI_UNLIKELY(worker == NULL)) {
+        run(NULL, data);
+        ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
+        return;
+    }
+    ECSI_STORE(&job->state, NULL, relaxed);
+    ECSI_STORE(&job->runner, 0u, relaxed);
+    if (ECSI_UNLIKELY(!ecsi_deque_push(&worker->deque, job))) {
+        ecsi_job_overflow(worker, job);
+        return;
+    }
+    (void)ecsi_idle_notify(&worker->pool->idle);
+}
+
+/* What may be stolen back from the worker that runs `job`, or from the injector; or NULL. */
+static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
+{
+    ecs_pool *pool = worker->pool;
+    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
+    uint32_t runner = ECSI_LOAD(&job->runner, acquire); /* pairs with ecsi_job_execute */
+    void *item = NULL;
+    if (runner != 0) {
+        int64_t base = (int64_t)ECSI_LOAD(&job->base, relaxed);
+        ECSI_CHECK(runner - 1 != worker->index && runner <= pool->slot_count);
+        ECSI_COUNT_UP(&worker->attempts, 1u);
+        item = ecsi_deque_steal_from(&pool->slots[runner - 1].deque, base);
+        if (item == ECSI_STEAL_LOST) item = NULL;
+        if (item != NULL) ECSI_COUNT_UP(&worker->stolen, 1u);
+    } else if (worker->in_system == 0 && !ecsi_injector_empty(&pool->injector)) {
+        item = ecsi_injector_pop(&pool->injector);
+    }
+    /* The job may have ended just now, and its runner gone on to systems: these we hand on. */
+    if (item != NULL && worker->in_system > 0 && ((ecs_job *)item)->kind == ECSI_JOB_SYSTEM &&
+        ecsi_injector_push(&pool->injector, item)) {
+        (void)ecsi_idle_notify(&pool->idle);
+        item = NULL;
+    }
+    return (ecs_job *)item;
+}
+
+/* The job is not in our deque: it was stolen. */
+static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
+{
+    uint32_t spins = 0;
+    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
+    ECSI_CHECK(worker->pool->worker_count > 0);
+    while (!ecs_job_done(job)) {
+        ecs_job *other = ecsi_job_leap(worker, job);
+        void *none = NULL;
+        if (other != NULL) {
+            spins = 0;
+            ecsi_job_execute(worker, other);
+            continue;
+        }
+        if (++spins < worker->pool->spins_max) {
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
+            continue;
+        }
+        /* Pairs with the exchange of ecsi_job_execute: it finds us, or we find it done. */
+        if (ECSI_CAS(&job->state, &none, (void *)worker, acq_rel, acquire)) {
+            ECSI_COUNT_UP(&worker->parks, 1u);
+            while (!ecs_job_done(job)) (void)ecsi_park(&worker->parker, ECSI_FOREVER);
+        }
+    }
+}
+
+ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    if (worker == NULL) return;
+    while (!ecs_job_done(job)) {
+        ecs_job *own = (ecs_job *)ecsi_deque_take(&worker->deque);
+        if (own == NULL) {
+            ecsi_job_wait_stolen(worker, job);
+            return;
+        }
+        ECSI_COUNT_UP(&worker->executed, 1u);
+        if (ECSI_LIKELY(own == job)) {
+            job->run(worker, job->data);
+            ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
+            return;
+        }
+        if (own->kind == ECSI_JOB_PLAIN) {
+            /* Ours as well, so nobody sleeps for it. */
+            own->run(worker, own->data);
+            ECSI_STORE(&own->state, ECSI_JOB_DONE, release);
+        } else {
+            own->run(worker, own->data);
+        }
+    }
+}
+
+/* ---- Tasks of a host ---------------------------------------- */
+
+/* Helpers that one loop or one segment of a tick has from a host's job system at most. */
+#define ECSI_SUMMON_MAX 64u
+
+typedef struct ecsi_summon {
+    ecs_pool *pool;
+    ecs_latch *latch;
+    void *tasks[ECSI_SUMMON_MAX];
+    uint32_t count;
+} ecsi_summon;
+
+/* A task of the host: works until the latch opens. */
+static void ecsi_summon_run(void *data)
+{
+    const ecsi_summon *summon = (const ecsi_summon *)data;
+    ecs_worker *worker = ecs_pool_enter(summon->pool);
+    uint32_t spins = 0;
+    ECSI_CHECK(summon->latch != NULL);
+    ECSI_CHECK(summon->pool->tasks.workers > 0);
+    if (worker == NULL) return;
+    while (!ecsi_latch_open(summon->latch)) {
+        ecs_job *job = ecsi_worker_find(worker);
+        spins = job != NULL ? 0 : spins + 1;
+        if (job != NULL) {
+            ecsi_job_execute(worker, job);
+        } else if (spins < worker->pool->spins) {
+            ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
+        } else {
+            ecsi_yield();
+        }
+    }
+    ecs_pool_leave(worker);
+}
+
+/* Asks the host for helpers; nothing happens in a pool with threads of its own. */
+static void ecsi_summon_call(ecsi_summon *summon, ecs_pool *pool, ecs_latch *latch)
+{
+    uint32_t want = pool->tasks.workers > 0 ? pool->tasks.workers - 1 : 0;
+    ECSI_CHECK(latch != NULL);
+    summon->pool = pool;
+    summon->latch = latch;
+    summon->count = 0;
+    if (want > ECSI_SUMMON_MAX) want = ECSI_SUMMON_MAX;
+    for (; want > 0; want--) {
+        void *task = pool->tasks.enqueue(ecsi_summon_run, summon, pool->tasks.user);
+        if (task != NULL) summon->tasks[summon->count++] = task;
+    }
+    ECSI_CHECK(summon->count <= ECSI_SUMMON_MAX);
+}
+
+/* The latch is open: waits until no helper is left. */
+static void ecsi_summon_end(ecsi_summon *summon)
+{
+    uint32_t i;
+    ECSI_CHECK(summon->pool != NULL);
+    ECSI_CHECK(summon->count == 0 || ecsi_latch_open(summon->latch));
+    ECSI_CHECK(summon->count <= ECSI_SUMMON_MAX);
+    for (i = 0; i < summon->count; i++) {
+        summon->pool->tasks.wait(summon->tasks[i], summon->pool->tasks.user);
+    }
+}
+
+/* ---- Loops ---------------------------------------- */
+
+typedef struct ecsi_for {
+    ecs_job helper; /* pushed once for each worker that may help */
+    void (*body)(ecs_worker *worker, ecs_range range, void *data);
+    void *data;
+    ecs_pool *pool;
+    uint32_t count;
+    uint32_t grain;
+    ecs_latch helpers;
+    unsigned char pad[ECSI_LINE_BYTES];
+    ecsi_atomic_u64 next; /* items that were handed out */
+} ecsi_for;
+
+/* Grabs items until there are none. */
+static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
+{
+    ECSI_CHECK(loop->body != NULL);
+    ECSI_CHECK(loop->grain > 0);
+    for (;;) {
+        uint64_t first = ECSI_ADD(&loop->next, (uint64_t)loop->grain, relaxed);
+        ecs_range range;
+        if (first >= loop->count) return;
+        range.first = (uint32_t)first;
+        range.count = ecsi_min_u32(loop->grain, loop->count - (uint32_t)first);
+        ECSI_CHECK(range.count > 0);
+        loop->body(worker, range, loop->data);
+    }
+}
+
+static void ecsi_for_help(ecs_worker *worker, void *data)
+{
+    ecsi_for *loop = (ecsi_for *)data;
+    ECSI_CHECK(loop->helper.kind == ECSI_JOB_LOOP);
+    ECSI_CHECK(loop->pool == worker->pool);
+    ecsi_for_work(worker, loop);
+    ecsi_latch_down(loop->pool, &loop->helpers, 1);
+}
+
+/* Shares the items from loop->next on with up to `helpers` other workers. */
+static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
+{
+    ecs_pool *pool = worker->pool;
+    ecsi_summon summon;
+    uint32_t pushed = 0;
+    ECSI_CHECK(helpers > 0);
+    ECSI_CHECK(helpers < pool->worker_count);
+    loop->helper.run = ecsi_for_help;
+    loop->helper.data = loop;
+    loop->helper.kind = ECSI_JOB_LOOP;
+    loop->pool = pool;
+    ecsi_latch_set(&loop->helpers, helpers);
+    while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
+    if (pushed < helpers) ecsi_latch_down(pool, &loop->helpers, helpers - pushed);
+    (void)ecsi_idle_notify(&pool->idle);
+    ecsi_summon_call(&summon, pool, &loop->helpers);
+    ecsi_for_work(worker, loop);
+    /* Helpers that nobody took lie at the end of our deque, above all that is older: they find
+     * nothing left and count themselves. */
+    ecsi_latch_wait_own(worker, &loop->helpers);
+    ecsi_summon_end(&summon);
+}
+
+/* Whether work that takes so long should be shared: waking a worker costs more than a steal,
+ * unless there is enough to come. */
+static bool ecsi_worker_shares(ecs_worker *worker, uint64_t work_ns, uint64_t now_ns)
+{
+    ecs_pool *pool = worker->pool;
+    ECSI_CHECK(pool->worker_count > 0);
+    ECSI_CHECK(now_ns >= worker->debt_since_ns);
+    if (pool->worker_count == 1 || work_ns < ECSI_SHARE_AWAKE_NS) return false;
+    if (work_ns >= ECSI_SHARE_ASLEEP_NS) return true;
+    if (ECSI_LOAD(&pool->idle.searching, relaxed) > 0) return true;
+    if (now_ns - worker->debt_since_ns > ECSI_DEBT_WINDOW_NS) {
+        worker->debt_since_ns = now_ns;
+        worker->debt_ns = 0;
+    }
+    worker->debt_ns += work_ns;
+    if (worker->debt_ns < ECSI_DEBT_NS) return false;
+    worker->debt_ns = 0;
+    return true;
+}
+
+/* Runs the first items, and times them. Answers how many were done, all when it is not worth
+ * sharing the rest; the grain for the others is in loop->grain. */
+static uint32_t ecsi_for_probe(ecs_worker *worker, ecsi_for *loop)
+{
+    uint64_t start = ecsi_clock_ns();
+    uint32_t step = loop->count < 1024 ? (loop->count + 63) / 64 : 16;
+    ecs_range range;
+    ECSI_CHECK(step > 0);
+    ECSI_CHECK(worker->pool->worker_count > 1);
+    range.first = 0;
+    while (range.first < loop->count) {
+        uint64_t now;
+        double item_ns;
+        uint64_t left_ns;
+        range.count = ecsi_min_u32(step, loop->count - range.first);
+        loop->body(worker, range, loop->data);
+        range.first += range.count;
+        now = ecsi_clock_ns();
+        item_ns = (double)(now - start + 1) / range.first;
+        left_ns = (uint64_t)(item_ns * (loop->count - range.first));
+        if (left_ns < ECSI_SHARE_AWAKE_NS ||
+            (now - start >= ECSI_PROBE_NS && !ecsi_worker_shares(worker, left_ns, now))) {
+            range.count = loop->count - range.first;
+            if (range.count > 0) loop->body(worker, range, loop->data);
+            return loop->count;
+        }
+        if (now - start >= ECSI_PROBE_NS) {
+            double grain = ECSI_GRAB_NS / item_ns;
+            uint32_t most = (loop->count - range.first) / (worker->pool->worker_count * 4) + 1;
+            loop->grain = grain < 1 ? 1 : grain > most ? most : (uint32_t)grain;
+            return range.first;
+        }
+        step = step > 0x3fffffffu ? step : step * 4;
+    }
+    return loop->count;
+}
+
+ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
+                              void (*body)(ecs_worker *worker, ecs_range range, void *data),
+                              void *data)
+{
+    ecsi_for state;
+    uint32_t done = 0;
+    uint32_t helpers;
+    ECSI_REQUIRE_VOID(body != NULL);
+    if (loop.count == 0) return;
+    if (worker == NULL || worker->pool->worker_count == 1) {
+        ecs_range all;
+        all.first = 0;
+        all.count = loop.count;
+        body(worker, all, data);
+        return;
+    }
+    state.body = body;
+    state.data = data;
+    state.count = loop.count;
+    state.grain = loop.grain;
+    if (loop.grain == 0) done = ecsi_for_probe(worker, &state);
+    if (done == loop.count) return;
+    ECSI_CHECK(state.grain > 0);
+    ECSI_STORE(&state.next, (uint64_t)done, relaxed);
+    helpers = (loop.count - done - 1) / state.grain;
+    helpers = ecsi_min_u32(helpers, worker->pool->worker_count - 1);
+    if (helpers == 0) {
+        ecsi_for_work(worker, &state);
+    } else {
+        ecsi_for_share(worker, &state, helpers);
+    }
+}
+
+/* ---- Life ---------------------------------------- */
+
+/* The description with its defaults; false when it makes no sense. */
+static bool ecsi_pool_resolve(const ecs_pool_desc *from, ecs_pool_desc *d)
+{
+    uint64_t mask[ECSI_CPU_WORDS];
+    memset(d, 0, sizeof *d);
+    ECSI_CHECK(from != d);
+    if (from != NULL) *d = *from;
+    if (d->tasks != NULL) d->workers = d->tasks->workers;
+    if (d->workers == 0) d->workers = ecsi_min_u32(ecsi_cpu_mask(mask), ECS_WORKERS_MAX);
+    if (d->guests_max == 0) d->guests_max = ECSI_POOL_GUESTS;
+    if (d->deque_capacity == 0) d->deque_capacity = ECSI_POOL_DEQUE;
+    if (d->injector_capacity == 0) d->injector_capacity = ECSI_POOL_INJECTOR;
+    if (d->spins == 0) d->spins = ECSI_POOL_SPINS;
+    if (d->tasks != NULL) {
+        if (d->tasks->enqueue == NULL || d->tasks->wait == NULL) return false;
+        /* The host's threads are guests, and so is who ticks. */
+        if (d->workers <= ECS_WORKERS_MAX) d->guests_max += d->workers;
+    }
+    if (d->workers > ECS_WORKERS_MAX || d->guests_max > 65536 || d->spins > 1u << 20) return false;
+    if (!ecsi_is_power_of_two(d->deque_capacity) || d->deque_capacity > 1u << 24) return false;
+    if (!ecsi_is_power_of_two(d->injector_capacity) || d->injector_capacity < 2) return false;
+    return d->injector_capacity <= 1u << 24;
+}
+
+static uint32_t ecsi_pool_threads(const ecs_pool_desc *d)
+{
+    ECSI_CHECK(d->workers > 0);
+    return d->tasks != NULL ? 0 : d->workers - 1;
+}
+
+/* Bytes of a pool of a resolved description, aligned to ECSI_LINE_BYTES. */
+static size_t ecsi_pool_bytes(const ecs_pool_desc *d)
+{
+    size_t slots = (size_t)ecsi_pool_threads(d) + d->guests_max;
+    size_t bytes = ecsi_align_up(sizeof(ecs_pool), ECSI_LINE_BYTES);
+    ECSI_CHECK(slots > 0);
+    ECSI_CHECK(d->deque_capacity > 0 && d->injector_capacity > 0);
+    bytes += slots * ecsi_align_up(sizeof(ecs_worker), ECSI_LINE_BYTES);
+    bytes += slots * ecsi_align_up(d->deque_capacity * sizeof(ecsi_atomic_ptr), ECSI_LINE_BYTES);
+    return bytes + d->injector_capacity * sizeof(ecsi_turn);
+}
+
+/* Workers lie ECSI_LINE_BYTES apart: their size is a multiple of it. */
+ECSI_STATIC_ASSERT(ECSI_LINE_BYTES >= 64, "lines");
+
+/* Puts a pool into memory of ecsi_pool_bytes; no thread runs yet. */
+static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
+{
+    unsigned char *at = (unsigned char *)memory;
+    ecs_pool *pool = (ecs_pool *)memory;
+    size_t ring = ecsi_align_up(d->deque_capacity * sizeof(ecsi_atomic_ptr), ECSI_LINE_BYTES);
+    uint64_t mask[ECSI_CPU_WORDS];
+    uint32_t i;
+    ECSI_CHECK((uintptr_t)memory % 64 == 0);
+    ECSI_CHECK(ecsi_is_power_of_two(d->deque_capacity));
+    ECSI_CHECK(d->workers > 0 && d->spins > 0);
+    memset(pool, 0, sizeof *pool);
+    pool->thread_count = ecsi_pool_threads(d);
+    pool->slot_count = pool->thread_count + d->guests_max;
+    pool->worker_count = d->workers;
+    pool->spins = d->spins;
+    pool->crowded = d->workers > ecsi_cpu_mask(mask);
+    pool->spins_max = d->spins * (pool->crowded ? 1u : ECSI_POOL_SPINS_GROWTH);
+    pool->affinity = d->affinity;
+    if (d->tasks != NULL) pool->tasks = *d->tasks;
+    pool->bytes = ecsi_pool_bytes(d);
+    at += ecsi_align_up(sizeof *pool, ECSI_LINE_BYTES);
+    pool->slots = (ecs_worker *)(void *)at;
+    memset(pool->slots, 0, pool->slot_count * sizeof(ecs_worker));
+    at += pool->slot_count * ecsi_align_up(sizeof(ecs_worker), ECSI_LINE_BYTES);
+    for (i = 0; i < pool->slot_count; i++, at += ring) {
+        ecs_worker *worker = &pool->slots[i];
+        ecsi_deque_create(&worker->deque, (ecsi_atomic_ptr *)(void *)at, d->deque_capacity, 0);
+        worker->pool = pool;
+        worker->index = i;
+        worker->victim = i;
+        worker->lone_victim = i;
+        worker->random = 0x9e3779b9u * (i + 1) | 1u;
+        worker->spins = d->spins;
+        worker->waiter.parker = &worker->parker;
+    }
+    ecsi_injector_create(&pool->injector, (ecsi_turn *)(void *)at, d->injector_capacity, 0);
+    ecsi_idle_create(&pool->idle);
+    pool->log.write = d->log != NULL ? d->log : ecsi_log_stderr;
+    pool->log.user = d->log_user;
+    return pool;
+}
+
+/* Starts the parkers and the threads. False: a parker was refused. */
+static bool ecsi_pool_start(ecs_pool *pool)
+{
+    uint32_t i;
+    ECSI_CHECK(pool->slot_count > pool->thread_count);
+    ECSI_CHECK(pool->started == 0);
+    for (i = 0; i < pool->slot_count; i++) {
+        if (ecsi_parker_create(&pool->slots[i].parker)) continue;
+        while (i-- > 0) ecsi_parker_destroy(&pool->slots[i].parker);
+        return false;
+    }
+    ECSI_STORE(&pool->high, pool->thread_count, relaxed);
+    for (i = 0; i < pool->thread_count; i++) {
+        ecs_worker *worker = &pool->slots[i];
+        ECSI_STORE(&worker->used, 1u, relaxed);
+        if (!ecsi_thread_start(&worker->thread, ecsi_worker_main, worker)) break;
+    }
+    pool->started = i;
+    if (i < pool->thread_count) {
+        ecsi_log_print(&pool->log, ECS_LOG_WARNING,
+                       "pool: the system gave %u of %u threads; it runs with these", i,
+                       pool->thread_count);
+    }
+    return true;
+}
+
+/* Ends the threads; what is left in the queues is run here. */
+static void ecsi_pool_end(ecs_pool *pool)
+{
+    ecs_worker *guest = ecs_pool_enter(pool);
+    ecs_job *job;
+    uint32_t i;
+    ECSI_CHECK(guest != NULL);
+    ECSI_CHECK(pool->started <= pool->thread_count);
+    while (guest != NULL && (job = ecsi_worker_find(guest)) != NULL) ecsi_job_execute(guest, job);
+    ECSI_STORE(&pool->stop, 1u, seq_cst);
+    for (i = 0; i < pool->started; i++) ecsi_unpark(&pool->slots[i].parker);
+    for (i = 0; i < pool->started; i++) ecsi_thread_join(pool->slots[i].thread);
+    /* A job that ran at last may have started others that its thread did not come to. */
+    while (guest != NULL && (job = ecsi_worker_find(guest)) != NULL) ecsi_job_execute(guest, job);
+    if (guest != NULL) ecs_pool_leave(guest);
+    for (i = 0; i < pool->slot_count; i++) ecsi_parker_destroy(&pool->slots[i].parker);
+}
+
+ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc)
+{
+    ecs_allocator allocator = ecsi_default_allocator();
+    ecs_pool_desc d;
+    ecs_pool *pool;
+    void *memory;
+    if (!ecsi_pool_resolve(desc, &d)) return NULL;
+    ECSI_CHECK(d.workers > 0 && d.guests_max > 0);
+    if (d.allocator != NULL) allocator = *d.allocator;
+    ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
+    memory = allocator.alloc(ecsi_pool_bytes(&d), ECSI_LINE_BYTES, allocator.user);
+    if (memory == NULL) return NULL;
+    pool = ecsi_pool_make(memory, &d);
+    pool->allocator = allocator;
+    pool->own_memory = true;
+    if (ecsi_pool_start(pool)) {
+        /* Who enters is one more; a pool without a single thread works as well. */
+        if (pool->tasks.workers == 0) pool->worker_count = pool->started + 1;
+        return pool;
+    }
+    allocator.release(memory, pool->bytes, ECSI_LINE_BYTES, allocator.user);
+    return NULL;
+}
+
+ECS_API ecs_status ecs_pool_destroy(ecs_pool *pool)
+{
+    ecs_allocator allocator;
+    if (pool == NULL) return ECS_OK;
+    if (ECSI_LOAD(&pool->inside, acquire) != 0) return ECS_LOCKED;
+    if (ECSI_LOAD(&pool->worlds, acquire) != 0) return ECS_LOCKED;
+    ecsi_pool_end(pool);
+    allocator = pool->allocator;
+    if (pool->own_memory) allocator.release(pool, pool->bytes, ECSI_LINE_BYTES, allocator.user);
+    return ECS_OK;
+}
+
+ECS_API uint32_t ecs_pool_workers(const ecs_pool *pool)
+{
+    ECSI_REQUIRE(pool != NULL, 0);
+    return pool->worker_count;
+}
+
+ECS_API ecs_worker *ecs_pool_enter(ecs_pool *pool)
+{
+    uint32_t i;
+    ECSI_REQUIRE(pool != NULL, NULL);
+    for (i = pool->thread_count; i < pool->slot_count; i++) {
+        ecs_worker *worker = &pool->slots[i];
+        uint32_t seen = ECSI_LOAD(&worker->used, relaxed);
+        uint32_t high = ECSI_LOAD(&pool->high, relaxed);
+        /* Pairs with the release of ecs_pool_leave: the slot is as its last user left it. */
+        if (seen != 0 || !ECSI_CAS(&worker->used, &seen, 1u, acquire, relaxed)) continue;
+        (void)ECSI_ADD(&pool->inside, 1u, relaxed);
+        while (high < i + 1 && !ECSI_CAS(&pool->high, &high, i + 1, relaxed, relaxed)) continue;
+        ECSI_CHECK(worker->in_system == 0);
+        return worker;
+    }
+    return NULL;
+}
+
+ECS_API void ecs_pool_leave(ecs_worker *worker)
+{
+    ecs_pool *pool;
+    if (worker == NULL) return;
+    pool = worker->pool;
+    ECSI_REQUIRE_VOID(worker->index >= pool->thread_count);
+    ECSI_CHECK(ECSI_LOAD(&worker->used, relaxed) == 1);
+    ECSI_CHECK(worker->in_system == 0);
+    /* A batch that it stole may still lie there: others must not miss it. */
+    while (ecsi_deque_size(&worker->deque) > 0) {
+        ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
+        if (job != NULL) ecsi_job_execute(worker, job);
+    }
+    (void)ECSI_SUB(&pool->inside, 1u, release);
+    ECSI_STORE(&worker->used, 0u, release); /* pairs with the acquire of ecs_pool_enter */
+}
+
+ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)
+{
+    const ecs_worker *worker;
+    ECSI_REQUIRE(pool != NULL && out != NULL, ECS_INVALID);
+    if (index >= pool->slot_count) return ECS_NOT_FOUND;
+    worker = &pool->slots[index];
+    out->executed = ECSI_LOAD(&worker->executed, relaxed);
+    out->stolen = ECSI_LOAD(&worker->stolen, relaxed);
+    out->steal_attempts = ECSI_LOAD(&worker->attempts, relaxed);
+    out->parks = ECSI_LOAD(&worker->parks, relaxed);
+    out->spins = ECSI_LOAD(&worker->empty, relaxed);
+    out->commands = ECSI_LOAD(&worker->commands, relaxed);
+    return ECS_OK;
+}
+
+#else /* ECS_NO_THREADS */
+
+struct ecs_worker {
+    ecs_pool *pool;
+};
+
+struct ecs_pool {
+    ecs_worker worker;
+    uint32_t inside;
+    uint32_t worlds;
+    ecs_allocator allocator;
+};
+
+ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc)
+{
+    ecs_allocator allocator = ecsi_default_allocator();
+    ecs_pool *pool;
+    if (desc != NULL && desc->workers > ECS_WORKERS_MAX) return NULL;
+    if (desc != NULL && desc->allocator != NULL) allocator = *desc->allocator;
+    pool = (ecs_pool *)allocator.alloc(sizeof *pool, 64, allocator.user);
+    if (pool == NULL) return NULL;
+    memset(pool, 0, sizeof *pool);
+    pool->worker.pool = pool;
+    pool->allocator = allocator;
+    return pool;
+}
+
+ECS_API ecs_status ecs_pool_destroy(ecs_pool *pool)
+{
+    ecs_allocator allocator;
+    if (pool == NULL) return ECS_OK;
+    if (pool->inside != 0 || pool->worlds != 0) return ECS_LOCKED;
+    allocator = pool->allocator;
+    allocator.release(pool, sizeof *pool, 64, allocator.user);
+    return ECS_OK;
+}
+
+ECS_API uint32_t ecs_pool_workers(const ecs_pool *pool)
+{
+    ECSI_REQUIRE(pool != NULL, 0);
+    return 1;
+}
+
+ECS_API ecs_worker *ecs_pool_enter(ecs_pool *pool)
+{
+    ECSI_REQUIRE(pool != NULL, NULL);
+    pool->inside++;
+    return &pool->worker;
+}
+
+ECS_API void ecs_pool_leave(ecs_worker *worker)
+{
+    if (worker != NULL) worker->pool->inside--;
+}
+
+ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)
+{
+    ECSI_REQUIRE(pool != NULL && out != NULL, ECS_INVALID);
+    if (index > 0) return ECS_NOT_FOUND;
+    memset(out, 0, sizeof *out);
+    return ECS_OK;
+}
+
+ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(run != NULL);
+    run(worker, data);
+    job->kind = 1;
+}
+
+ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    (void)worker;
+}
+
+ECS_API bool ecs_job_done(const ecs_job *job)
+{
+    ECSI_REQUIRE(job != NULL, false);
+    return job->kind == 1;
+}
+
+ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    latch->word.value = count;
+}
+
+ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ECSI_REQUIRE_VOID(latch->word.value > 0);
+    (void)worker;
+    latch->word.value--;
+}
+
+ECS_API void ecs_latch_wait(ecs_worker *worker, ecs_latch *latch)
+{
+    ECSI_REQUIRE_VOID(latch != NULL);
+    ECSI_REQUIRE_VOID(latch->word.value == 0);
+    (void)worker;
+}
+
+ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
+                              void (*body)(ecs_worker *worker, ecs_range range, void *data),
+                              void *data)
+{
+    ecs_range all;
+    ECSI_REQUIRE_VOID(body != NULL);
+    all.first = 0;
+    all.count = loop.count;
+    if (all.count > 0) body(worker, all, data);
+}
+
+#endif /* ECS_NO_THREADS */
+
+/* A world begins (1) or ends (-1) to use a pool. */
+static void ecsi_pool_attach(ecs_pool *pool, int32_t more)
+{
+    ECSI_CHECK(pool != NULL);
+#ifndef ECS_NO_THREADS
+    (void)ECSI_ADD(&pool->worlds, (uint32_t)more, acq_rel);
+#else
+    pool->worlds += (uint32_t)more;
+#endif
+}
+
+#ifdef ECS_NO_THREADS
+static inline void ecsi_worker_busy(ecs_worker *worker, int32_t more)
+{
+    (void)worker;
+    (void)more;
+}
+#endif
+
+/* ---- Reductions ---------------------------------------- */
+
+typedef struct ecsi_reduction {
+    const ecs_reduce *reduce;
+    uint32_t leaf_items;
+    uint64_t values[ECS_REDUCE_LEAVES_MAX][ECS_REDUCE_BYTES_MAX / 8];
+} ecsi_reduction;
+
+static void ecsi_reduce_leaves(ecs_worker *worker, ecs_range leaves, void *data)
+{
+    ecsi_reduction *r = (ecsi_reduction *)data;
+    uint32_t i;
+    ECSI_CHECK(r->leaf_items > 0);
+    ECSI_CHECK(leaves.first + leaves.count <= ECS_REDUCE_LEAVES_MAX);
+    for (i = leaves.first; i < leaves.first + leaves.count; i++) {
+        ecs_range items;
+        items.first = i * r->leaf_items;
+        items.count = ecsi_min_u32(r->leaf_items, r->reduce->count - items.first);
+        ECSI_CHECK(items.count > 0);
+        r->reduce->leaf(worker, items, r->values[i], r->reduce->data);
+    }
+}
+
+ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *reduce, void *value)
+{
+    ecsi_reduction r;
+    ecs_loop loop;
+    uint32_t width;
+    uint32_t i;
+    ECSI_REQUIRE(reduce != NULL && value != NULL, ECS_INVALID);
+    ECSI_REQUIRE(reduce->leaf != NULL && reduce->combine != NULL, ECS_INVALID);
+    if (reduce->bytes == 0 || reduce->bytes > ECS_REDUCE_BYTES_MAX) return ECS_TOO_LARGE;
+    if (reduce->count == 0) return ECS_OK;
+    r.reduce = reduce;
+    r.leaf_items = ecsi_max_u32(reduce->grain == 0 ? 1024 : reduce->grain,
+                                (reduce->count - 1) / ECS_REDUCE_LEAVES_MAX + 1);
+    loop.count = (reduce->count - 1) / r.leaf_items + 1;
+    loop.grain = 0;
+    ecs_parallel_for(worker, loop, ecsi_reduce_leaves, &r);
+    for (width = 1; width < loop.count; width *= 2) {
+        for (i = 0; i + width < loop.count; i += 2 * width) {
+            reduce->combine(r.values[i], r.values[i + width], reduce->data);
+        }
+    }
+    memcpy(value, r.values[0], reduce->bytes);
+    return ECS_OK;
+}
+
+#endif /* ECS_POOL_H */
+
 /* >>schedule ================================================ src/schedule.h */
 
-/* schedule.h: phases, systems, their order, and the tick that runs them one by one.
+/* schedule.h: phases, systems, and their order. backend.h runs them.
  *
  * The order of a phase is a graph. Explicit edges come first. Then every two systems that
  * conflict get an edge, in the order of registration, unless the edges before already say
@@ -7102,6 +10090,9 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
 /* Rows that a system without columns counts for, when a phase's commands are shared out. */
 #define ECSI_TASK_ROWS 4096u
 #define ECSI_STREAM_BYTES ((size_t)64 << 20)
+/* Ticks that are measured after the schedule was built, and then one of so many. */
+#define ECSI_SAMPLE_FIRST 3u
+#define ECSI_SAMPLE_EVERY 16u
 
 /* A fixed step: time is saved up and spent in equal pieces. */
 typedef struct ecsi_fixed {
@@ -7146,7 +10137,58 @@ typedef struct ecsi_system {
     uint32_t ticks;  /* since its last run */
     double since_s;  /* time since its last run */
     ecsi_fixed fixed;
+    double cost_ns;  /* of one tick, by all workers: an average that forgets; 0: not measured */
 } ecsi_system;
+
+/* A system in the tick that runs: one for each, at its member's number in schedule->order. */
+typedef struct ecsi_node {
+    struct ecsi_schedule *schedule;
+    ecsi_system *system;
+    uint32_t index;        /* of the system */
+    uint32_t phase;        /* first of its phase in schedule->order */
+    uint32_t member;       /* of the phase */
+    uint32_t before_count; /* members of its segment that must end before it */
+    uint32_t runs;         /* that are due */
+    uint32_t run;          /* that were begun */
+    float dt;
+    bool skipped;          /* after a failure */
+    bool ran;              /* got a row: it has seen its events */
+    uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
+    double saved_since_s;
+    double saved_fixed_s;
+    double segment_ns;     /* of the segment that begins with it: that could be shared */
+    uint64_t serial;       /* of its first stream */
+    uint32_t stream_count; /* of one run */
+    uint32_t block_count;
+    uint32_t grain;        /* blocks of one grab */
+    struct ecsi_node *next; /* in a list of its worker */
+#ifndef ECS_NO_THREADS
+    ecs_job begin;
+    ecs_job help;          /* pushed once for each worker that may help */
+    unsigned char pad[ECSI_LINE_BYTES];
+    ecsi_atomic_u64 grabbed; /* blocks */
+    ecsi_atomic_u64 failed;  /* lowest block that failed above, its status below */
+    ecsi_atomic_u64 busy_ns;
+    ecsi_atomic_u32 active;  /* workers that are at it, or will come */
+    ecsi_atomic_u32 before;  /* nodes that have not ended */
+    ecsi_atomic_u32 got_rows;
+#endif
+} ecsi_node;
+
+/* A run that failed while others ran. */
+typedef struct ecsi_fail {
+    uint64_t first; /* its streams... */
+    uint64_t end;   /* ...up to here */
+    ecsi_node *node;
+    uint32_t block;
+    ecs_status status;
+} ecsi_fail;
+
+/* What one worker records into. */
+typedef struct ecsi_lane {
+    ecsi_queue queue;
+    unsigned char pad[128];
+} ecsi_lane;
 
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
@@ -7159,13 +10201,18 @@ typedef struct ecsi_schedule {
     ecsi_vec systems;     /* of ecsi_system *, in order of registration */
     ecsi_vec order;       /* of uint32_t: systems, phase by phase */
     ecsi_vec reach;       /* of uint64_t */
+    ecsi_vec direct;      /* of uint64_t: the same without what follows from others */
+    ecsi_vec nodes;       /* of ecsi_node, in the order of `order`'s first half */
+    ecsi_vec fails;       /* of ecsi_fail */
     ecsi_vec before;      /* of uint32_t: how many are still to come before each */
     uint32_t phases_max;
     uint32_t systems_max;
     size_t stream_bytes_max;
     uint32_t spawns_max;
-    size_t share_bytes;   /* fixed: what the running segment's streams share... */
-    uint64_t share_rows;  /* ...by their rows */
+    size_t bytes_max;     /* recorded in one phase; SIZE_MAX / 4 and more: no limit */
+    size_t share_bytes;   /* with a limit: what the running segment's streams share... */
+    uint64_t share_rows;  /* ...by their rows... */
+    double share_scale;   /* ...and what those with a quota of their own get of it */
     bool strict;
     bool built;
     bool ticking;
@@ -7173,8 +10220,20 @@ typedef struct ecsi_schedule {
     uint64_t since;       /* columns written since this tick may hold provisional handles */
     bool stop;            /* a system failed fast */
     uint64_t tick;
-    ecsi_queue queue;
-    ecs_commands cmd;
+    ecsi_lane *lanes;
+    uint32_t lane_count;
+    ecsi_arena arena;
+    ecsi_batch batch;     /* what was recorded and could not be applied yet */
+    ecs_pool *pool;       /* NULL: blocking */
+    ecs_worker *worker;   /* of the thread that ticks */
+    uint32_t share_ns;    /* 0: measured costs decide; 1: always shared */
+    uint32_t samples;     /* ticks since the schedule was built */
+    bool sample;          /* this tick is measured */
+#ifndef ECS_NO_THREADS
+    ecs_latch latch;     /* nodes of the running segment */
+    ecsi_atomic_u32 fail_count;
+    ecsi_atomic_u32 stopping; /* `stop`, for those who ask while others run */
+#endif
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecs_tick_report report;
     char error[ECSI_SCHEDULE_TEXT_BYTES];
@@ -7395,7 +10454,7 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     system->run = desc->system->run;
     system->run_exclusive = desc->system->run_exclusive;
     system->enabled = !desc->disabled;
-    system->unsplit = desc->unsplit;
+    system->unsplit = desc->unsplit || desc->main_thread;
     status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
     if (status == ECS_OK) {
@@ -7738,6 +10797,57 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
     return graph.status;
 }
 
+/* The edges of a phase that do not follow from others. */
+static void ecsi_phase_direct(ecsi_schedule *schedule, const ecsi_phase *phase)
+{
+    uint32_t words = (phase->count + 63) / 64;
+    const uint64_t *reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
+    uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct, phase->reach);
+    uint32_t i;
+    uint32_t k;
+    uint32_t w;
+    ECSI_CHECK(phase->count > 0);
+    memcpy(direct, reach, (size_t)phase->count * words * sizeof *direct);
+    for (i = 0; i < phase->count; i++) {
+        for (k = 0; k < phase->count; k++) {
+            if ((reach[i * words + k / 64] >> (k % 64) & 1u) == 0) continue;
+            ECSI_CHECK(k != i);
+            for (w = 0; w < words; w++) direct[i * words + w] &= ~reach[k * words + w];
+        }
+    }
+}
+
+static inline ecsi_node *ecsi_node_at(const ecsi_schedule *schedule, uint32_t index)
+{
+    ECSI_CHECK(index < schedule->systems.count);
+    return ECSI_VEC_AT(ecsi_node, &schedule->nodes, index);
+}
+
+/* Makes the nodes of a phase. Exclusive systems are between segments: they count for nothing. */
+static void ecsi_phase_nodes(ecsi_schedule *schedule, const ecsi_phase *phase)
+{
+    uint32_t words = (phase->count + 63) / 64;
+    uint32_t i;
+    uint32_t k;
+    ECSI_CHECK(phase->first + phase->count <= schedule->systems.count);
+    for (i = 0; i < phase->count; i++) {
+        ecsi_node *node = ecsi_node_at(schedule, phase->first + i);
+        memset(node, 0, sizeof *node);
+        node->schedule = schedule;
+        node->index = *ECSI_VEC_AT(uint32_t, &schedule->order, phase->first + i);
+        node->system = ecsi_system_at(schedule, node->index);
+        node->phase = phase->first;
+        node->member = i;
+        for (k = 0; k < phase->count && node->system->run_exclusive == NULL; k++) {
+            const uint64_t *row = ECSI_VEC_AT(uint64_t, &schedule->direct,
+                                              phase->reach + k * words);
+            uint32_t other = *ECSI_VEC_AT(uint32_t, &schedule->order, phase->first + k);
+            if ((row[i / 64] >> (i % 64) & 1u) == 0) continue;
+            if (ecsi_system_at(schedule, other)->run_exclusive == NULL) node->before_count++;
+        }
+    }
+}
+
 /* Room for the lists of a schedule of all systems. */
 static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
 {
@@ -7756,6 +10866,14 @@ static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(memory, &schedule->reach, words, 0x7fffffffu,
                                   sizeof(uint64_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->direct, words, 0x7fffffffu,
+                                  sizeof(uint64_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->nodes, n, schedule->systems_max,
+                                  sizeof(ecsi_node));
     }
     ECSI_CHECK(status != ECS_FULL || memory->fixed);
     return status;
@@ -7791,6 +10909,8 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
                                            schedule->systems.count + phase->first);
             ecs_status one = ecsi_phase_build(schedule, phase, sorted, &error);
             if (status == ECS_OK) status = one;
+            if (status == ECS_OK) ecsi_phase_direct(schedule, phase);
+            if (status == ECS_OK) ecsi_phase_nodes(schedule, phase);
         }
     }
     ECSI_CHECK(first == schedule->systems.count);
@@ -7800,6 +10920,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
         return status;
     }
     schedule->built = true;
+    schedule->samples = 0;
     return ECS_OK;
 }
 
@@ -7831,7 +10952,152 @@ static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *ph
     return (row[b / 64] >> (b % 64) & 1u) != 0;
 }
 
-/* ---- Running -------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------- */
+
+/* One lane for each worker that may run systems. */
+static ecs_status ecsi_lanes_create(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    size_t bytes = schedule->lane_count * sizeof(ecsi_lane);
+    uint32_t i;
+    ECSI_CHECK(schedule->lane_count > 0);
+    ECSI_CHECK(schedule->bytes_max > 0);
+    schedule->lanes = (ecsi_lane *)ecsi_alloc(memory, bytes, 64);
+    if (!memory->measuring && schedule->lanes == NULL) return ECS_NO_MEMORY;
+    if (memory->fixed && schedule->lane_count > 1) {
+        schedule->arena.bytes = ecsi_align_up(schedule->bytes_max * 2 + schedule->lane_count *
+                                                  ECSI_ARENA_BLOCK_BYTES, 64);
+        schedule->arena.data = (unsigned char *)ecsi_alloc(memory, schedule->arena.bytes, 64);
+        if (!memory->measuring && schedule->arena.data == NULL) return ECS_NO_MEMORY;
+    }
+    if (memory->measuring) {
+        ecsi_queue one;
+        memset(&one, 0, sizeof one);
+        return schedule->lane_count > 1 ? ECS_OK
+                                        : ecsi_queue_create(memory, &one, schedule->bytes_max);
+    }
+    memset(schedule->lanes, 0, bytes);
+    for (i = 0; i < schedule->lane_count; i++) {
+        ecsi_queue *queue = &schedule->lanes[i].queue;
+        queue->bytes_max = schedule->bytes_max;
+        if (schedule->arena.data != NULL) queue->arena = &schedule->arena;
+    }
+    if (schedule->arena.data != NULL) return ECS_OK;
+    return ecsi_queue_create(memory, &schedule->lanes[0].queue, schedule->bytes_max);
+}
+
+static void ecsi_lanes_destroy(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    uint32_t i;
+    if (schedule->lanes == NULL) return;
+    ECSI_CHECK(schedule->lane_count > 0);
+    for (i = 0; i < schedule->lane_count; i++) {
+        ecsi_queue_destroy(memory, &schedule->lanes[i].queue);
+    }
+    ecsi_release(memory, schedule->lanes, schedule->lane_count * sizeof(ecsi_lane), 64);
+    schedule->lanes = NULL;
+}
+
+static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
+{
+    static const char *const names[] = {"first", "pre_update", "update", "post_update", "last"};
+    ecsi_memory *memory = schedule->memory;
+    uint32_t n = schedule->systems_max;
+    uint32_t i;
+    ecs_status status =
+        ecsi_vec_create(memory, &schedule->phases, schedule->phases_max, sizeof(ecsi_phase));
+    ECSI_CHECK(schedule->phases_max >= 5);
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->phase_order, schedule->phases_max,
+                                 sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->systems, n, sizeof(ecsi_system *));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->order, n * 2, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->before, n, sizeof(uint32_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->reach, n * ((n + 63) / 64), sizeof(uint64_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->direct, n * ((n + 63) / 64), sizeof(uint64_t));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->nodes, n, sizeof(ecsi_node));
+    }
+    if (status == ECS_OK) status = ecsi_vec_create(memory, &schedule->fails, n, sizeof(ecsi_fail));
+    if (status == ECS_OK) status = ecsi_lanes_create(schedule);
+    for (i = 0; i < 5 && status == ECS_OK && !memory->measuring; i++) {
+        ecs_phase_desc desc;
+        uint32_t number;
+        memset(&desc, 0, sizeof desc);
+        desc.name = names[i];
+        status = ecsi_phase_insert(schedule, &desc, &number);
+        ECSI_CHECK(status != ECS_OK || number == i + 1);
+    }
+    return status;
+}
+
+static void ecsi_schedule_destroy(ecsi_schedule *schedule)
+{
+    ecsi_memory *memory = schedule->memory;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
+    ecsi_lanes_destroy(schedule);
+    ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
+    ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->systems, sizeof(ecsi_system *));
+    ecsi_vec_destroy(memory, &schedule->order, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->before, sizeof(uint32_t));
+    ecsi_vec_destroy(memory, &schedule->reach, sizeof(uint64_t));
+    ecsi_vec_destroy(memory, &schedule->direct, sizeof(uint64_t));
+    ecsi_vec_destroy(memory, &schedule->nodes, sizeof(ecsi_node));
+    ecsi_vec_destroy(memory, &schedule->fails, sizeof(ecsi_fail));
+}
+
+#endif /* ECS_SCHEDULE_H */
+
+/* >>backend ================================================== src/backend.h */
+
+/* backend.h: runs the systems of a tick: one after the other, or on all workers of a pool.
+ *
+ * Exclusive systems cut a phase into segments. A segment is planned on the thread that ticks:
+ * which systems are due and how often. Then it runs in one of two ways, with one result:
+ *
+ *   blocking       in the order of the schedule
+ *   work stealing  a system whose predecessors have ended becomes a job; its row blocks are
+ *                  handed out by a counter to the worker that began it and to those who steal a
+ *                  part in it; who ends the last one counts down the successors
+ *
+ * Why the result is one: systems that run at the same time do not conflict; a span never
+ * exceeds a row block; each row block records into a stream whose serial was given before
+ * (system by system in the order of the schedule, run by run, block by block), and the flush
+ * goes by serials; quotas are given before; what a failed run recorded is dropped by its
+ * serials. What a worker does more than another shows in nothing but time.
+ *
+ * Which way: waking a worker costs tens of microseconds, so costs are measured in some ticks,
+ * and a segment that is not worth it runs blocking. */
+/* floor: 11 */
+#ifndef ECS_BACKEND_H
+#define ECS_BACKEND_H
+
+/* The node that runs at `place` of a phase. */
+static inline ecsi_node *ecsi_phase_node(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t place)
+{
+    ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                   ecsi_phase_member(schedule, phase, place));
+    ECSI_CHECK(node->schedule == schedule);
+    ECSI_CHECK(node->phase == phase->first);
+    return node;
+}
+
+/* ---- Time ---------------------------------------- */
 
 /* Saves up time; answers how many steps are due. What is beyond the cap is dropped. */
 static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
@@ -7853,6 +11119,290 @@ static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
     return steps;
 }
 
+/* How often an enabled system runs in this tick, and with which time. */
+static uint32_t ecsi_node_due(const ecsi_schedule *schedule, ecsi_node *node, float dt)
+{
+    ecsi_system *system = node->system;
+    const ecs_system_desc *desc = &system->desc;
+    ECSI_CHECK(system->enabled);
+    ECSI_CHECK(dt >= 0);
+    node->saved_ticks = system->ticks;
+    node->saved_since_s = system->since_s;
+    node->saved_fixed_s = system->fixed.saved_s;
+    if (system->fixed.step_s > 0) {
+        uint32_t steps = ecsi_fixed_steps(&system->fixed, dt);
+        node->dt = system->fixed.step_s;
+        if (steps == 0 || desc->run_if == NULL) return steps;
+        return desc->run_if(schedule->world, desc->user) ? steps : 0;
+    }
+    system->ticks++;
+    system->since_s += (double)dt;
+    if (system->ticks < desc->every_ticks) return 0;
+    system->ticks = 0;
+    if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return 0;
+    if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return 0;
+    node->dt = (float)system->since_s;
+    system->since_s = 0;
+    return 1;
+}
+
+/* A node that was planned does not run, because one before it failed. */
+static void ecsi_node_skip(ecsi_node *node)
+{
+    ecsi_system *system = node->system;
+    ECSI_CHECK(!node->skipped);
+    if (!system->enabled) return;
+    ECSI_CHECK(!system->failed);
+    node->skipped = true;
+    system->ticks = node->saved_ticks;
+    system->since_s = node->saved_since_s;
+    system->fixed.saved_s = node->saved_fixed_s;
+}
+
+/* ---- Streams ---------------------------------------- */
+
+/* Row blocks of a chunk. */
+static inline uint32_t ecsi_chunk_blocks(const ecsi_table *table, const ecsi_chunk *chunk)
+{
+    ECSI_CHECK(table->block_rows > 0);
+    return (chunk->count + table->block_rows - 1) / table->block_rows;
+}
+
+static uint32_t ecsi_query_block_count(const ecsi_query *query)
+{
+    uint32_t blocks = 0;
+    uint32_t m;
+    ECSI_CHECK(!query->system);
+    for (m = 0; m < query->matches.count; m++) {
+        const ecsi_table *table = ecsi_match_at(query, m)->table;
+        const ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            blocks += ecsi_chunk_blocks(table, chunk);
+        }
+    }
+    return blocks;
+}
+
+/* Streams of one run of a system. */
+static uint32_t ecsi_system_streams(const ecsi_system *system)
+{
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->run != NULL);
+    return system->unsplit || system->query->system ? 1 : ecsi_query_block_count(system->query);
+}
+
+/* Rows that a run counts for when a phase's bytes are shared out. */
+static uint32_t ecsi_system_rows(const ecsi_system *system)
+{
+    ECSI_CHECK(system->query != NULL);
+    if (system->query->system) return ECSI_TASK_ROWS;
+    if (!system->unsplit) return ecsi_query_row_count(system->query);
+    return ecsi_max_u32(ecsi_query_row_count(system->query), 1);
+}
+
+static inline bool ecsi_schedule_limited(const ecsi_schedule *schedule)
+{
+    return schedule->bytes_max < SIZE_MAX / 4;
+}
+
+/* Quota of a stream: what the system or the world says; where a phase has a limit no more than
+ * its share, so that all together always fit, whoever is first. */
+static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system *system,
+                                uint32_t rows)
+{
+    size_t bytes = system->desc.stream_bytes_max;
+    ECSI_CHECK(rows > 0);
+    ECSI_CHECK(schedule->share_bytes <= schedule->bytes_max);
+    if (bytes != 0) {
+        return ecsi_schedule_limited(schedule) ? (size_t)((double)bytes * schedule->share_scale)
+                                               : bytes;
+    }
+    bytes = schedule->stream_bytes_max != 0 ? schedule->stream_bytes_max : ECSI_STREAM_BYTES;
+    if (ecsi_schedule_limited(schedule)) {
+        size_t share = (size_t)((double)schedule->share_bytes * rows /
+                                (double)(schedule->share_rows + 1));
+        if (share < bytes) bytes = share;
+    }
+    return bytes;
+}
+
+/* Shares the phase's bytes out over the systems of a segment, whether they are due or not: a
+ * system's share does not change with what others do. */
+static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                                uint32_t end)
+{
+    uint64_t rows = 0;
+    double taken = 0;
+    double max = (double)schedule->bytes_max;
+    ECSI_CHECK(place <= end && end <= phase->count);
+    ECSI_CHECK(ecsi_schedule_limited(schedule));
+    for (; place < end; place++) {
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
+        const ecsi_system *system = node->system;
+        uint32_t runs = system->fixed.step_s > 0 ? system->fixed.steps_max : 1;
+        if (system->desc.stream_bytes_max != 0) {
+            taken += (double)system->desc.stream_bytes_max * ecsi_system_streams(system) * runs;
+        } else {
+            rows += (uint64_t)ecsi_system_rows(system) * runs;
+        }
+    }
+    schedule->share_rows = rows;
+    schedule->share_bytes = taken < max ? schedule->bytes_max - (size_t)taken : 0;
+    schedule->share_scale = taken <= max ? 1.0 : max / taken;
+}
+
+/* ---- One worker's part in a run ---------------------------------------- */
+
+typedef struct ecsi_part {
+    ecsi_schedule *schedule;
+    ecsi_node *node;
+    ecsi_queue *queue;
+    uint64_t serial;   /* of the run's first stream */
+    uint32_t match;    /* where it is: the match, ... */
+    uint32_t number;   /* ...the number of the first block of `chunk`, ... */
+    uint32_t base;     /* ...the rows before it */
+    ecsi_chunk *chunk; /* NULL: the match's first */
+    ecs_view view;
+    ecs_commands cmd;
+    void *columns[ECS_TERMS_MAX];
+} ecsi_part;
+
+static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker, uint32_t lane,
+                            uint64_t serial)
+{
+    ecsi_schedule *schedule = node->schedule;
+    const ecsi_system *system = node->system;
+    ecs_view *view = &part->view;
+    uint32_t t;
+    ECSI_CHECK(lane < schedule->lane_count);
+    ECSI_CHECK(system->query->term_count <= ECS_TERMS_MAX);
+    part->schedule = schedule;
+    part->node = node;
+    part->queue = &schedule->lanes[lane].queue;
+    part->serial = serial;
+    part->match = 0;
+    part->number = 0;
+    part->base = 0;
+    part->chunk = NULL;
+    part->cmd.flush = schedule->flush;
+    part->cmd.queue = part->queue;
+    part->cmd.spawns_max = schedule->spawns_max;
+    part->cmd.status = ECS_OK;
+    for (t = 0; t < system->query->term_count; t++) part->columns[t] = system->columns[t];
+    view->world = schedule->world;
+    view->cmd = &part->cmd;
+    view->worker = worker;
+    view->entities = NULL;
+    view->user = system->desc.user;
+    view->tick = schedule->tick;
+    view->count = 0;
+    view->base = 0;
+    view->dt = node->dt;
+    view->columns = part->columns;
+}
+
+static inline void ecsi_part_stream(ecsi_part *part, uint32_t number, uint32_t rows)
+{
+    ECSI_CHECK(part->serial > 0);
+    ecsi_stream_open(&part->cmd, part->serial + number, part->node->index,
+                     ecsi_stream_bytes(part->schedule, part->node->system, rows));
+}
+
+/* Runs the body over one row block. */
+static inline ecs_status ecsi_part_block(ecsi_part *part, const ecsi_match *match, uint32_t row,
+                                         uint32_t number)
+{
+    const ecsi_system *system = part->node->system;
+    const ecsi_query *query = system->query;
+    const ecsi_table *table = match->table;
+    ecsi_chunk *chunk = part->chunk;
+    uint32_t t;
+    part->view.count = ecsi_min_u32(table->block_rows, chunk->count - row);
+    part->view.base = part->base + row;
+    part->view.entities = ecsi_chunk_entities(chunk) + row;
+    ECSI_CHECK(row < chunk->count);
+    ECSI_CHECK(number >= part->number);
+    for (t = 0; t < query->term_count; t++) {
+        uint32_t c = match->columns[t];
+        if (c == ECSI_NO_COLUMN) {
+            if (ecsi_access_is_column(query->terms[t].access)) part->columns[t] = NULL;
+            continue;
+        }
+        part->columns[t] = ecsi_chunk_value(chunk, &table->columns[c], row);
+        if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = part->view.tick;
+    }
+    if (!system->unsplit) ecsi_part_stream(part, number, part->view.count);
+    return system->run(&part->view);
+}
+
+/* Runs the body over the blocks `first` to `end` (that one not). All of them run; the lowest
+ * that failed is in *failed. A part only goes forward. */
+static ecs_status ecsi_part_run(ecsi_part *part, uint32_t first, uint32_t end, uint32_t *failed)
+{
+    const ecsi_query *query = part->node->system->query;
+    ecs_status status = ECS_OK;
+    ECSI_CHECK(!query->system);
+    ECSI_CHECK(first >= part->number);
+    for (; part->match < query->matches.count; part->match++) {
+        const ecsi_match *match = ecsi_match_at(query, part->match);
+        const ecsi_table *table = match->table;
+        if (part->chunk == NULL && table->row_count > 0) part->chunk = table->first;
+        while (part->chunk != NULL && part->chunk->count > 0) {
+            uint32_t count = part->chunk->count;
+            uint32_t row = first > part->number ? (first - part->number) * table->block_rows : 0;
+            uint32_t number = part->number + row / table->block_rows;
+            for (; row < count; row += table->block_rows, number++) {
+                ecs_status one;
+                if (number >= end) return status;
+                one = ecsi_part_block(part, match, row, number);
+                if (ECSI_LIKELY(one == ECS_OK) || status != ECS_OK) continue;
+                status = one;
+                *failed = number;
+            }
+            part->number += ecsi_chunk_blocks(table, part->chunk);
+            part->base += count;
+            part->chunk = part->chunk->next;
+        }
+        part->chunk = NULL;
+    }
+    return status;
+}
+
+#ifndef ECS_NO_EVENTS
+/* Hands the unseen events to the system's slots; a later run of the same tick sees none. */
+static void ecsi_system_events(const ecsi_schedule *schedule, ecsi_system *system, bool later)
+{
+    uint32_t t;
+    ECSI_CHECK(system->has_events);
+    for (t = 0; t < system->query->term_count; t++) {
+        ecsi_term_slot *slot = &system->slots[t];
+        if (slot->reader == 0) continue;
+        ECSI_CHECK(system->columns[t] == &slot->events);
+        if (later) {
+            slot->events.count = 0;
+            slot->events.missed = 0;
+        } else {
+            slot->events = ecsi_reader_peek(schedule->flush->events, slot->reader);
+        }
+    }
+}
+
+/* The system has seen its events. */
+static void ecsi_system_seen(const ecsi_schedule *schedule, const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->has_events);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_term_slot *slot = &system->slots[t];
+        if (slot->reader == 0) continue;
+        ECSI_CHECK(system->columns[t] == &slot->events);
+        ecsi_reader_advance(schedule->flush->events, slot->reader, slot->events.count);
+    }
+}
+#endif
+
+/* ---- Failures ---------------------------------------- */
+
 static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
                                 ecs_status status, uint32_t block)
 {
@@ -7860,6 +11410,7 @@ static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *syst
     ecs_failure *failure;
     ECSI_CHECK(status != ECS_OK);
     ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    if (system->desc.on_error == ECS_FAIL_FAST && report->status == ECS_OK) report->status = status;
     if (report->failure_count == ECS_FAILURES_MAX) {
         report->failures_lost++;
         return;
@@ -7872,133 +11423,59 @@ static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *syst
     failure->row_block = block;
 }
 
-/* Quota of a stream: what the system or the world says, and in fixed mode no more than the
- * share that its rows give it, so that all together always fit. */
-static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system *system,
-                                uint32_t rows)
+/* Whether a system that failed fast must come before a node. */
+static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                              const ecsi_node *node)
 {
-    size_t bytes = system->desc.stream_bytes_max;
-    ECSI_CHECK(rows > 0);
-    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
-    if (bytes != 0) return bytes;
-    bytes = schedule->stream_bytes_max != 0 ? schedule->stream_bytes_max : ECSI_STREAM_BYTES;
-    if (schedule->memory->fixed) {
-        size_t share = (size_t)((double)schedule->share_bytes * rows /
-                                (double)(schedule->share_rows + 1));
-        if (share < bytes) bytes = share;
+    uint32_t i;
+    ECSI_CHECK(node->member < phase->count);
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(node->phase == phase->first);
+    for (i = 0; i < phase->count; i++) {
+        if (i == node->member || !ecsi_phase_after(schedule, phase, i, node->member)) continue;
+        if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
     }
-    return bytes;
+    return false;
 }
 
-/* Starts the stream of a system for so many rows. */
-static inline void ecsi_system_stream(ecsi_schedule *schedule, const ecsi_system *system,
-                                      uint32_t index, uint32_t rows)
+/* ---- Applying ---------------------------------------- */
+
+/* Puts what all lanes recorded into the schedule's batch. */
+static void ecsi_lanes_gather(ecsi_schedule *schedule)
 {
-    ECSI_CHECK(index < schedule->systems.count);
-    ecsi_stream_open(&schedule->cmd, schedule->flush, &schedule->queue, index,
-                     ecsi_stream_bytes(schedule, system, rows), schedule->spawns_max);
+    uint32_t i;
+    ECSI_CHECK(schedule->lane_count > 0);
+    for (i = 0; i < schedule->lane_count; i++) {
+        ecsi_queue *queue = &schedule->lanes[i].queue;
+        ecsi_queue_count(schedule->flush, queue);
+        if (ecsi_queue_empty(queue)) continue;
+        ecsi_batch_add(&schedule->batch, queue);
+        ecsi_batch_take(&schedule->batch, queue);
+        queue->command_count = 0;
+        queue->spawn_count = 0;
+        queue->stream_count = 0;
+    }
 }
 
-/* In fixed mode: shares the phase's bytes out over the systems from `place` on, up to the next
- * exclusive one, where the queue is flushed. */
-static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place)
+/* Applies what systems recorded. When that is refused for want of memory nothing is lost: the
+ * next call tries again. */
+static ecs_status ecsi_schedule_settle(ecsi_schedule *schedule)
 {
-    uint64_t rows = 0;
-    size_t taken = 0;
-    ECSI_CHECK(place <= phase->count);
-    if (!schedule->memory->fixed) return;
-    for (; place < phase->count; place++) {
-        uint32_t member = ecsi_phase_member(schedule, phase, place);
-        const ecsi_system *system =
-            ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, member));
-        uint32_t own = system->query->system ? ECSI_TASK_ROWS
-                                             : ecsi_query_row_count(system->query);
-        if (system->run_exclusive != NULL) break;
-        if (system->fixed.step_s > 0) own *= system->fixed.steps_max;
-        if (system->desc.stream_bytes_max != 0) {
-            uint64_t blocks = own / schedule->queries->storage->row_block_rows +
-                              system->query->matches.count + 1;
-            taken += (size_t)(blocks * system->desc.stream_bytes_max);
-        } else {
-            rows += own;
-        }
-    }
-    schedule->share_rows = rows;
-    schedule->share_bytes = taken < schedule->queue.bytes_max
-                                ? schedule->queue.bytes_max - taken
-                                : 0;
-    ECSI_CHECK(schedule->share_bytes <= schedule->queue.bytes_max);
+    ecsi_batch *batch = &schedule->batch;
+    ecs_status status;
+    uint32_t i;
+    ECSI_CHECK(!schedule->flush->running);
+    ecsi_lanes_gather(schedule);
+    if (batch->first == NULL && !batch->spawned) return ECS_OK;
+    status = ecsi_flush_prepare(schedule->flush, batch);
+    if (status != ECS_OK) return status;
+    ecsi_flush_batch(schedule->flush, batch, schedule->since);
+    memset(batch, 0, sizeof *batch);
+    for (i = 0; i < schedule->lane_count; i++) ecsi_queue_reset(&schedule->lanes[i].queue);
+    ECSI_STORE(&schedule->arena.used, (uint64_t)0, relaxed);
+    schedule->since = schedule->tick;
+    return ECS_OK;
 }
-
-/* Runs the body over all spans. All row blocks run; the first failure is the lowest. */
-static ecs_status ecsi_system_spans(ecsi_schedule *schedule, ecsi_system *system,
-                                    uint32_t index, ecs_view *view, uint32_t *block)
-{
-    const ecsi_query *query = system->query;
-    ecs_status first = ECS_OK;
-    uint32_t number = 0;
-    uint32_t m;
-    ECSI_CHECK(!query->system);
-    ECSI_CHECK(system->run != NULL);
-    if (system->unsplit) {
-        ecsi_system_stream(schedule, system, index,
-                           ecsi_max_u32(ecsi_query_row_count(query), 1));
-    }
-    view->base = 0;
-    for (m = 0; m < query->matches.count; m++) {
-        const ecsi_match *match = ecsi_match_at(query, m);
-        const ecsi_table *table = match->table;
-        ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
-        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
-            uint32_t row;
-            for (row = 0; row < chunk->count; row += table->block_rows, number++) {
-                uint32_t t;
-                ecs_status status;
-                view->count = ecsi_min_u32(table->block_rows, chunk->count - row);
-                view->entities = ecsi_chunk_entities(chunk) + row;
-                for (t = 0; t < query->term_count; t++) {
-                    uint32_t c = match->columns[t];
-                    if (c == ECSI_NO_COLUMN) {
-                        if (ecsi_access_is_column(query->terms[t].access)) {
-                            system->columns[t] = NULL;
-                        }
-                        continue;
-                    }
-                    system->columns[t] = ecsi_chunk_value(chunk, &table->columns[c], row);
-                    if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = schedule->tick;
-                }
-                if (!system->unsplit) ecsi_system_stream(schedule, system, index, view->count);
-                status = system->run(view);
-                if (ECSI_UNLIKELY(status != ECS_OK) && first == ECS_OK) {
-                    first = status;
-                    *block = number;
-                }
-                view->base += view->count;
-            }
-        }
-    }
-    return first;
-}
-
-#ifndef ECS_NO_EVENTS
-/* Hands the unseen events to the system's slots, or notes that they were seen. */
-static void ecsi_system_events(ecsi_schedule *schedule, ecsi_system *system, bool seen)
-{
-    ecsi_events *events = schedule->flush->events;
-    uint32_t t;
-    ECSI_CHECK(system->has_events);
-    for (t = 0; t < system->query->term_count; t++) {
-        ecsi_term_slot *slot = &system->slots[t];
-        if (slot->reader == 0) continue;
-        if (seen) {
-            ecsi_reader_advance(events, slot->reader, slot->events.count);
-        } else {
-            slot->events = ecsi_reader_peek(events, slot->reader);
-        }
-        ECSI_CHECK(system->columns[t] == &slot->events);
-    }
-}
-#endif
 
 /* Applies what the phase recorded so far, and what hooks recorded meanwhile. */
 static void ecsi_schedule_flush(ecsi_schedule *schedule)
@@ -8010,6 +11487,117 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
                        ecs_status_text(status));
     }
     ECSI_CHECK(status != ECS_INVALID);
+}
+
+/* ---- Blocking ---------------------------------------- */
+
+/* An average that forgets. */
+static void ecsi_system_cost(ecsi_system *system, double ns)
+{
+    ECSI_CHECK(system->cost_ns >= 0);
+    ECSI_CHECK(ns >= 0);
+    system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
+}
+
+/* The clock where there are threads to share with. */
+static inline uint64_t ecsi_cost_clock(void)
+{
+#ifndef ECS_NO_THREADS
+    return ecsi_clock_ns();
+#else
+    return 0;
+#endif
+}
+
+/* Runs a system once, here. */
+static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t *block)
+{
+    ecsi_schedule *schedule = node->schedule;
+    const ecsi_system *system = node->system;
+    ecsi_part part;
+    ecs_status status;
+    ECSI_CHECK(system->run != NULL);
+    ECSI_CHECK(serial > 0);
+    ECSI_CHECK(node->run < node->runs);
+    ecsi_part_begin(&part, node, schedule->worker, 0, serial);
+    if (system->unsplit || system->query->system) {
+        ecsi_part_stream(&part, 0, ecsi_system_rows(system));
+    }
+    ecsi_worker_busy(schedule->worker, 1);
+    if (system->query->system) {
+        node->ran = true;
+        status = system->run(&part.view);
+        schedule->flush->serial_next = serial;
+    } else {
+        status = ecsi_part_run(&part, 0, UINT32_MAX, block);
+        node->ran = node->ran || part.base > 0;
+        schedule->flush->serial_next = system->unsplit ? serial : serial - 1 + part.number;
+    }
+    ecsi_worker_busy(schedule->worker, -1);
+    return status;
+}
+
+/* Runs a system as often as planned. Streams of runs that a failure cut off count as well. */
+static void ecsi_node_run(ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    ecsi_system *system = node->system;
+    ecsi_flush *flush = schedule->flush;
+    ECSI_CHECK(node->runs > 0);
+    node->ran = false;
+    for (node->run = 0; node->run < node->runs && !system->failed;) {
+        ecsi_queue *queue = &schedule->lanes[0].queue;
+        ecsi_queue_mark mark = ecsi_queue_where(queue);
+        uint32_t block = 0;
+        ecs_status status;
+#ifndef ECS_NO_EVENTS
+        if (ECSI_UNLIKELY(system->has_events)) {
+            ecsi_system_events(schedule, system, node->ran);
+        }
+#endif
+        status = ecsi_node_run_once(node, flush->serial_next + 1, &block);
+        node->run++;
+        schedule->report.systems_run++;
+        if (ECSI_LIKELY(status == ECS_OK)) continue;
+        ecsi_queue_rewind(flush, queue, mark);
+        ecsi_report_failure(schedule, system, status, block);
+        if (system->desc.on_error != ECS_FAIL_FAST) continue;
+        system->failed = true;
+        schedule->stop = true;
+    }
+    if (node->run < node->runs) {
+        flush->serial_next += (uint64_t)(node->runs - node->run) * ecsi_system_streams(system);
+    }
+#ifndef ECS_NO_EVENTS
+    if (ECSI_UNLIKELY(system->has_events) && node->ran) ecsi_system_seen(schedule, system);
+#endif
+}
+
+/* Runs a segment's systems one after the other. */
+static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *phase,
+                                  uint32_t place, uint32_t end)
+{
+    uint64_t before = schedule->sample ? ecsi_cost_clock() : 0;
+    ECSI_CHECK(place <= end);
+    ECSI_CHECK(end <= phase->count);
+    for (; place < end; place++) {
+        ecsi_node *node = ecsi_phase_node(schedule, phase, place);
+        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+            ecsi_node_skip(node);
+            if (node->skipped) schedule->report.systems_skipped++;
+            if (node->runs > 0) {
+                schedule->flush->serial_next +=
+                    (uint64_t)node->runs * ecsi_system_streams(node->system);
+            }
+            continue;
+        }
+        if (node->runs > 0) ecsi_node_run(node);
+        if (ECSI_UNLIKELY(schedule->sample)) {
+            uint64_t now = ecsi_cost_clock();
+            if (node->runs > 0) ecsi_system_cost(node->system, (double)(now - before));
+            before = now;
+        }
+    }
 }
 
 static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *system,
@@ -8035,117 +11623,489 @@ static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *sy
     return status;
 }
 
-/* Runs a system once. */
-static void ecsi_system_run(ecsi_schedule *schedule, uint32_t index, float dt)
+/* Runs an exclusive system as often as it is due. */
+static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float dt)
 {
-    ecsi_system *system = ecsi_system_at(schedule, index);
-    ecsi_queue_mark mark = ecsi_queue_where(&schedule->queue);
-    ecs_status status;
-    uint32_t block = 0;
-    bool ran = true; /* a system that got no row has not seen its events */
-    ecs_view view;
+    ecsi_system *system = node->system;
+    uint32_t runs = ecsi_node_due(schedule, node, dt);
     ECSI_CHECK(schedule->ticking);
-    ECSI_CHECK(system->enabled && !system->failed);
-    ECSI_CHECK(dt >= 0);
-    view.world = schedule->world;
-    view.cmd = &schedule->cmd;
-    view.entities = NULL;
-    view.user = system->desc.user;
-    view.tick = schedule->tick;
-    view.count = 0;
-    view.base = 0;
-    view.dt = dt;
-    view.columns = system->columns;
-    schedule->report.systems_run++;
-#ifndef ECS_NO_EVENTS
-    if (ECSI_UNLIKELY(system->has_events)) ecsi_system_events(schedule, system, false);
-#endif
-    if (system->run_exclusive != NULL) {
-        view.cmd = ecs_world_commands(schedule->world);
-        status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
-    } else if (system->query->system) {
-        ecsi_system_stream(schedule, system, index, ECSI_TASK_ROWS);
-        status = system->run(&view);
-    } else {
-        status = ecsi_system_spans(schedule, system, index, &view, &block);
-        ran = view.base > 0;
-    }
-#ifndef ECS_NO_EVENTS
-    if (ECSI_UNLIKELY(system->has_events) && ran) ecsi_system_events(schedule, system, true);
-#else
-    (void)ran;
-#endif
-    if (ECSI_LIKELY(status == ECS_OK)) return;
-    if (system->run_exclusive == NULL) ecsi_queue_rewind(schedule->flush, &schedule->queue, mark);
-    ecsi_report_failure(schedule, system, status, block);
-    if (system->desc.on_error != ECS_FAIL_FAST) return;
-    system->failed = true;
-    schedule->stop = true;
-    if (schedule->report.status == ECS_OK) schedule->report.status = status;
-}
-
-/* Runs a system as often as its time says. */
-static void ecsi_system_tick(ecsi_schedule *schedule, uint32_t index, float dt)
-{
-    ecsi_system *system = ecsi_system_at(schedule, index);
-    const ecs_system_desc *desc = &system->desc;
-    uint32_t steps;
-    ECSI_CHECK(dt >= 0);
-    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(system->run_exclusive != NULL);
     ECSI_CHECK(!system->failed);
-    if (!system->enabled) return;
-    if (system->fixed.step_s > 0) {
-        steps = ecsi_fixed_steps(&system->fixed, dt);
-        if (steps > 0 && desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
-        for (; steps > 0 && !system->failed; steps--) {
-            ecsi_system_run(schedule, index, system->fixed.step_s);
-        }
-        return;
+    for (; runs > 0 && !system->failed; runs--) {
+        ecs_view view;
+        ecs_status status;
+        memset(&view, 0, sizeof view);
+        view.world = schedule->world;
+        view.cmd = ecs_world_commands(schedule->world);
+        view.worker = schedule->worker;
+        view.user = system->desc.user;
+        view.tick = schedule->tick;
+        view.dt = node->dt;
+        schedule->report.systems_run++;
+        status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
+        if (status == ECS_OK) continue;
+        ecsi_report_failure(schedule, system, status, 0);
+        if (system->desc.on_error != ECS_FAIL_FAST) continue;
+        system->failed = true;
+        schedule->stop = true;
     }
-    system->ticks++;
-    system->since_s += (double)dt;
-    if (system->ticks < desc->every_ticks) return;
-    system->ticks = 0;
-    if (desc->interval_s > 0 && system->since_s < (double)desc->interval_s) return;
-    if (desc->run_if != NULL && !desc->run_if(schedule->world, desc->user)) return;
-    dt = (float)system->since_s;
-    system->since_s = 0;
-    ecsi_system_run(schedule, index, dt);
 }
 
-/* Whether a system that failed fast must come before `member`. */
-static bool ecsi_phase_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                               uint32_t member)
+/* ---- Work stealing ---------------------------------------- */
+
+#ifndef ECS_NO_THREADS
+
+/* A failed block above its status: the smallest is the lowest block. */
+#define ECSI_NOT_FAILED UINT64_MAX
+
+static void ecsi_node_fail(ecsi_node *node, uint32_t block, ecs_status status)
 {
-    uint32_t i;
-    ECSI_CHECK(schedule->stop);
-    ECSI_CHECK(member < phase->count);
-    for (i = 0; i < phase->count; i++) {
-        if (i == member || !ecsi_phase_after(schedule, phase, i, member)) continue;
-        if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
+    uint64_t mine = (uint64_t)block << 32 | (uint32_t)status;
+    uint64_t seen = ECSI_LOAD(&node->failed, relaxed);
+    ECSI_CHECK(mine != ECSI_NOT_FAILED);
+    ECSI_CHECK(status != ECS_OK);
+    while (mine < seen) {
+        /* Published by the count-down of `active`. */
+        if (ECSI_CAS(&node->failed, &seen, mine, relaxed, relaxed)) return;
     }
-    return false;
+}
+
+/* This worker's part of a run. Answers whether it was the last one at it. */
+static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
+{
+    const ecsi_system *system = node->system;
+    uint64_t serial = node->serial + (uint64_t)node->run * node->stream_count;
+    uint64_t begin = ecsi_clock_ns();
+    ecsi_part part;
+    uint64_t recorded;
+    uint32_t block = 0;
+    ecs_status status = ECS_OK;
+    ecsi_part_begin(&part, node, worker, worker->index, serial);
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(node->serial > 0);
+    recorded = part.queue->recorded;
+    ecsi_worker_busy(worker, 1);
+    if (system->unsplit || system->query->system) {
+        ecsi_part_stream(&part, 0, ecsi_system_rows(system));
+        status = system->query->system ? system->run(&part.view)
+                                       : ecsi_part_run(&part, 0, UINT32_MAX, &block);
+        if (status != ECS_OK) ecsi_node_fail(node, block, status);
+        if (system->query->system || part.base > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);
+    } else {
+        for (;;) {
+            /* Relaxed: what a block needs was published when its node was begun. */
+            uint64_t first = ECSI_ADD(&node->grabbed, (uint64_t)node->grain, relaxed);
+            uint32_t end;
+            if (first >= node->block_count) break;
+            end = ecsi_min_u32((uint32_t)first + node->grain, node->block_count);
+            status = ecsi_part_run(&part, (uint32_t)first, end, &block);
+            if (ECSI_UNLIKELY(status != ECS_OK)) ecsi_node_fail(node, block, status);
+        }
+        if (node->block_count > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);
+    }
+    ecsi_worker_busy(worker, -1);
+    ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
+    (void)ECSI_ADD(&node->busy_ns, ecsi_clock_ns() - begin, relaxed);
+    /* What each part wrote is visible to the last one, and through it to the successors. */
+    return ECSI_SUB(&node->active, 1u, acq_rel) == 1;
+}
+
+/* Whether the cost of a system says that others should help, and how many. */
+static uint32_t ecsi_node_helpers(ecs_worker *worker, const ecsi_node *node)
+{
+    const ecsi_schedule *schedule = node->schedule;
+    uint32_t most = ecsi_min_u32(worker->pool->worker_count - 1, node->block_count - 1);
+    double ns = node->system->cost_ns / node->runs;
+    ECSI_CHECK(node->runs > 0);
+    ECSI_CHECK(node->block_count > 0);
+    if (most == 0 || schedule->share_ns == 1) return most;
+    /* That the segment is worth waking somebody was decided before. */
+    ns = ns / (2.0 * ECSI_SHARE_AWAKE_NS);
+    return ns < most ? (uint32_t)ns : most;
+}
+
+/* Begins a run: hands parts of it out. */
+static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
+{
+    const ecsi_system *system = node->system;
+    uint32_t helpers = 0;
+    uint32_t pushed = 0;
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(worker->pool == node->schedule->pool);
+#ifndef ECS_NO_EVENTS
+    if (system->has_events) {
+        ecsi_system_events(node->schedule, node->system,
+                           ECSI_LOAD(&node->got_rows, relaxed) != 0);
+    }
+#endif
+    ECSI_STORE(&node->grabbed, (uint64_t)0, relaxed);
+    ECSI_STORE(&node->failed, ECSI_NOT_FAILED, relaxed);
+    if (!system->unsplit && !system->query->system && node->block_count > 1) {
+        helpers = ecsi_node_helpers(worker, node);
+    }
+    node->grain = 1;
+    if (helpers > 0 && node->schedule->share_ns != 1) {
+        double block_ns = system->cost_ns / node->runs / node->block_count;
+        double grain = block_ns <= 0 ? 1 : ECSI_GRAB_NS / block_ns;
+        uint32_t most = node->block_count / ((helpers + 1) * 4) + 1;
+        node->grain = grain > most ? most : grain < 1 ? 1 : (uint32_t)grain;
+    }
+    if (helpers == 0) node->grain = ecsi_max_u32(node->block_count, 1);
+    ECSI_STORE(&node->active, helpers + 1, relaxed);
+    while (pushed < helpers && ecsi_deque_push(&worker->deque, &node->help)) pushed++;
+    if (pushed < helpers) (void)ECSI_SUB(&node->active, helpers - pushed, relaxed);
+    if (pushed > 0) (void)ecsi_idle_notify(&worker->pool->idle);
+}
+
+/* The last part of a run has ended. Answers whether another run follows. */
+static bool ecsi_node_close(ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    ecsi_system *system = node->system;
+    uint64_t failed = ECSI_LOAD(&node->failed, relaxed);
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(ECSI_LOAD(&node->active, relaxed) == 0);
+    node->run++;
+    if (ECSI_UNLIKELY(failed != ECSI_NOT_FAILED)) {
+        uint32_t at = ECSI_ADD(&schedule->fail_count, 1u, relaxed);
+        ecsi_fail *fail = ECSI_VEC_AT(ecsi_fail, &schedule->fails, at);
+        ECSI_CHECK(at < schedule->fails.capacity);
+        fail->first = node->serial + (uint64_t)(node->run - 1) * node->stream_count;
+        fail->end = fail->first + node->stream_count;
+        fail->node = node;
+        fail->block = (uint32_t)(failed >> 32);
+        fail->status = (ecs_status)(uint32_t)failed;
+        if (system->desc.on_error == ECS_FAIL_FAST) {
+            /* Both are published to the successors by the count-down of `before`. */
+            system->failed = true;
+            ECSI_STORE(&schedule->stopping, 1u, relaxed);
+            return false;
+        }
+    }
+    return node->run < node->runs;
+}
+
+/* Makes a node's job known: to the thread that ticks, or to all. Its cost if others may take
+ * it. */
+static double ecsi_node_release(ecs_worker *worker, ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    ECSI_CHECK(node->runs > 0);
+    ECSI_CHECK(node->system->run != NULL);
+    if (node->system->desc.main_thread) {
+        ecsi_worker_pin(schedule->worker, &node->begin);
+        return 0;
+    }
+    if (ECSI_LIKELY(ecsi_deque_push(&worker->deque, &node->begin))) {
+        return node->system->cost_ns > 0 ? node->system->cost_ns : 1;
+    }
+    ecsi_worker_pin(worker, &node->begin);
+    return 0;
+}
+
+/* Whether a node whose predecessors have ended has nothing to do. */
+static bool ecsi_node_passes(ecsi_node *node)
+{
+    const ecsi_schedule *schedule = node->schedule;
+    const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
+    if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0) &&
+        ecsi_node_blocked(schedule, phase, node)) {
+        ecsi_node_skip(node);
+        return true;
+    }
+    return node->runs == 0;
+}
+
+/* Tells somebody about jobs that were pushed, when that is worth it. */
+static void ecsi_release_notify(ecs_worker *worker, const ecsi_schedule *schedule, double ns)
+{
+    ECSI_CHECK(worker->pool == schedule->pool);
+    ECSI_CHECK(ns >= 0);
+    if (ns <= 0) return;
+    if (schedule->share_ns == 1 || ns >= ECSI_SHARE_AWAKE_NS) {
+        (void)ecsi_idle_notify(&worker->pool->idle);
+    }
+}
+
+/* A node has ended: counts down its successors, and those of such as have nothing to do. */
+static void ecsi_node_complete(ecs_worker *worker, ecsi_node *node)
+{
+    ecsi_schedule *schedule = node->schedule;
+    const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
+    ecs_pool *pool = worker->pool;
+    uint32_t words = (phase->count + 63) / 64;
+    uint32_t ended = 0;
+    double pushed_ns = 0;
+    double largest_ns = 0;
+    node->next = NULL;
+    ECSI_CHECK(node->system->run != NULL);
+    for (; node != NULL; ended++) {
+        const uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct,
+                                             phase->reach + node->member * words);
+        uint32_t w;
+        node = node->next;
+        for (w = 0; w < words; w++) {
+            uint64_t bits = direct[w];
+            for (; bits != 0; bits &= bits - 1) {
+                uint32_t member = w * 64 + ecsi_lowest_bit(bits);
+                ecsi_node *after = ecsi_node_at(schedule, phase->first + member);
+                double ns;
+                if (after->system->run_exclusive != NULL) continue;
+                /* Releases what we wrote to whoever counts down last, and acquires what the
+                 * other predecessors wrote. */
+                if (ECSI_SUB(&after->before, 1u, acq_rel) != 1) continue;
+                if (ecsi_node_passes(after)) {
+                    after->next = node;
+                    node = after;
+                    continue;
+                }
+                ns = ecsi_node_release(worker, after);
+                pushed_ns += ns;
+                if (ns > largest_ns) largest_ns = ns;
+            }
+        }
+    }
+    /* The largest one we take ourselves. */
+    ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    /* The last access: behind an open latch all of this belongs to the thread that ticks. */
+    ecsi_latch_down(pool, &schedule->latch, ended);
+}
+
+/* Works at a node's runs until others are still at one, or all have ended. */
+static void ecsi_node_drive(ecs_worker *worker, ecsi_node *node, bool open)
+{
+    ECSI_CHECK(node->runs > 0);
+    ECSI_CHECK(worker->pool == node->schedule->pool);
+    for (;;) {
+        if (open) ecsi_node_open(worker, node);
+        if (!ecsi_node_work(worker, node)) return;
+        if (!ecsi_node_close(node)) break;
+        open = true;
+    }
+    ecsi_node_complete(worker, node);
+}
+
+static void ecsi_node_begin_job(ecs_worker *worker, void *data)
+{
+    ecsi_node_drive(worker, (ecsi_node *)data, true);
+}
+
+static void ecsi_node_help_job(ecs_worker *worker, void *data)
+{
+    ecsi_node_drive(worker, (ecsi_node *)data, false);
+}
+
+/* Prepares the nodes of a segment. Serials are those of the order in which a blocking tick
+ * would run them. Answers how many, 0 when there is no room to note failures. */
+static uint32_t ecsi_segment_prepare(ecsi_schedule *schedule, const ecsi_phase *phase,
+                                     uint32_t place, uint32_t end)
+{
+    uint64_t serial = schedule->flush->serial_next + 1;
+    uint64_t runs = 0;
+    uint32_t p;
+    ECSI_CHECK(place < end);
+    ECSI_CHECK(end <= phase->count);
+    for (p = place; p < end; p++) {
+        ecsi_node *node = ecsi_phase_node(schedule, phase, p);
+        runs += node->runs;
+        node->run = 0;
+        node->stream_count = 0;
+        node->block_count = 0;
+        ECSI_STORE(&node->before, node->before_count, relaxed);
+        ECSI_STORE(&node->busy_ns, (uint64_t)0, relaxed);
+        ECSI_STORE(&node->got_rows, 0u, relaxed);
+        if (node->runs == 0) continue;
+        if (!node->system->query->system) {
+            node->block_count = ecsi_query_block_count(node->system->query);
+        }
+        node->stream_count = ecsi_system_streams(node->system);
+        node->serial = serial;
+        serial += (uint64_t)node->stream_count * node->runs;
+        node->begin.run = ecsi_node_begin_job;
+        node->begin.data = node;
+        node->begin.kind = ECSI_JOB_SYSTEM;
+        node->help.run = ecsi_node_help_job;
+        node->help.data = node;
+        node->help.kind = ECSI_JOB_SYSTEM;
+    }
+    if (runs > UINT32_MAX ||
+        ecsi_vec_reserve(schedule->memory, &schedule->fails, (uint32_t)runs, UINT32_MAX - 1,
+                         sizeof(ecsi_fail)) != ECS_OK) {
+        return 0;
+    }
+    schedule->flush->serial_next = serial - 1;
+    return end - place;
+}
+
+/* After a segment: failures in the order of the schedule, events that were seen, costs. */
+static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                             uint32_t end)
+{
+    uint32_t count = ECSI_LOAD(&schedule->fail_count, relaxed);
+    ecsi_fail *fails = (ecsi_fail *)schedule->fails.data;
+    uint32_t i;
+    uint32_t k;
+    if (count > 0) ecsi_lanes_gather(schedule);
+    for (i = 0; i < count; i++) {
+        ecsi_fail least;
+        for (k = i + 1; k < count; k++) {
+            if (fails[k].first >= fails[i].first) continue;
+            least = fails[k];
+            fails[k] = fails[i];
+            fails[i] = least;
+        }
+        ecsi_report_failure(schedule, fails[i].node->system, fails[i].status, fails[i].block);
+        ecsi_batch_fail(schedule->flush, &schedule->batch, fails[i].first, fails[i].end);
+    }
+    schedule->stop = schedule->stop || ECSI_LOAD(&schedule->stopping, relaxed) != 0;
+    for (; place < end; place++) {
+        ecsi_node *node = ecsi_phase_node(schedule, phase, place);
+        schedule->report.systems_run += node->run;
+        if (node->skipped) schedule->report.systems_skipped++;
+        if (node->run > 0) {
+            ecsi_system_cost(node->system, (double)ECSI_LOAD(&node->busy_ns, relaxed));
+        }
+#ifndef ECS_NO_EVENTS
+        if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0) {
+            ecsi_system_seen(schedule, node->system);
+        }
+#endif
+    }
+}
+
+/* Runs a segment on all workers. False: it was not run. */
+static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                               uint32_t end)
+{
+    ecs_worker *worker = schedule->worker;
+    uint32_t count = ecsi_segment_prepare(schedule, phase, place, end);
+    ecsi_summon summon;
+    ecsi_node *passing = NULL;
+    double pushed_ns = 0;
+    double largest_ns = 0;
+    uint32_t p;
+    if (count == 0) return false;
+    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(worker->pool == schedule->pool);
+    ECSI_STORE(&schedule->fail_count, 0u, relaxed);
+    ECSI_STORE(&schedule->stopping, schedule->stop ? 1u : 0u, relaxed);
+    ecsi_latch_set(&schedule->latch, count);
+    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
+    /* From the last to the first: the end of a deque is taken first. Those that are first are
+     * told by before_count, for `before` changes as soon as one has ended. */
+    for (p = end; p-- > place;) {
+        ecsi_node *node = ecsi_phase_node(schedule, phase, p);
+        if (node->before_count != 0) continue;
+        if (ecsi_node_passes(node)) {
+            node->next = passing;
+            passing = node;
+        } else {
+            double ns = ecsi_node_release(worker, node);
+            pushed_ns += ns;
+            if (ns > largest_ns) largest_ns = ns;
+        }
+    }
+    ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    while (passing != NULL) {
+        ecsi_node *node = passing;
+        passing = node->next;
+        ecsi_node_complete(worker, node);
+    }
+    ecsi_latch_help(worker, &schedule->latch);
+    ecsi_summon_end(&summon);
+    ecsi_segment_end(schedule, phase, place, end);
+    return true;
+}
+
+/* What of a segment's cost others could take: all but the largest piece that is in one. */
+static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                     uint32_t place, uint32_t end)
+{
+    double total = 0;
+    double largest = 0;
+    ECSI_CHECK(schedule->sample);
+    ECSI_CHECK(place <= end && end <= phase->count);
+    for (; place < end; place++) {
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
+        const ecsi_system *system = node->system;
+        double piece = system->cost_ns;
+        if (node->runs == 0) continue;
+        if (!system->unsplit && !system->query->system) {
+            piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
+        }
+        total += system->cost_ns;
+        if (piece > largest) largest = piece;
+    }
+    return total - largest;
+}
+
+/* Whether a segment should be shared. */
+static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                               uint32_t place)
+{
+    const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
+    ecs_worker *worker = schedule->worker;
+    if (worker == NULL || worker->pool->worker_count == 1) return false;
+    if (schedule->share_ns == 1) return true;
+    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
+    if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
+    return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
+}
+#endif
+
+/* ---- Phases and ticks ---------------------------------------- */
+
+/* Runs the systems from `place` up to the next exclusive one; answers its place. */
+static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                                 float dt)
+{
+    uint32_t end;
+    ECSI_CHECK(place < phase->count);
+    ECSI_CHECK(schedule->ticking);
+    for (end = place; end < phase->count; end++) {
+        ecsi_node *node = ecsi_phase_node(schedule, phase, end);
+        if (node->system->run_exclusive != NULL) break;
+        node->skipped = false;
+        node->runs = node->system->enabled ? ecsi_node_due(schedule, node, dt) : 0;
+        ECSI_CHECK(!node->system->failed);
+    }
+    if (end == place) return end;
+    if (ecsi_schedule_limited(schedule)) ecsi_segment_shares(schedule, phase, place, end);
+#ifndef ECS_NO_THREADS
+    if (!ecsi_segment_worth(schedule, phase, place) ||
+        !ecsi_segment_steal(schedule, phase, place, end)) {
+        ecsi_segment_blocking(schedule, phase, place, end);
+    }
+    if (schedule->sample) {
+        ecsi_phase_node(schedule, phase, place)->segment_ns =
+            ecsi_segment_shareable(schedule, phase, place, end);
+    }
+#else
+    ecsi_segment_blocking(schedule, phase, place, end);
+#endif
+    return end;
 }
 
 /* Runs all systems of a phase once, and applies what they recorded. */
 static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, float dt)
 {
-    uint32_t place;
+    uint32_t place = 0;
     ECSI_CHECK(schedule->built);
     ECSI_CHECK(!schedule->stop);
     if (phase->count == 0) return;
-    ecsi_segment_shares(schedule, phase, 0);
-    for (place = 0; place < phase->count; place++) {
-        uint32_t member = ecsi_phase_member(schedule, phase, place);
-        uint32_t index = ecsi_phase_system(schedule, phase, member);
-        if (ECSI_UNLIKELY(schedule->stop) && ecsi_phase_blocked(schedule, phase, member)) {
-            if (ecsi_system_at(schedule, index)->enabled) schedule->report.systems_skipped++;
+    while (place < phase->count) {
+        ecsi_node *node;
+        place = ecsi_segment_run(schedule, phase, place, dt);
+        if (place == phase->count) break;
+        node = ecsi_phase_node(schedule, phase, place);
+        ECSI_CHECK(node->system->run_exclusive != NULL);
+        place++;
+        if (!node->system->enabled) continue;
+        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+            schedule->report.systems_skipped++;
             continue;
         }
-        ecsi_system_tick(schedule, index, dt);
-        if (ecsi_system_at(schedule, index)->run_exclusive != NULL) {
-            ecsi_segment_shares(schedule, phase, place + 1);
-        }
+        ecsi_exclusive_run(schedule, node, dt);
     }
     ecsi_schedule_flush(schedule);
     for (place = 0; place < phase->count && schedule->stop; place++) {
@@ -8172,6 +12132,11 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     report->failures_lost = 0;
     schedule->ticking = true;
     schedule->stop = false;
+    schedule->sample = schedule->pool != NULL &&
+                       (schedule->samples < ECSI_SAMPLE_FIRST ||
+                        schedule->samples % ECSI_SAMPLE_EVERY == 0);
+    schedule->samples++;
+    if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
     for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
         ecsi_phase *phase =
             ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
@@ -8183,6 +12148,8 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
             ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
         }
     }
+    ecs_pool_leave(schedule->worker);
+    schedule->worker = NULL;
     schedule->ticking = false;
     report->commands_applied = flush->applied - applied;
     report->commands_dropped = flush->dropped - dropped;
@@ -8190,60 +12157,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     return report->status;
 }
 
-/* ---- Life ------------------------------------------------------------------------------- */
-
-static ecs_status ecsi_schedule_create(ecsi_schedule *schedule, size_t queue_bytes)
-{
-    static const char *const names[] = {"first", "pre_update", "update", "post_update", "last"};
-    ecsi_memory *memory = schedule->memory;
-    uint32_t n = schedule->systems_max;
-    uint32_t i;
-    ecs_status status =
-        ecsi_vec_create(memory, &schedule->phases, schedule->phases_max, sizeof(ecsi_phase));
-    ECSI_CHECK(schedule->phases_max >= 5);
-    if (status == ECS_OK) {
-        status = ecsi_vec_create(memory, &schedule->phase_order, schedule->phases_max,
-                                 sizeof(uint32_t));
-    }
-    if (status == ECS_OK) {
-        status = ecsi_vec_create(memory, &schedule->systems, n, sizeof(ecsi_system *));
-    }
-    if (status == ECS_OK) {
-        status = ecsi_vec_create(memory, &schedule->order, n * 2, sizeof(uint32_t));
-    }
-    if (status == ECS_OK) {
-        status = ecsi_vec_create(memory, &schedule->before, n, sizeof(uint32_t));
-    }
-    if (status == ECS_OK) {
-        status = ecsi_vec_create(memory, &schedule->reach, n * ((n + 63) / 64), sizeof(uint64_t));
-    }
-    if (status == ECS_OK) status = ecsi_queue_create(memory, &schedule->queue, queue_bytes);
-    for (i = 0; i < 5 && status == ECS_OK && !memory->measuring; i++) {
-        ecs_phase_desc desc;
-        uint32_t number;
-        memset(&desc, 0, sizeof desc);
-        desc.name = names[i];
-        status = ecsi_phase_insert(schedule, &desc, &number);
-        ECSI_CHECK(status != ECS_OK || number == i + 1);
-    }
-    return status;
-}
-
-static void ecsi_schedule_destroy(ecsi_schedule *schedule)
-{
-    ecsi_memory *memory = schedule->memory;
-    ECSI_CHECK(!schedule->ticking);
-    ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
-    ecsi_queue_destroy(memory, &schedule->queue);
-    ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
-    ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
-    ecsi_vec_destroy(memory, &schedule->systems, sizeof(ecsi_system *));
-    ecsi_vec_destroy(memory, &schedule->order, sizeof(uint32_t));
-    ecsi_vec_destroy(memory, &schedule->before, sizeof(uint32_t));
-    ecsi_vec_destroy(memory, &schedule->reach, sizeof(uint64_t));
-}
-
-#endif /* ECS_SCHEDULE_H */
+#endif /* ECS_BACKEND_H */
 
 /* >>hash ======================================================== src/hash.h */
 
@@ -8662,6 +12576,8 @@ struct ecs_world {
     uint32_t own_current;
     uint64_t own_since;     /* tick of its last flush */
     ecs_commands own_cmd;
+    ecs_pool *pool;         /* NULL: blocking */
+    bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
     ecs_status status;      /* of the last call that answers a handle */
 };
@@ -8751,6 +12667,12 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     ECSI_CHECK(from != d);
     memset(d, 0, sizeof *d);
     if (from != NULL) *d = *from;
+#ifdef ECSI_FORCE_SHARING
+    /* All tests run once more with every world on several workers. */
+    if (d->backend == ECS_BACKEND_BLOCKING) d->workers = ECSI_FORCE_SHARING;
+    d->backend = ECS_BACKEND_WORK_STEALING;
+    d->share_ns = 1;
+#endif
     if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
     if (d->memory == ECS_MEMORY_FIXED) {
         ecsi_desc_fixed(d);
@@ -8772,6 +12694,8 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
     if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
+    if (d->backend != ECS_BACKEND_BLOCKING && d->backend != ECS_BACKEND_WORK_STEALING) return false;
+    if (d->workers > ECS_WORKERS_MAX || (d->pool != NULL && d->tasks != NULL)) return false;
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
 
@@ -8800,34 +12724,132 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 
 /* ---- Making ------------------------------------------------------------------------- */
 
+/* Opens the world's own stream anew. */
+static void ecsi_own_open(ecs_world *world)
+{
+    ecs_commands *cmd = &world->own_cmd;
+    cmd->flush = &world->flush;
+    cmd->queue = &world->own[world->own_current];
+    cmd->spawns_max = world->desc.stream_spawns_max;
+    ECSI_CHECK(cmd->queue->bytes == 0);
+    ecsi_stream_open(cmd, ++world->flush.serial_next, ECSI_NO_SYSTEM, SIZE_MAX);
+}
+
 /* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
 static ecs_status ecsi_world_settle(ecs_world *world)
 {
-    ecsi_schedule *schedule = &world->schedule;
     uint32_t round;
-    ECSI_CHECK(!world->flush.running);
     /* What a phase could not apply for want of memory comes first. */
-    if (schedule->queue.command_count > 0 || schedule->queue.spawned) {
-        ecs_status status = ecsi_flush_queue(&world->flush, &schedule->queue, schedule->since);
-        if (status != ECS_OK) return status;
-        schedule->since = schedule->tick;
-    }
+    ecs_status status = ecsi_schedule_settle(&world->schedule);
+    ECSI_CHECK(!world->flush.running);
+    if (status != ECS_OK) return status;
     for (round = 0; round < ECSI_FLUSH_ROUNDS_MAX; round++) {
         ecsi_queue *queue = &world->own[world->own_current];
-        ecs_status status;
-        if (queue->command_count == 0 && !queue->spawned) return ECS_OK;
-        status = ecsi_flush_components(&world->flush);
-        if (status == ECS_OK) status = ecsi_flush_entities(&world->flush, queue->spawn_count);
+        ecsi_batch batch;
+        ecsi_queue_count(&world->flush, queue);
+        if (ecsi_queue_empty(queue)) return ECS_OK;
+        memset(&batch, 0, sizeof batch);
+        ecsi_batch_add(&batch, queue);
+        status = ecsi_flush_prepare(&world->flush, &batch);
         if (status != ECS_OK) return status;
         world->own_current ^= 1u;
-        ECSI_CHECK(world->own[world->own_current].command_count == 0);
-        ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[world->own_current],
-                         ECSI_NO_SYSTEM, SIZE_MAX, world->desc.stream_spawns_max);
-        status = ecsi_flush_queue(&world->flush, queue, world->own_since);
+        ecsi_own_open(world);
+        ecsi_batch_take(&batch, queue);
+        ecsi_flush_batch(&world->flush, &batch, world->own_since);
+        ecsi_queue_reset(queue);
         world->own_since = world->schedule.tick;
-        ECSI_CHECK(status == ECS_OK);
     }
     return ECS_OK;
+}
+
+#ifndef ECS_NO_THREADS
+/* The description of the world's own pool; false when it makes no sense. */
+static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
+{
+    ecs_pool_desc given;
+    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
+    ECSI_CHECK(d->pool == NULL);
+    memset(&given, 0, sizeof given);
+    given.workers = d->workers;
+    given.tasks = d->tasks;
+    given.log = d->log;
+    given.log_user = d->log_user;
+    return ecsi_pool_resolve(&given, out);
+}
+#endif
+
+/* Workers that may run this world's systems. */
+static uint32_t ecsi_lane_count(const ecs_world_desc *d)
+{
+#ifndef ECS_NO_THREADS
+    ecs_pool_desc pool;
+    if (d->backend == ECS_BACKEND_BLOCKING) return 1;
+    if (d->pool != NULL) return d->pool->slot_count;
+    if (ecsi_own_pool_desc(d, &pool)) return ecsi_pool_threads(&pool) + pool.guests_max;
+#else
+    (void)d;
+#endif
+    return 1;
+}
+
+/* The pool: shared, or made of the world's own memory. Its threads do not run yet. */
+static ecs_status ecsi_world_pool_make(ecs_world *world)
+{
+    const ecs_world_desc *d = &world->desc;
+    if (d->backend == ECS_BACKEND_BLOCKING) return ECS_OK;
+    if (d->pool != NULL) {
+        if (world->memory.measuring) return ECS_OK;
+        world->pool = d->pool;
+        ecsi_pool_attach(world->pool, 1);
+        return ECS_OK;
+    }
+#ifndef ECS_NO_THREADS
+    {
+        ecs_pool_desc desc;
+        void *memory;
+        if (!ecsi_own_pool_desc(d, &desc)) return ECS_INVALID;
+        memory = ecsi_alloc(&world->memory, ecsi_pool_bytes(&desc), ECSI_LINE_BYTES);
+        if (world->memory.measuring) return ECS_OK;
+        if (memory == NULL) return ECS_NO_MEMORY;
+        world->pool = ecsi_pool_make(memory, &desc);
+        world->own_pool = true;
+    }
+#endif
+    return ECS_OK;
+}
+
+/* Starts the threads of the world's own pool. */
+static ecs_status ecsi_world_pool_start(ecs_world *world)
+{
+#ifndef ECS_NO_THREADS
+    if (world->own_pool && !ecsi_pool_start(world->pool)) {
+        ecsi_release(&world->memory, world->pool, world->pool->bytes, ECSI_LINE_BYTES);
+        world->own_pool = false;
+        world->pool = NULL;
+        return ECS_NO_MEMORY;
+    }
+    world->schedule.pool = world->pool;
+#else
+    ECSI_CHECK(!world->own_pool);
+#endif
+    return ECS_OK;
+}
+
+static void ecsi_world_pool_release(ecs_world *world)
+{
+    if (world->pool == NULL) return;
+    ECSI_CHECK(!world->schedule.ticking);
+    if (!world->own_pool) {
+        ecsi_pool_attach(world->pool, -1);
+    }
+#ifndef ECS_NO_THREADS
+    if (world->own_pool) {
+        size_t bytes = world->pool->bytes;
+        if (world->schedule.pool != NULL) ecsi_pool_end(world->pool);
+        ecsi_release(&world->memory, world->pool, bytes, ECSI_LINE_BYTES);
+    }
+#endif
+    world->pool = NULL;
 }
 
 /* Ties the modules together; no memory is taken. */
@@ -8880,6 +12902,9 @@ static void ecsi_world_wire(ecs_world *world)
     world->schedule.spawns_max = d->stream_spawns_max;
     world->schedule.strict = d->strict;
     world->schedule.settle = ecsi_world_settle;
+    world->schedule.bytes_max = d->command_bytes_max;
+    world->schedule.lane_count = ecsi_lane_count(d);
+    world->schedule.share_ns = d->share_ns;
     ECSI_CHECK(world->locks == 0);
 }
 
@@ -8917,9 +12942,8 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_flush_create(&world->flush, d->command_bytes_max);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
-    if (status == ECS_OK) {
-        status = ecsi_schedule_create(&world->schedule, d->command_bytes_max);
-    }
+    if (status == ECS_OK) status = ecsi_schedule_create(&world->schedule);
+    if (status == ECS_OK) status = ecsi_world_pool_make(world);
     ECSI_CHECK(status != ECS_INVALID);
     return status;
 }
@@ -8987,6 +13011,7 @@ static void ecsi_world_release(ecs_world *world)
     size_t getters = world->desc.getters_max;
     ECSI_CHECK(world->locks == 0);
     ECSI_CHECK(world->entities.front.alive_count == 0);
+    ecsi_world_pool_release(world);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
@@ -9002,6 +13027,7 @@ static void ecsi_world_release(ecs_world *world)
     ecsi_entities_destroy(memory, &world->entities);
     ecsi_keep_destroy(memory);
     ECSI_CHECK(memory->fixed || memory->bytes_allocated == sizeof *world);
+    ECSI_CHECK(world->pool == NULL);
     if (own) allocator.release(world, bytes, 64, allocator.user);
 }
 
@@ -9030,9 +13056,9 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
     world->memory.block_bytes = world->memory.fixed ? bytes : 0;
     world->memory.block_used = sizeof *world;
     status = ecsi_world_reserve(world);
-    ecsi_stream_open(&world->own_cmd, &world->flush, &world->own[0], ECSI_NO_SYSTEM, SIZE_MAX,
-                     d.stream_spawns_max);
+    ecsi_own_open(world);
     if (status == ECS_OK) status = ecsi_table_of_set(&world->storage, NULL, 0, &root);
+    if (status == ECS_OK) status = ecsi_world_pool_start(world);
     if (status != ECS_OK) {
         ecsi_world_release(world);
         return NULL;
@@ -9045,18 +13071,12 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
 /* Drops what was recorded and never applied. */
 static void ecsi_own_drop(ecs_world *world)
 {
+    ecsi_queue_mark start;
     uint32_t i;
-    for (i = 0; i < 2; i++) {
-        ecsi_queue *queue = &world->own[i];
-        ecsi_queue_mark start;
-        memset(&start, 0, sizeof start);
-        if (queue->command_count > 0) ecsi_queue_rewind(&world->flush, queue, start);
-        ECSI_CHECK(queue->command_count == 0);
-    }
-    if (world->schedule.queue.command_count > 0) {
-        ecsi_queue_mark start;
-        memset(&start, 0, sizeof start);
-        ecsi_queue_rewind(&world->flush, &world->schedule.queue, start);
+    memset(&start, 0, sizeof start);
+    for (i = 0; i < 2; i++) ecsi_queue_rewind(&world->flush, &world->own[i], start);
+    for (i = 0; i < world->schedule.lane_count; i++) {
+        ecsi_queue_rewind(&world->flush, &world->schedule.lanes[i].queue, start);
     }
     ECSI_CHECK(!world->flush.running);
 }
@@ -9097,6 +13117,12 @@ ECS_API size_t ecs_shrink(ecs_world *world)
     ECSI_REQUIRE(world != NULL, 0);
     if (world->locks != 0) return 0;
     return ecsi_storage_shrink(&world->storage);
+}
+
+ECS_API ecs_pool *ecs_world_pool(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, NULL);
+    return world->pool;
 }
 
 ECS_API ecs_status ecs_world_status(const ecs_world *world)
@@ -9194,6 +13220,12 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
 #ifndef ECS_NO_EVENTS
     ecsi_events_sum(world, &stats.events_sent, &stats.events_dropped);
 #endif
+    for (i = 0; i < 2 + world->schedule.lane_count; i++) {
+        const ecsi_queue *queue = i < 2 ? &world->own[i] : &world->schedule.lanes[i - 2].queue;
+        stats.commands_recorded += queue->recorded;
+        stats.commands_refused += queue->refused;
+        stats.events_dropped += queue->events_dropped;
+    }
     return stats;
 }
 
@@ -9785,6 +13817,21 @@ ECS_API ecs_status ecs_flush(ecs_world *world)
     return ecsi_world_settle(world);
 }
 
+/* What a spawn answers. The world's field is for its own stream only: systems run at the same
+ * time. */
+static void ecsi_spawn_status(ecs_commands *cmd, ecs_status status)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    cmd->status = status;
+    if (cmd->system == ECSI_NO_SYSTEM) cmd->flush->world->status = status;
+}
+
+ECS_API ecs_status ecs_cmd_status(const ecs_commands *cmd)
+{
+    ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    return cmd->status;
+}
+
 ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
 {
     ecs_status status;
@@ -9792,7 +13839,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     ECSI_REQUIRE(cmd != NULL, ecs_null());
     e = ecsi_record_spawn(cmd, &status);
     ECSI_CHECK(status != ECS_OK || ecs_is_provisional(e));
-    cmd->flush->world->status = status;
+    ecsi_spawn_status(cmd, status);
     return e;
 }
 
@@ -9809,7 +13856,7 @@ ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const
     mark = ecsi_queue_where(cmd->queue);
     before = *cmd;
     e = ecsi_record_spawn(cmd, &status);
-    cmd->flush->world->status = status;
+    ecsi_spawn_status(cmd, status);
     if (status != ECS_OK) return ecs_null();
     for (i = 0; i < count && status == ECS_OK; i++) {
         status = ecsi_record_component(cmd,
@@ -9817,9 +13864,9 @@ ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const
                                                               : ECSI_COMMAND_SET,
                                        e, 0, values[i].type, values[i].data);
     }
-    cmd->flush->world->status = status;
     if (status == ECS_OK) return e;
     ecsi_spawn_undo(cmd, mark, &before);
+    ecsi_spawn_status(cmd, status);
     return ecs_null();
 }
 
@@ -10014,7 +14061,7 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     if (type->bytes == 0) return ECS_UNSUPPORTED;
     count = ecsi_emit_count(cmd, id);
     if (count == NULL) {
-        cmd->flush->events_dropped++;
+        cmd->queue->events_dropped++;
         return ECS_FULL;
     }
     status = ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_EVENT, type->bytes,

@@ -22,7 +22,18 @@
 
 #include "schedule.h"
 
-/* ---- Time ------------------------------------------------------------------------------- */
+/* The node that runs at `place` of a phase. */
+static inline ecsi_node *ecsi_phase_node(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t place)
+{
+    ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                   ecsi_phase_member(schedule, phase, place));
+    ECSI_CHECK(node->schedule == schedule);
+    ECSI_CHECK(node->phase == phase->first);
+    return node;
+}
+
+/* ---- Time ---------------------------------------- */
 
 /* Saves up time; answers how many steps are due. What is beyond the cap is dropped. */
 static uint32_t ecsi_fixed_steps(ecsi_fixed *fixed, float dt)
@@ -75,6 +86,7 @@ static uint32_t ecsi_node_due(const ecsi_schedule *schedule, ecsi_node *node, fl
 static void ecsi_node_skip(ecsi_node *node)
 {
     ecsi_system *system = node->system;
+    ECSI_CHECK(!node->skipped);
     if (!system->enabled) return;
     ECSI_CHECK(!system->failed);
     node->skipped = true;
@@ -83,7 +95,7 @@ static void ecsi_node_skip(ecsi_node *node)
     system->fixed.saved_s = node->saved_fixed_s;
 }
 
-/* ---- Streams ---------------------------------------------------------------------------- */
+/* ---- Streams ---------------------------------------- */
 
 /* Row blocks of a chunk. */
 static inline uint32_t ecsi_chunk_blocks(const ecsi_table *table, const ecsi_chunk *chunk)
@@ -110,6 +122,7 @@ static uint32_t ecsi_query_block_count(const ecsi_query *query)
 /* Streams of one run of a system. */
 static uint32_t ecsi_system_streams(const ecsi_system *system)
 {
+    ECSI_CHECK(system->query != NULL);
     ECSI_CHECK(system->run != NULL);
     return system->unsplit || system->query->system ? 1 : ecsi_query_block_count(system->query);
 }
@@ -160,8 +173,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
     ECSI_CHECK(place <= end && end <= phase->count);
     ECSI_CHECK(ecsi_schedule_limited(schedule));
     for (; place < end; place++) {
-        const ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                             ecsi_phase_member(schedule, phase, place));
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         uint32_t runs = system->fixed.step_s > 0 ? system->fixed.steps_max : 1;
         if (system->desc.stream_bytes_max != 0) {
@@ -175,7 +187,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
     schedule->share_scale = taken <= max ? 1.0 : max / taken;
 }
 
-/* ---- One worker's part in a run ------------------------------------------------------------ */
+/* ---- One worker's part in a run ---------------------------------------- */
 
 typedef struct ecsi_part {
     ecsi_schedule *schedule;
@@ -227,6 +239,7 @@ static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker
 
 static inline void ecsi_part_stream(ecsi_part *part, uint32_t number, uint32_t rows)
 {
+    ECSI_CHECK(part->serial > 0);
     ecsi_stream_open(&part->cmd, part->serial + number, part->node->index,
                      ecsi_stream_bytes(part->schedule, part->node->system, rows));
 }
@@ -243,6 +256,8 @@ static inline ecs_status ecsi_part_block(ecsi_part *part, const ecsi_match *matc
     part->view.count = ecsi_min_u32(table->block_rows, chunk->count - row);
     part->view.base = part->base + row;
     part->view.entities = ecsi_chunk_entities(chunk) + row;
+    ECSI_CHECK(row < chunk->count);
+    ECSI_CHECK(number >= part->number);
     for (t = 0; t < query->term_count; t++) {
         uint32_t c = match->columns[t];
         if (c == ECSI_NO_COLUMN) {
@@ -322,7 +337,7 @@ static void ecsi_system_seen(const ecsi_schedule *schedule, const ecsi_system *s
 }
 #endif
 
-/* ---- Failures ------------------------------------------------------------------------------- */
+/* ---- Failures ---------------------------------------- */
 
 static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
                                 ecs_status status, uint32_t block)
@@ -350,6 +365,7 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 {
     uint32_t i;
     ECSI_CHECK(node->member < phase->count);
+    ECSI_CHECK(schedule->built);
     ECSI_CHECK(node->phase == phase->first);
     for (i = 0; i < phase->count; i++) {
         if (i == node->member || !ecsi_phase_after(schedule, phase, i, node->member)) continue;
@@ -358,7 +374,7 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
     return false;
 }
 
-/* ---- Applying ------------------------------------------------------------------------------- */
+/* ---- Applying ---------------------------------------- */
 
 /* Puts what all lanes recorded into the schedule's batch. */
 static void ecsi_lanes_gather(ecsi_schedule *schedule)
@@ -384,6 +400,7 @@ static ecs_status ecsi_schedule_settle(ecsi_schedule *schedule)
     ecsi_batch *batch = &schedule->batch;
     ecs_status status;
     uint32_t i;
+    ECSI_CHECK(!schedule->flush->running);
     ecsi_lanes_gather(schedule);
     if (batch->first == NULL && !batch->spawned) return ECS_OK;
     status = ecsi_flush_prepare(schedule->flush, batch);
@@ -408,11 +425,12 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
     ECSI_CHECK(status != ECS_INVALID);
 }
 
-/* ---- Blocking --------------------------------------------------------------------------------- */
+/* ---- Blocking ---------------------------------------- */
 
 /* An average that forgets. */
 static void ecsi_system_cost(ecsi_system *system, double ns)
 {
+    ECSI_CHECK(system->cost_ns >= 0);
     ECSI_CHECK(ns >= 0);
     system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
 }
@@ -435,6 +453,8 @@ static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t 
     ecsi_part part;
     ecs_status status;
     ECSI_CHECK(system->run != NULL);
+    ECSI_CHECK(serial > 0);
+    ECSI_CHECK(node->run < node->runs);
     ecsi_part_begin(&part, node, schedule->worker, 0, serial);
     if (system->unsplit || system->query->system) {
         ecsi_part_stream(&part, 0, ecsi_system_rows(system));
@@ -494,10 +514,10 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
                                   uint32_t place, uint32_t end)
 {
     uint64_t before = schedule->sample ? ecsi_cost_clock() : 0;
+    ECSI_CHECK(place <= end);
     ECSI_CHECK(end <= phase->count);
     for (; place < end; place++) {
-        ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                       ecsi_phase_member(schedule, phase, place));
+        ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
             ecsi_node_skip(node);
             if (node->skipped) schedule->report.systems_skipped++;
@@ -544,6 +564,7 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
 {
     ecsi_system *system = node->system;
     uint32_t runs = ecsi_node_due(schedule, node, dt);
+    ECSI_CHECK(schedule->ticking);
     ECSI_CHECK(system->run_exclusive != NULL);
     ECSI_CHECK(!system->failed);
     for (; runs > 0 && !system->failed; runs--) {
@@ -566,7 +587,7 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
     }
 }
 
-/* ---- Work stealing ------------------------------------------------------------------------------ */
+/* ---- Work stealing ---------------------------------------- */
 
 #ifndef ECS_NO_THREADS
 
@@ -577,6 +598,7 @@ static void ecsi_node_fail(ecsi_node *node, uint32_t block, ecs_status status)
 {
     uint64_t mine = (uint64_t)block << 32 | (uint32_t)status;
     uint64_t seen = ECSI_LOAD(&node->failed, relaxed);
+    ECSI_CHECK(mine != ECSI_NOT_FAILED);
     ECSI_CHECK(status != ECS_OK);
     while (mine < seen) {
         /* Published by the count-down of `active`. */
@@ -595,6 +617,8 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     uint32_t block = 0;
     ecs_status status = ECS_OK;
     ecsi_part_begin(&part, node, worker, worker->index, serial);
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(node->serial > 0);
     recorded = part.queue->recorded;
     ecsi_worker_busy(worker, 1);
     if (system->unsplit || system->query->system) {
@@ -628,6 +652,7 @@ static uint32_t ecsi_node_helpers(ecs_worker *worker, const ecsi_node *node)
     const ecsi_schedule *schedule = node->schedule;
     uint32_t most = ecsi_min_u32(worker->pool->worker_count - 1, node->block_count - 1);
     double ns = node->system->cost_ns / node->runs;
+    ECSI_CHECK(node->runs > 0);
     ECSI_CHECK(node->block_count > 0);
     if (most == 0 || schedule->share_ns == 1) return most;
     /* That the segment is worth waking somebody was decided before. */
@@ -641,6 +666,8 @@ static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
     const ecsi_system *system = node->system;
     uint32_t helpers = 0;
     uint32_t pushed = 0;
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(worker->pool == node->schedule->pool);
 #ifndef ECS_NO_EVENTS
     if (system->has_events) {
         ecsi_system_events(node->schedule, node->system,
@@ -672,6 +699,8 @@ static bool ecsi_node_close(ecsi_node *node)
     ecsi_schedule *schedule = node->schedule;
     ecsi_system *system = node->system;
     uint64_t failed = ECSI_LOAD(&node->failed, relaxed);
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(ECSI_LOAD(&node->active, relaxed) == 0);
     node->run++;
     if (ECSI_UNLIKELY(failed != ECSI_NOT_FAILED)) {
         uint32_t at = ECSI_ADD(&schedule->fail_count, 1u, relaxed);
@@ -697,6 +726,8 @@ static bool ecsi_node_close(ecsi_node *node)
 static double ecsi_node_release(ecs_worker *worker, ecsi_node *node)
 {
     ecsi_schedule *schedule = node->schedule;
+    ECSI_CHECK(node->runs > 0);
+    ECSI_CHECK(node->system->run != NULL);
     if (node->system->desc.main_thread) {
         ecsi_worker_pin(schedule->worker, &node->begin);
         return 0;
@@ -724,6 +755,8 @@ static bool ecsi_node_passes(ecsi_node *node)
 /* Tells somebody about jobs that were pushed, when that is worth it. */
 static void ecsi_release_notify(ecs_worker *worker, const ecsi_schedule *schedule, double ns)
 {
+    ECSI_CHECK(worker->pool == schedule->pool);
+    ECSI_CHECK(ns >= 0);
     if (ns <= 0) return;
     if (schedule->share_ns == 1 || ns >= ECSI_SHARE_AWAKE_NS) {
         (void)ecsi_idle_notify(&worker->pool->idle);
@@ -741,6 +774,7 @@ static void ecsi_node_complete(ecs_worker *worker, ecsi_node *node)
     double pushed_ns = 0;
     double largest_ns = 0;
     node->next = NULL;
+    ECSI_CHECK(node->system->run != NULL);
     for (; node != NULL; ended++) {
         const uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct,
                                              phase->reach + node->member * words);
@@ -776,6 +810,8 @@ static void ecsi_node_complete(ecs_worker *worker, ecsi_node *node)
 /* Works at a node's runs until others are still at one, or all have ended. */
 static void ecsi_node_drive(ecs_worker *worker, ecsi_node *node, bool open)
 {
+    ECSI_CHECK(node->runs > 0);
+    ECSI_CHECK(worker->pool == node->schedule->pool);
     for (;;) {
         if (open) ecsi_node_open(worker, node);
         if (!ecsi_node_work(worker, node)) return;
@@ -803,9 +839,10 @@ static uint32_t ecsi_segment_prepare(ecsi_schedule *schedule, const ecsi_phase *
     uint64_t serial = schedule->flush->serial_next + 1;
     uint64_t runs = 0;
     uint32_t p;
+    ECSI_CHECK(place < end);
+    ECSI_CHECK(end <= phase->count);
     for (p = place; p < end; p++) {
-        ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                       ecsi_phase_member(schedule, phase, p));
+        ecsi_node *node = ecsi_phase_node(schedule, phase, p);
         runs += node->runs;
         node->run = 0;
         node->stream_count = 0;
@@ -858,8 +895,7 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
     }
     schedule->stop = schedule->stop || ECSI_LOAD(&schedule->stopping, relaxed) != 0;
     for (; place < end; place++) {
-        ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                       ecsi_phase_member(schedule, phase, place));
+        ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         schedule->report.systems_run += node->run;
         if (node->skipped) schedule->report.systems_skipped++;
         if (node->run > 0) {
@@ -885,6 +921,8 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     double largest_ns = 0;
     uint32_t p;
     if (count == 0) return false;
+    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(worker->pool == schedule->pool);
     ECSI_STORE(&schedule->fail_count, 0u, relaxed);
     ECSI_STORE(&schedule->stopping, schedule->stop ? 1u : 0u, relaxed);
     ecsi_latch_set(&schedule->latch, count);
@@ -892,8 +930,7 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     /* From the last to the first: the end of a deque is taken first. Those that are first are
      * told by before_count, for `before` changes as soon as one has ended. */
     for (p = end; p-- > place;) {
-        ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                       ecsi_phase_member(schedule, phase, p));
+        ecsi_node *node = ecsi_phase_node(schedule, phase, p);
         if (node->before_count != 0) continue;
         if (ecsi_node_passes(node)) {
             node->next = passing;
@@ -922,10 +959,10 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
 {
     double total = 0;
     double largest = 0;
+    ECSI_CHECK(schedule->sample);
     ECSI_CHECK(place <= end && end <= phase->count);
     for (; place < end; place++) {
-        const ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                             ecsi_phase_member(schedule, phase, place));
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         double piece = system->cost_ns;
         if (node->runs == 0) continue;
@@ -942,8 +979,7 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
 static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
                                uint32_t place)
 {
-    const ecsi_node *first = ecsi_node_at(schedule, phase->first +
-                                          ecsi_phase_member(schedule, phase, place));
+    const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
     ecs_worker *worker = schedule->worker;
     if (worker == NULL || worker->pool->worker_count == 1) return false;
     if (schedule->share_ns == 1) return true;
@@ -953,7 +989,7 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
 }
 #endif
 
-/* ---- Phases and ticks --------------------------------------------------------------------------- */
+/* ---- Phases and ticks ---------------------------------------- */
 
 /* Runs the systems from `place` up to the next exclusive one; answers its place. */
 static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
@@ -961,9 +997,9 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
 {
     uint32_t end;
     ECSI_CHECK(place < phase->count);
+    ECSI_CHECK(schedule->ticking);
     for (end = place; end < phase->count; end++) {
-        ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                       ecsi_phase_member(schedule, phase, end));
+        ecsi_node *node = ecsi_phase_node(schedule, phase, end);
         if (node->system->run_exclusive != NULL) break;
         node->skipped = false;
         node->runs = node->system->enabled ? ecsi_node_due(schedule, node, dt) : 0;
@@ -977,8 +1013,8 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         ecsi_segment_blocking(schedule, phase, place, end);
     }
     if (schedule->sample) {
-        ecsi_node_at(schedule, phase->first + ecsi_phase_member(schedule, phase, place))
-            ->segment_ns = ecsi_segment_shareable(schedule, phase, place, end);
+        ecsi_phase_node(schedule, phase, place)->segment_ns =
+            ecsi_segment_shareable(schedule, phase, place, end);
     }
 #else
     ecsi_segment_blocking(schedule, phase, place, end);
@@ -997,7 +1033,7 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
         ecsi_node *node;
         place = ecsi_segment_run(schedule, phase, place, dt);
         if (place == phase->count) break;
-        node = ecsi_node_at(schedule, phase->first + ecsi_phase_member(schedule, phase, place));
+        node = ecsi_phase_node(schedule, phase, place);
         ECSI_CHECK(node->system->run_exclusive != NULL);
         place++;
         if (!node->system->enabled) continue;
@@ -1037,6 +1073,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
                         schedule->samples % ECSI_SAMPLE_EVERY == 0);
     schedule->samples++;
     if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
+    schedule->flush->worker = schedule->worker;
     for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
         ecsi_phase *phase =
             ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
@@ -1050,6 +1087,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     }
     ecs_pool_leave(schedule->worker);
     schedule->worker = NULL;
+    schedule->flush->worker = NULL;
     schedule->ticking = false;
     report->commands_applied = flush->applied - applied;
     report->commands_dropped = flush->dropped - dropped;

@@ -180,6 +180,7 @@ typedef struct ecsi_flush {
 #endif
     ecsi_memory *memory;
     ecs_world *world;
+    ecs_worker *worker; /* inside a tick: of the thread that ticks; may be NULL */
     uint32_t *locks;
     ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
     ecsi_vec spawn_map; /* of ecs_entity */
@@ -1045,15 +1046,61 @@ static void ecsi_patch_events(const ecsi_flush *flush)
 }
 #endif
 
+/* Chunks that are patched by all workers at once. Tables are independent, and so are the
+ * columns of one: the map of handles is only read. */
+#define ECSI_PATCH_UNITS_MAX 64u
+
+typedef struct ecsi_patch_unit {
+    ecsi_chunk *chunk;
+    const ecsi_component *component;
+    uint32_t column;
+} ecsi_patch_unit;
+
+typedef struct ecsi_patch {
+    const ecsi_flush *flush;
+    uint64_t since;
+    uint32_t count;
+    ecsi_patch_unit units[ECSI_PATCH_UNITS_MAX];
+} ecsi_patch;
+
+static void ecsi_patch_range(ecs_worker *worker, ecs_range range, void *data)
+{
+    const ecsi_patch *patch = (const ecsi_patch *)data;
+    uint32_t i;
+    (void)worker;
+    ECSI_CHECK(range.count > 0);
+    ECSI_CHECK(range.first + range.count <= patch->count);
+    for (i = range.first; i < range.first + range.count; i++) {
+        const ecsi_patch_unit *unit = &patch->units[i];
+        ecsi_patch_column(patch->flush, unit->component, unit->chunk, unit->column, patch->since);
+    }
+}
+
+/* Patches the chunks that were collected. */
+static void ecsi_patch_units(ecsi_patch *patch)
+{
+    ecs_loop loop;
+    ECSI_CHECK(patch->count <= ECSI_PATCH_UNITS_MAX);
+    ECSI_CHECK(patch->flush->running);
+    loop.count = patch->count;
+    loop.grain = 0;
+    ecs_parallel_for(patch->flush->worker, loop, ecsi_patch_range, patch);
+    patch->count = 0;
+}
+
 /* Patches provisional handles that were written into columns and resources. */
 static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
 {
+    ecsi_patch patch;
     uint32_t t;
     uint32_t id;
     bool any = false;
+    patch.flush = flush;
+    patch.since = since;
+    patch.count = 0;
     ECSI_CHECK(flush->running);
     ECSI_CHECK(since <= *flush->storage->tick);
-    #ifndef ECS_NO_EVENTS
+#ifndef ECS_NO_EVENTS
     ecsi_patch_events(flush);
 #endif
     for (id = 1; id <= flush->components->list.count; id++) {
@@ -1068,11 +1115,16 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
             const ecsi_component *c = ecsi_component_at(flush->components,
                                                         table->columns[i].component);
             ecsi_chunk *chunk = c->references ? table->first : NULL;
-            for (; chunk != NULL; chunk = chunk->next) {
-                ecsi_patch_column(flush, c, chunk, i, since);
+            for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+                ecsi_patch_unit *unit = &patch.units[patch.count++];
+                unit->chunk = chunk;
+                unit->component = c;
+                unit->column = i;
+                if (patch.count == ECSI_PATCH_UNITS_MAX) ecsi_patch_units(&patch);
             }
         }
     }
+    ecsi_patch_units(&patch);
 }
 
 /* ---- Pass 3: one entity ------------------------------------------------------------- */

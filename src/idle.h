@@ -37,6 +37,7 @@ static void ecsi_idle_create(ecsi_idle *idle)
 /* Wakes a sleeper, which gets a token, unless somebody searches. */
 static ECSI_NOINLINE bool ecsi_idle_wake(ecsi_idle *idle)
 {
+    ECSI_CHECK(idle != NULL);
     for (;;) {
         uint32_t none = 0;
         if (!ECSI_CAS(&idle->searching, &none, 1u, acq_rel, relaxed)) return false;
@@ -61,6 +62,7 @@ static inline bool ecsi_idle_notify(ecsi_idle *idle)
 /* Takes a token to search with. False: `limit` have one. */
 static inline bool ecsi_idle_search(ecsi_idle *idle, uint32_t limit)
 {
+    ECSI_CHECK(limit > 0);
     if (ECSI_LOAD(&idle->searching, relaxed) >= limit) return false;
     (void)ECSI_ADD(&idle->searching, 1u, acq_rel);
     return true;
@@ -70,6 +72,7 @@ static inline bool ecsi_idle_search(ecsi_idle *idle, uint32_t limit)
 static inline void ecsi_idle_found(ecsi_idle *idle, bool (*visible)(void *), void *data)
 {
     uint32_t before = ECSI_SUB(&idle->searching, 1u, acq_rel);
+    ECSI_CHECK(visible != NULL);
     ECSI_CHECK(before > 0);
     if (before != 1) return;
     /* Pairs with the fence of ecsi_idle_notify: it saw our token, or we see its work. */
@@ -83,6 +86,9 @@ static inline void ecsi_idle_found(ecsi_idle *idle, bool (*visible)(void *), voi
 static bool ecsi_idle_sleep(ecsi_idle *idle, ecsi_waiter *waiter, bool token,
                             bool (*visible)(void *), void *data, bool *slept)
 {
+    ECSI_CHECK(visible != NULL);
+    ECSI_CHECK(waiter->parker != NULL);
+    ECSI_CHECK(!waiter->listed);
     *slept = false;
     if (token) (void)ECSI_SUB(&idle->searching, 1u, acq_rel);
     ecsi_waiter_enter(&idle->sleepers, waiter); /* with the full fence */

@@ -115,6 +115,7 @@ struct ecs_pool {
 
 static inline void ecsi_latch_set(ecs_latch *latch, uint32_t count)
 {
+    ECSI_CHECK(latch != NULL);
     ECSI_STORE(&latch->word, (uint64_t)count, relaxed);
 }
 
@@ -129,6 +130,8 @@ static inline void ecsi_latch_down(ecs_pool *pool, ecs_latch *latch, uint32_t co
 {
     /* Pairs with the acquire of ecsi_latch_open; each count-down publishes the ones before. */
     uint64_t before = ECSI_SUB(&latch->word, (uint64_t)count, acq_rel);
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK((uint32_t)(before >> 32) <= pool->slot_count);
     ECSI_CHECK((uint32_t)before >= count);
     if ((uint32_t)before == count && before >> 32 != 0) {
         ecsi_unpark(&pool->slots[(uint32_t)(before >> 32) - 1].parker);
@@ -147,6 +150,8 @@ static inline void ecsi_worker_busy(ecs_worker *worker, int32_t more)
 static void ecsi_worker_pin(ecs_worker *worker, ecs_job *job)
 {
     void *first = ECSI_LOAD(&worker->inbox, relaxed);
+    ECSI_CHECK(job != NULL);
+    ECSI_CHECK(job->run != NULL);
     ECSI_CHECK(job->kind == ECSI_JOB_SYSTEM);
     do {
         ECSI_STORE(&job->state, first, relaxed);
@@ -159,6 +164,7 @@ static void ecsi_worker_pin(ecs_worker *worker, ecs_job *job)
 static ecs_job *ecsi_worker_pinned(ecs_worker *worker)
 {
     ecs_job *job = worker->pinned;
+    ECSI_CHECK(worker->in_system == 0);
     if (job == NULL && ECSI_LOAD(&worker->inbox, relaxed) != NULL) {
         job = (ecs_job *)ECSI_SWAP(&worker->inbox, NULL, acquire);
     }
@@ -166,7 +172,7 @@ static ecs_job *ecsi_worker_pinned(ecs_worker *worker)
     return job;
 }
 
-/* ---- Finding work --------------------------------------------------------------------------- */
+/* ---- Finding work ---------------------------------------- */
 
 /* Whether any queue holds something: behind a full fence, for who wants to sleep. */
 static bool ecsi_pool_visible(void *data)
@@ -205,6 +211,8 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
     void *item;
     int64_t top;
     int64_t size;
+    ECSI_CHECK(victim < pool->slot_count);
+    ECSI_CHECK(worker->lone_skips <= ECSI_LONE_SKIPS);
     if (victim == worker->index) return NULL;
     top = ECSI_LOAD(&deque->top, relaxed);
     size = ECSI_LOAD(&deque->bottom, relaxed) - top;
@@ -235,6 +243,7 @@ static ecs_job *ecsi_worker_steal(ecs_worker *worker)
     ecs_job *job = ecsi_worker_rob(worker, worker->victim);
     uint32_t start;
     uint32_t i;
+    ECSI_CHECK(worker->in_system == 0);
     ECSI_CHECK(high > 0 && high <= worker->pool->slot_count);
     if (job != NULL) return job;
     start = ecsi_worker_random(worker) % high;
@@ -267,6 +276,8 @@ static ecs_job *ecsi_worker_find(ecs_worker *worker)
 static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
 {
     void *state;
+    ECSI_CHECK(job->run != NULL);
+    ECSI_CHECK(job->kind <= ECSI_JOB_SYSTEM);
     ECSI_COUNT_UP(&worker->executed, 1u);
     if (job->kind != ECSI_JOB_PLAIN) {
         job->run(worker, job->data); /* the job may be gone now */
@@ -286,6 +297,8 @@ static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
 static inline void ecsi_worker_relax(ecs_worker *worker, uint32_t spins, uint32_t most)
 {
     uint32_t pauses = ecsi_min_u32(spins / 4 + 1, most);
+    ECSI_CHECK(most > 0);
+    ECSI_CHECK(pauses > 0);
     ECSI_COUNT_UP(&worker->empty, 1u);
     if (ECSI_UNLIKELY(worker->pool->crowded) && spins % 16 == 15) {
         ecsi_yield();
@@ -294,11 +307,12 @@ static inline void ecsi_worker_relax(ecs_worker *worker, uint32_t spins, uint32_
     for (; pauses > 0; pauses--) ecsi_pause();
 }
 
-/* ---- Sleeping ------------------------------------------------------------------------------- */
+/* ---- Sleeping ---------------------------------------- */
 
 /* Work was found after so many looks: spinning longer pays. */
 static inline void ecsi_worker_warm(ecs_worker *worker, uint32_t spins)
 {
+    ECSI_CHECK(worker->spins > 0);
     if (spins * 2 > worker->spins && worker->spins < worker->pool->spins_max) worker->spins *= 2;
 }
 
@@ -306,6 +320,7 @@ static inline void ecsi_worker_warm(ecs_worker *worker, uint32_t spins)
 static bool ecsi_worker_sleep(ecs_worker *worker, bool token, bool (*visible)(void *), void *data)
 {
     bool slept;
+    ECSI_CHECK(visible != NULL);
     ECSI_CHECK(worker->spins >= worker->pool->spins);
     token = ecsi_idle_sleep(&worker->pool->idle, &worker->waiter, token, visible, data, &slept);
     if (!slept) return token;
@@ -317,6 +332,7 @@ static bool ecsi_worker_sleep(ecs_worker *worker, bool token, bool (*visible)(vo
 /* Workers that may search at the same time: half of them. */
 static inline uint32_t ecsi_search_limit(const ecs_pool *pool)
 {
+    ECSI_CHECK(pool->worker_count > 0);
     return pool->worker_count < 4 ? 1 : pool->worker_count / 2;
 }
 
@@ -326,6 +342,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
     ecs_worker *worker = (ecs_worker *)data;
     ecs_pool *pool = worker->pool;
     bool token = false;
+    ECSI_CHECK(worker->index < pool->thread_count);
     uint32_t spins = 0;
     if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
     while (ECSI_LOAD(&pool->stop, relaxed) == 0) {
@@ -357,6 +374,8 @@ typedef struct ecsi_latch_wait {
 static bool ecsi_latch_visible(void *data)
 {
     ecsi_latch_wait *wait = (ecsi_latch_wait *)data;
+    ECSI_CHECK(wait->worker != NULL);
+    ECSI_CHECK(wait->latch != NULL);
     return ecsi_latch_open(wait->latch) || ecsi_pool_visible(wait->worker);
 }
 
@@ -370,6 +389,8 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     uint32_t spins = 0;
     ecsi_latch_wait wait;
     wait.worker = worker;
+    ECSI_CHECK(worker->in_system == 0);
+    ECSI_CHECK(worker->index < pool->slot_count);
     wait.latch = latch;
     while (!ecsi_latch_open(latch)) {
         ecs_job *job = ecsi_worker_find(worker);
@@ -398,6 +419,8 @@ static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
 {
     uint64_t self = (uint64_t)(worker->index + 1) << 32;
     uint32_t spins = 0;
+    ECSI_CHECK(latch != NULL);
+    ECSI_CHECK(worker->index < worker->pool->slot_count);
     while (!ecsi_latch_open(latch)) {
         ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
         if (job != NULL) {
@@ -446,7 +469,7 @@ ECS_API void ecs_latch_wait(ecs_worker *worker, ecs_latch *latch)
     }
 }
 
-/* ---- Jobs ------------------------------------------------------------------------------------ */
+/* ---- Jobs ---------------------------------------- */
 
 ECS_API bool ecs_job_done(const ecs_job *job)
 {
@@ -459,6 +482,7 @@ static ECSI_NOINLINE void ecsi_job_overflow(ecs_worker *worker, ecs_job *job)
 {
     ecs_pool *pool = worker->pool;
     ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
+    ECSI_CHECK(job->run != NULL);
     if (worker->in_system == 0 && ecsi_injector_push(&pool->injector, job)) {
         (void)ecsi_idle_notify(&pool->idle);
         return;
@@ -493,6 +517,7 @@ ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run,
 static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
 {
     ecs_pool *pool = worker->pool;
+    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
     uint32_t runner = ECSI_LOAD(&job->runner, acquire); /* pairs with ecsi_job_execute */
     void *item = NULL;
     if (runner != 0) {
@@ -518,6 +543,8 @@ static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
 static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
 {
     uint32_t spins = 0;
+    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
+    ECSI_CHECK(worker->pool->worker_count > 0);
     while (!ecs_job_done(job)) {
         ecs_job *other = ecsi_job_leap(worker, job);
         void *none = NULL;
@@ -564,7 +591,7 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
     }
 }
 
-/* ---- Tasks of a host --------------------------------------------------------------------------- */
+/* ---- Tasks of a host ---------------------------------------- */
 
 /* Helpers that one loop or one segment of a tick has from a host's job system at most. */
 #define ECSI_SUMMON_MAX 64u
@@ -582,6 +609,8 @@ static void ecsi_summon_run(void *data)
     const ecsi_summon *summon = (const ecsi_summon *)data;
     ecs_worker *worker = ecs_pool_enter(summon->pool);
     uint32_t spins = 0;
+    ECSI_CHECK(summon->latch != NULL);
+    ECSI_CHECK(summon->pool->tasks.workers > 0);
     if (worker == NULL) return;
     while (!ecsi_latch_open(summon->latch)) {
         ecs_job *job = ecsi_worker_find(worker);
@@ -617,6 +646,7 @@ static void ecsi_summon_call(ecsi_summon *summon, ecs_pool *pool, ecs_latch *lat
 static void ecsi_summon_end(ecsi_summon *summon)
 {
     uint32_t i;
+    ECSI_CHECK(summon->pool != NULL);
     ECSI_CHECK(summon->count == 0 || ecsi_latch_open(summon->latch));
     ECSI_CHECK(summon->count <= ECSI_SUMMON_MAX);
     for (i = 0; i < summon->count; i++) {
@@ -624,7 +654,7 @@ static void ecsi_summon_end(ecsi_summon *summon)
     }
 }
 
-/* ---- Loops ------------------------------------------------------------------------------------- */
+/* ---- Loops ---------------------------------------- */
 
 typedef struct ecsi_for {
     ecs_job helper; /* pushed once for each worker that may help */
@@ -641,6 +671,7 @@ typedef struct ecsi_for {
 /* Grabs items until there are none. */
 static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
 {
+    ECSI_CHECK(loop->body != NULL);
     ECSI_CHECK(loop->grain > 0);
     for (;;) {
         uint64_t first = ECSI_ADD(&loop->next, (uint64_t)loop->grain, relaxed);
@@ -656,6 +687,8 @@ static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
 static void ecsi_for_help(ecs_worker *worker, void *data)
 {
     ecsi_for *loop = (ecsi_for *)data;
+    ECSI_CHECK(loop->helper.kind == ECSI_JOB_LOOP);
+    ECSI_CHECK(loop->pool == worker->pool);
     ecsi_for_work(worker, loop);
     ecsi_latch_down(loop->pool, &loop->helpers, 1);
 }
@@ -666,6 +699,8 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     ecs_pool *pool = worker->pool;
     ecsi_summon summon;
     uint32_t pushed = 0;
+    ECSI_CHECK(helpers > 0);
+    ECSI_CHECK(helpers < pool->worker_count);
     loop->helper.run = ecsi_for_help;
     loop->helper.data = loop;
     loop->helper.kind = ECSI_JOB_LOOP;
@@ -687,6 +722,8 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
 static bool ecsi_worker_shares(ecs_worker *worker, uint64_t work_ns, uint64_t now_ns)
 {
     ecs_pool *pool = worker->pool;
+    ECSI_CHECK(pool->worker_count > 0);
+    ECSI_CHECK(now_ns >= worker->debt_since_ns);
     if (pool->worker_count == 1 || work_ns < ECSI_SHARE_AWAKE_NS) return false;
     if (work_ns >= ECSI_SHARE_ASLEEP_NS) return true;
     if (ECSI_LOAD(&pool->idle.searching, relaxed) > 0) return true;
@@ -707,6 +744,8 @@ static uint32_t ecsi_for_probe(ecs_worker *worker, ecsi_for *loop)
     uint64_t start = ecsi_clock_ns();
     uint32_t step = loop->count < 1024 ? (loop->count + 63) / 64 : 16;
     ecs_range range;
+    ECSI_CHECK(step > 0);
+    ECSI_CHECK(worker->pool->worker_count > 1);
     range.first = 0;
     while (range.first < loop->count) {
         uint64_t now;
@@ -768,13 +807,14 @@ ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
     }
 }
 
-/* ---- Life --------------------------------------------------------------------------------------- */
+/* ---- Life ---------------------------------------- */
 
 /* The description with its defaults; false when it makes no sense. */
 static bool ecsi_pool_resolve(const ecs_pool_desc *from, ecs_pool_desc *d)
 {
     uint64_t mask[ECSI_CPU_WORDS];
     memset(d, 0, sizeof *d);
+    ECSI_CHECK(from != d);
     if (from != NULL) *d = *from;
     if (d->tasks != NULL) d->workers = d->tasks->workers;
     if (d->workers == 0) d->workers = ecsi_min_u32(ecsi_cpu_mask(mask), ECS_WORKERS_MAX);
@@ -795,6 +835,7 @@ static bool ecsi_pool_resolve(const ecs_pool_desc *from, ecs_pool_desc *d)
 
 static uint32_t ecsi_pool_threads(const ecs_pool_desc *d)
 {
+    ECSI_CHECK(d->workers > 0);
     return d->tasks != NULL ? 0 : d->workers - 1;
 }
 
@@ -803,6 +844,7 @@ static size_t ecsi_pool_bytes(const ecs_pool_desc *d)
 {
     size_t slots = (size_t)ecsi_pool_threads(d) + d->guests_max;
     size_t bytes = ecsi_align_up(sizeof(ecs_pool), ECSI_LINE_BYTES);
+    ECSI_CHECK(slots > 0);
     ECSI_CHECK(d->deque_capacity > 0 && d->injector_capacity > 0);
     bytes += slots * ecsi_align_up(sizeof(ecs_worker), ECSI_LINE_BYTES);
     bytes += slots * ecsi_align_up(d->deque_capacity * sizeof(ecsi_atomic_ptr), ECSI_LINE_BYTES);
@@ -821,6 +863,8 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
     uint64_t mask[ECSI_CPU_WORDS];
     uint32_t i;
     ECSI_CHECK((uintptr_t)memory % 64 == 0);
+    ECSI_CHECK(ecsi_is_power_of_two(d->deque_capacity));
+    ECSI_CHECK(d->workers > 0 && d->spins > 0);
     memset(pool, 0, sizeof *pool);
     pool->thread_count = ecsi_pool_threads(d);
     pool->slot_count = pool->thread_count + d->guests_max;
@@ -857,6 +901,7 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
 static bool ecsi_pool_start(ecs_pool *pool)
 {
     uint32_t i;
+    ECSI_CHECK(pool->slot_count > pool->thread_count);
     ECSI_CHECK(pool->started == 0);
     for (i = 0; i < pool->slot_count; i++) {
         if (ecsi_parker_create(&pool->slots[i].parker)) continue;
@@ -884,6 +929,7 @@ static void ecsi_pool_end(ecs_pool *pool)
     ecs_worker *guest = ecs_pool_enter(pool);
     ecs_job *job;
     uint32_t i;
+    ECSI_CHECK(guest != NULL);
     ECSI_CHECK(pool->started <= pool->thread_count);
     while (guest != NULL && (job = ecsi_worker_find(guest)) != NULL) ecsi_job_execute(guest, job);
     ECSI_STORE(&pool->stop, 1u, seq_cst);
@@ -902,6 +948,7 @@ ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc)
     ecs_pool *pool;
     void *memory;
     if (!ecsi_pool_resolve(desc, &d)) return NULL;
+    ECSI_CHECK(d.workers > 0 && d.guests_max > 0);
     if (d.allocator != NULL) allocator = *d.allocator;
     ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
     memory = allocator.alloc(ecsi_pool_bytes(&d), ECSI_LINE_BYTES, allocator.user);
@@ -960,6 +1007,7 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
     if (worker == NULL) return;
     pool = worker->pool;
     ECSI_REQUIRE_VOID(worker->index >= pool->thread_count);
+    ECSI_CHECK(ECSI_LOAD(&worker->used, relaxed) == 1);
     ECSI_CHECK(worker->in_system == 0);
     /* A batch that it stole may still lie there: others must not miss it. */
     while (ecsi_deque_size(&worker->deque) > 0) {
@@ -1121,7 +1169,7 @@ static inline void ecsi_worker_busy(ecs_worker *worker, int32_t more)
 }
 #endif
 
-/* ---- Reductions ---------------------------------------------------------------------------------- */
+/* ---- Reductions ---------------------------------------- */
 
 typedef struct ecsi_reduction {
     const ecs_reduce *reduce;
@@ -1133,6 +1181,7 @@ static void ecsi_reduce_leaves(ecs_worker *worker, ecs_range leaves, void *data)
 {
     ecsi_reduction *r = (ecsi_reduction *)data;
     uint32_t i;
+    ECSI_CHECK(r->leaf_items > 0);
     ECSI_CHECK(leaves.first + leaves.count <= ECS_REDUCE_LEAVES_MAX);
     for (i = leaves.first; i < leaves.first + leaves.count; i++) {
         ecs_range items;

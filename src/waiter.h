@@ -36,6 +36,7 @@ typedef struct ecsi_waiter {
 
 static void ecsi_waiters_create(ecs_waiters *queue)
 {
+    ECSI_CHECK(queue != NULL);
     ECSI_STORE(&queue->word, NULL, relaxed);
     ECSI_STORE(&queue->lock, 0u, relaxed);
     ECSI_STORE(&queue->count, 0u, relaxed);
@@ -64,6 +65,7 @@ static void ecsi_waiters_append(ecs_waiters *queue, ecsi_waiter *waiter)
 /* Takes a waiter out of the list; the last one takes the list away. The lock is held. */
 static void ecsi_waiters_unlink(ecs_waiters *queue, ecsi_waiter *waiter)
 {
+    ECSI_CHECK(queue->first != NULL && queue->last != NULL);
     ECSI_CHECK(waiter->listed);
     ECSI_CHECK(ECSI_LOAD(&queue->count, relaxed) > 0);
     if (waiter->previous != NULL) {
@@ -85,6 +87,7 @@ static void ecsi_waiters_unlink(ecs_waiters *queue, ecsi_waiter *waiter)
 static ECSI_NOINLINE void ecsi_waiters_enter_list(ecs_waiters *queue, ecsi_waiter *waiter)
 {
     void *seen;
+    ECSI_CHECK(!waiter->listed);
     ecsi_lock(&queue->lock);
     seen = ECSI_LOAD(&queue->word, acquire);
     while (seen != ECSI_WAITERS_LIST) {
@@ -110,6 +113,7 @@ static ECSI_NOINLINE void ecsi_waiters_enter_list(ecs_waiters *queue, ecsi_waite
 static inline void ecsi_waiter_enter(ecs_waiters *queue, ecsi_waiter *waiter)
 {
     void *seen = NULL;
+    ECSI_CHECK(waiter->parker != NULL);
     waiter->listed = false;
     ECSI_STORE(&waiter->woken, 0u, relaxed);
     /* Pairs with the acquire of a waker. */
@@ -123,6 +127,7 @@ static inline void ecsi_waiter_enter(ecs_waiters *queue, ecsi_waiter *waiter)
 /* Hands the wake over; the waiter may be gone when this returns. */
 static inline void ecsi_waiter_signal(ecsi_waiter *waiter)
 {
+    ECSI_CHECK(waiter->parker != NULL);
     ECSI_CHECK(!waiter->listed);
     ecsi_unpark(waiter->parker);
     /* Pairs with the acquire of ecsi_waiter_finish. */
@@ -133,6 +138,7 @@ static inline void ecsi_waiter_signal(ecsi_waiter *waiter)
 static void ecsi_waiter_finish(ecsi_waiter *waiter)
 {
     uint32_t spins = 0;
+    ECSI_CHECK(!waiter->listed);
     while (ECSI_LOAD(&waiter->woken, acquire) == 0) {
         if (++spins < ECSI_LOCK_SPINS) {
             ecsi_pause();
@@ -148,6 +154,8 @@ static bool ecsi_waiter_cancel(ecs_waiters *queue, ecsi_waiter *waiter)
 {
     void *seen = waiter;
     bool listed;
+    ECSI_CHECK(queue != NULL);
+    ECSI_CHECK(waiter != NULL);
     if (ECSI_CAS(&queue->word, &seen, NULL, acquire, relaxed)) return true;
     ecsi_lock(&queue->lock);
     listed = waiter->listed;
@@ -161,6 +169,8 @@ static bool ecsi_waiter_cancel(ecs_waiters *queue, ecsi_waiter *waiter)
  * the queue then. */
 static bool ecsi_waiter_sleep(ecs_waiters *queue, ecsi_waiter *waiter, uint64_t timeout_ns)
 {
+    ECSI_CHECK(queue != NULL);
+    ECSI_CHECK(waiter->parker != NULL);
     (void)ecsi_park(waiter->parker, timeout_ns);
     /* Pairs with the release of ecsi_waiter_signal. */
     if (ECSI_LIKELY(ECSI_LOAD(&waiter->woken, acquire) != 0)) return true;
@@ -180,6 +190,7 @@ static ecsi_waiter *ecsi_waiters_pop(ecs_waiters *queue)
 {
     ecsi_waiter *waiter;
     void *seen;
+    ECSI_CHECK(queue != NULL);
     /* Pairs with the fence of ecsi_waiter_enter. */
     ECSI_FENCE(seq_cst);
     seen = ECSI_LOAD(&queue->word, acquire);
@@ -200,6 +211,7 @@ static ecsi_waiter *ecsi_waiters_pop(ecs_waiters *queue)
 static bool ecsi_wake_one(ecs_waiters *queue)
 {
     ecsi_waiter *waiter = ecsi_waiters_pop(queue);
+    ECSI_CHECK(waiter == NULL || !waiter->listed);
     if (waiter == NULL) return false;
     ecsi_waiter_signal(waiter);
     return true;
@@ -211,6 +223,7 @@ static uint32_t ecsi_wake_all(ecs_waiters *queue)
     ecsi_waiter *waiter;
     uint32_t count = 0;
     void *seen;
+    ECSI_CHECK(queue != NULL);
     ECSI_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */
     seen = ECSI_LOAD(&queue->word, acquire);
     while (seen != NULL && seen != ECSI_WAITERS_LIST) {
@@ -298,6 +311,7 @@ static bool ecsi_semaphore_ready(void *data)
 /* Gives one permit: a waiter that is woken has it. */
 static void ecsi_semaphore_give(ecs_semaphore *semaphore)
 {
+    ECSI_CHECK(semaphore != NULL);
     /* Pairs with the acquire of ecs_semaphore_try_acquire. */
     (void)ECSI_ADD(&semaphore->permits, 1u, acq_rel);
     ECSI_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */

@@ -46,7 +46,7 @@ edit() {
     sed "/^[^ ].*[ *]$2[ (].*[^;]\$/,/^}/{
 $3
 }" "$1" >"$1.new" || return 1
-    hunks=$(diff -u "$1" "$1.new" | grep -c '^@@')
+    hunks=$(diff -U5 "$1" "$1.new" | grep -c '^@@')
     mv "$1.new" "$1"
     [ "$hunks" -eq 1 ] || return 1
 }
