@@ -1037,8 +1037,8 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
  * Nothing is lost when a task runs late, or only inside of `wait`. */
 struct ecs_task_api {
     uint32_t workers; /* that may run tasks at the same time, the caller counted */
-    /* Sees to it that run(data) is called once, on any thread. The answer goes to wait. NULL:
-     * refused; it will not run. */
+    /* Sees to it that run(data) is called once, on any thread, but not before this returns. The
+     * answer goes to wait. NULL: refused; it will not run. */
     void *(*enqueue)(void (*run)(void *data), void *data, void *user);
     void (*wait)(void *task, void *user); /* returns when the task has run */
     void *user;

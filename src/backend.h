@@ -926,7 +926,6 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ECSI_STORE(&schedule->fail_count, 0u, relaxed);
     ECSI_STORE(&schedule->stopping, schedule->stop ? 1u : 0u, relaxed);
     ecsi_latch_set(&schedule->latch, count);
-    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
     /* From the last to the first: the end of a deque is taken first. Those that are first are
      * told by before_count, for `before` changes as soon as one has ended. */
     for (p = end; p-- > place;) {
@@ -942,6 +941,7 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
         }
     }
     ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
     while (passing != NULL) {
         ecsi_node *node = passing;
         passing = node->next;

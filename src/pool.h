@@ -414,6 +414,18 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
 }
 
+/* The newest of its own jobs, for who waits; inside a system none that belongs to a tick. */
+static ecs_job *ecsi_worker_own(ecs_worker *worker)
+{
+    ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
+    bool pushed;
+    if (job == NULL || worker->in_system == 0 || job->kind != ECSI_JOB_SYSTEM) return job;
+    pushed = ecsi_deque_push(&worker->deque, job);
+    ECSI_CHECK(pushed); /* we are the only one that pushes, and have just made room */
+    (void)pushed;
+    return NULL;
+}
+
 /* Waits until the latch opens; runs only what lies in its own deque. */
 static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
 {
@@ -422,7 +434,7 @@ static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
     ECSI_CHECK(latch != NULL);
     ECSI_CHECK(worker->index < worker->pool->slot_count);
     while (!ecsi_latch_open(latch)) {
-        ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
+        ecs_job *job = ecsi_worker_own(worker);
         if (job != NULL) {
             spins = 0;
             ecsi_job_execute(worker, job);

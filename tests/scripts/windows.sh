@@ -93,11 +93,12 @@ elif ! $limit "$wine" cmd /c exit >/dev/null 2>&1; then
     wine=
 fi
 hello
+# All cases of a program run in one process there: only suites whose cases share no state.
 program waiter tests/unit/waiter.c
 program waiting tests/unit/waiting.c
 program waiter_condition tests/unit/waiter.c -DECS_PARK_COND
 program waiting_condition tests/unit/waiting.c -DECS_PARK_COND
-for each in deque entity component storage query schedule event hook; do
+for each in deque entity component storage query resource random; do
     program "$each" "tests/unit/$each.c"
 done
 
