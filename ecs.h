@@ -1048,8 +1048,8 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
  * Nothing is lost when a task runs late, or only inside of `wait`. */
 struct ecs_task_api {
     uint32_t workers; /* that may run tasks at the same time, the caller counted */
-    /* Sees to it that run(data) is called once, on any thread. The answer goes to wait. NULL:
-     * refused; it will not run. */
+    /* Sees to it that run(data) is called once, on any thread, but not before this returns. The
+     * answer goes to wait. NULL: refused; it will not run. */
     void *(*enqueue)(void (*run)(void *data), void *data, void *user);
     void (*wait)(void *task, void *user); /* returns when the task has run */
     void *user;
@@ -3274,7 +3274,9 @@ static inline void *ecsi_deque_take(ecsi_deque *deque)
     int64_t bottom = ECSI_LOAD(&deque->bottom, relaxed) - 1;
     int64_t top;
     void *item;
-    ECSI_STORE(&deque->bottom, bottom, relaxed);
+    /* Release, for a thief that reads this value gets items that were pushed before: C++20 has
+     * no release sequence that a relaxed store of the same thread would continue. */
+    ECSI_STORE(&deque->bottom, bottom, release);
     /* Pairs with the fence of steal: either it sees this bottom, or we see its top. */
     ECSI_FENCE(seq_cst);
     top = ECSI_LOAD(&deque->top, relaxed);
@@ -7147,21 +7149,13 @@ static inline bool ecsi_iter_step(ecs_iter *iter)
 
 /* >>command ================================================== src/command.h */
 
-/* command.h: recorded edits, and the flush that applies them.
+/* command.h: recorded edits. flush.h applies them.
  *
  * A queue is a list of blocks that never move, so a recorded value may know its address.
  * Each worker has one, and streams (one a system and row block) record into that of the worker
  * that runs them; a marker with the stream's serial says where each begins. Serials are given
  * by the schedule and not by time, so the flush puts the markers of all queues in one order,
- * which is the same on any number of workers. Then it goes over them in passes:
- *
- *   1  every spawn gets its real handle; provisional handles in columns and resources are
- *      patched
- *   2  each command joins the chain of its entity, in order of first touch; dead targets
- *      are dropped; events go to their buffers
- *   3  each chain becomes one net change of one entity, and one move
- *
- * A custom command ends a segment: 2 and 3 are done for what came before it. */
+ * which is the same on any number of workers. */
 /* floor: 8 */
 #ifndef ECS_COMMAND_H
 #define ECS_COMMAND_H
@@ -7325,6 +7319,7 @@ typedef struct ecsi_flush {
 #endif
     ecsi_memory *memory;
     ecs_world *world;
+    ecs_worker *worker; /* inside a tick: of the thread that ticks; may be NULL */
     uint32_t *locks;
     ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
     ecsi_vec spawn_map; /* of ecs_entity */
@@ -8056,6 +8051,27 @@ static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_c
     *cmd = *before;
 }
 
+#endif /* ECS_COMMAND_H */
+
+/* >>flush ====================================================== src/flush.h */
+
+/* flush.h: applies recorded edits, in passes over a batch:
+ *
+ *   1  every spawn gets its real handle; provisional handles in columns and resources are
+ *      patched
+ *   2  each command joins the chain of its entity, in order of first touch; dead targets
+ *      are dropped; events go to their buffers
+ *   3  each chain becomes one net change of one entity, and one move
+ *
+ * A custom command ends a segment: 2 and 3 are done for what came before it.
+ *
+ * The order is that of the batch. All workers take part where it cannot be seen: handles are
+ * patched in all columns at once, and spawns of one shape that follow each other are filled in
+ * at once, for their rows are known before. */
+/* floor: 8 */
+#ifndef ECS_FLUSH_H
+#define ECS_FLUSH_H
+
 /* ---- Pass 1: handles --------------------------------------------------------------- */
 
 /* What a provisional handle became: itself when its stream still records, null when its spawn
@@ -8190,15 +8206,61 @@ static void ecsi_patch_events(const ecsi_flush *flush)
 }
 #endif
 
+/* Chunks that are patched by all workers at once. Tables are independent, and so are the
+ * columns of one: the map of handles is only read. */
+#define ECSI_PATCH_UNITS_MAX 64u
+
+typedef struct ecsi_patch_unit {
+    ecsi_chunk *chunk;
+    const ecsi_component *component;
+    uint32_t column;
+} ecsi_patch_unit;
+
+typedef struct ecsi_patch {
+    const ecsi_flush *flush;
+    uint64_t since;
+    uint32_t count;
+    ecsi_patch_unit units[ECSI_PATCH_UNITS_MAX];
+} ecsi_patch;
+
+static void ecsi_patch_range(ecs_worker *worker, ecs_range range, void *data)
+{
+    const ecsi_patch *patch = (const ecsi_patch *)data;
+    uint32_t i;
+    (void)worker;
+    ECSI_CHECK(range.count > 0);
+    ECSI_CHECK(range.first + range.count <= patch->count);
+    for (i = range.first; i < range.first + range.count; i++) {
+        const ecsi_patch_unit *unit = &patch->units[i];
+        ecsi_patch_column(patch->flush, unit->component, unit->chunk, unit->column, patch->since);
+    }
+}
+
+/* Patches the chunks that were collected. */
+static void ecsi_patch_units(ecsi_patch *patch)
+{
+    ecs_loop loop;
+    ECSI_CHECK(patch->count <= ECSI_PATCH_UNITS_MAX);
+    ECSI_CHECK(patch->flush->running);
+    loop.count = patch->count;
+    loop.grain = 0;
+    ecs_parallel_for(patch->flush->worker, loop, ecsi_patch_range, patch);
+    patch->count = 0;
+}
+
 /* Patches provisional handles that were written into columns and resources. */
 static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
 {
+    ecsi_patch patch;
     uint32_t t;
     uint32_t id;
     bool any = false;
+    patch.flush = flush;
+    patch.since = since;
+    patch.count = 0;
     ECSI_CHECK(flush->running);
     ECSI_CHECK(since <= *flush->storage->tick);
-    #ifndef ECS_NO_EVENTS
+#ifndef ECS_NO_EVENTS
     ecsi_patch_events(flush);
 #endif
     for (id = 1; id <= flush->components->list.count; id++) {
@@ -8213,11 +8275,16 @@ static void ecsi_flush_patch(const ecsi_flush *flush, uint64_t since)
             const ecsi_component *c = ecsi_component_at(flush->components,
                                                         table->columns[i].component);
             ecsi_chunk *chunk = c->references ? table->first : NULL;
-            for (; chunk != NULL; chunk = chunk->next) {
-                ecsi_patch_column(flush, c, chunk, i, since);
+            for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+                ecsi_patch_unit *unit = &patch.units[patch.count++];
+                unit->chunk = chunk;
+                unit->component = c;
+                unit->column = i;
+                if (patch.count == ECSI_PATCH_UNITS_MAX) ecsi_patch_units(&patch);
             }
         }
     }
+    ecsi_patch_units(&patch);
 }
 
 /* ---- Pass 3: one entity ------------------------------------------------------------- */
@@ -8605,6 +8672,178 @@ static uint32_t ecsi_flush_whole(ecsi_flush *flush, uint32_t at, uint32_t left,
     return *looked;
 }
 
+/* ---- Runs of spawns ----------------------------------------------------------------- */
+
+/* Spawns of one shape that follow each other: shorter runs go one by one, and so do spawns
+ * of nothing. */
+#define ECSI_RUN_MIN 4u
+/* Commands of one of them after the spawn, and columns of their table. */
+#define ECSI_RUN_COMMANDS_MAX 16u
+#define ECSI_RUN_COLUMNS_MAX 32u
+
+/* What all spawns of a run are alike in: each component comes once, by an add or a set. */
+typedef struct ecsi_run {
+    ecsi_flush *flush;
+    ecsi_table *table;
+    uint32_t at;        /* touch of the first row that is filled in... */
+    ecsi_chunk *chunk;  /* ...here... */
+    uint32_t row;       /* ...and its row */
+    uint32_t count;     /* commands after the spawn */
+    uint32_t zero_count;
+    uint32_t kinds[ECSI_RUN_COMMANDS_MAX];
+    uint32_t components[ECSI_RUN_COMMANDS_MAX];
+    const ecsi_column *columns[ECSI_RUN_COMMANDS_MAX]; /* NULL: nothing to copy */
+    const ecsi_column *zeros[ECSI_RUN_COLUMNS_MAX];    /* that no command sets */
+} ecsi_run;
+
+/* Learns the run's shape from a chain whose entity is in its table. False: it has none that a
+ * run can have. */
+static bool ecsi_run_learn(ecsi_run *run, ecsi_flush *flush, const ecsi_touch *touch,
+                           ecsi_table *table)
+{
+    uint64_t set = 0; /* columns, by bit */
+    const ecsi_command *command = touch->first;
+    uint32_t i;
+    ECSI_CHECK(command->kind == ECSI_COMMAND_SPAWN);
+    if (table->lifecycle || table->notify || table->column_count > ECSI_RUN_COLUMNS_MAX) {
+        return false;
+    }
+    run->flush = flush;
+    run->table = table;
+    run->count = 0;
+    run->zero_count = 0;
+    for (command = command->next; command != NULL; command = command->next) {
+        const ecsi_table_slot *slot = ecsi_table_find(table, command->component);
+        uint32_t n = run->count++;
+        if (n == ECSI_RUN_COMMANDS_MAX || slot == NULL) return false;
+        if (command->kind != ECSI_COMMAND_ADD && command->kind != ECSI_COMMAND_SET) return false;
+        for (i = 0; i < n; i++) {
+            if (run->components[i] == command->component) return false;
+        }
+        run->kinds[n] = command->kind;
+        run->components[n] = command->component;
+        run->columns[n] = NULL;
+        if (command->kind == ECSI_COMMAND_ADD || slot->column == ECSI_NO_COLUMN) continue;
+        run->columns[n] = &table->columns[slot->column];
+        set |= (uint64_t)1 << slot->column;
+    }
+    for (i = 0; i < table->column_count; i++) {
+        if ((set >> i & 1u) == 0) run->zeros[run->zero_count++] = &table->columns[i];
+    }
+    ECSI_CHECK(run->zero_count <= ECSI_RUN_COLUMNS_MAX);
+    return true;
+}
+
+/* Whether a touch is a spawn of that shape. */
+static inline bool ecsi_run_matches(const ecsi_run *run, const ecsi_touch *touch)
+{
+    const ecsi_command *command = touch->first;
+    uint32_t i;
+    ECSI_CHECK(run->count <= ECSI_RUN_COMMANDS_MAX);
+    if (command->kind != ECSI_COMMAND_SPAWN) return false;
+    for (i = 0; i < run->count; i++) {
+        command = command->next;
+        if (command == NULL || command->component != run->components[i]) return false;
+        if (command->kind != run->kinds[i]) return false;
+    }
+    return command->next == NULL;
+}
+
+/* Fills in some rows of a run. Any worker: each row, record and touch is one entity's. */
+static void ecsi_run_fill(ecs_worker *worker, ecs_range range, void *data)
+{
+    const ecsi_run *run = (const ecsi_run *)data;
+    ecsi_flush *flush = run->flush;
+    ecsi_entities *entities = flush->storage->entities;
+    uint32_t i;
+    uint32_t k;
+    (void)worker;
+    ECSI_CHECK(run->row + range.first + range.count <= run->chunk->capacity);
+    for (i = range.first; i < range.first + range.count; i++) {
+        const ecsi_touch *touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, run->at + i);
+        ecsi_command *command = touch->first;
+        uint32_t row = run->row + i;
+        ecsi_chunk_entities(run->chunk)[row] = ecsi_entities_handle(entities, touch->index);
+        ecsi_record_place(entities, ecsi_entities_record(entities, touch->index), run->chunk->id,
+                          row);
+        *ECSI_VEC_AT(uint32_t, &flush->touch_of, touch->index) = 0;
+        for (k = 0; k < run->count; k++) {
+            const ecsi_column *column = run->columns[k];
+            const ecsi_component *c;
+            command = command->next;
+            if (column == NULL) continue;
+            c = ecsi_component_at(flush->components, column->component);
+            if (c->references) ecsi_patch_values(flush, c, ecsi_command_payload(command), 1);
+            ecsi_bytes_move(ecsi_chunk_value(run->chunk, column, row),
+                            ecsi_command_payload(command), column->bytes);
+        }
+        for (k = 0; k < run->zero_count; k++) {
+            ecsi_bytes_zero(ecsi_chunk_value(run->chunk, run->zeros[k], row),
+                            run->zeros[k]->bytes);
+        }
+    }
+}
+
+/* Fills the touches from `at` on, which are `count` spawns of the run's shape, into the table. */
+static void ecsi_run_apply(ecsi_run *run, uint32_t at, uint32_t count)
+{
+    ecsi_flush *flush = run->flush;
+    ecsi_storage *storage = flush->storage;
+    ecsi_table *table = run->table;
+    uint32_t done = 0;
+    ECSI_CHECK(storage->entities->reserved_count >= count);
+    while (done < count) {
+        ecsi_chunk *chunk = table->last;
+        ecs_loop loop;
+        uint32_t block;
+        loop.count = ecsi_min_u32(chunk->capacity - chunk->count, count - done);
+        loop.grain = 0;
+        if (loop.count == 0) {
+            ECSI_CHECK(chunk->next != NULL);
+            table->last = chunk->next;
+            continue;
+        }
+        run->at = at + done;
+        run->chunk = chunk;
+        run->row = chunk->count;
+        ecs_parallel_for(flush->worker, loop, ecsi_run_fill, run);
+        block = run->row >> table->block_shift;
+        for (; block <= (run->row + loop.count - 1) >> table->block_shift; block++) {
+            ecsi_chunk_ticks(chunk)[block] = *storage->tick;
+        }
+        chunk->count += loop.count;
+        table->row_count += loop.count;
+        done += loop.count;
+    }
+    storage->entities->reserved_count -= count;
+    flush->applied += (uint64_t)count * (run->count + 1);
+}
+
+/* The touch at `at` was a spawn and is applied: applies those that follow and are like it at
+ * once. Answers how many. The result is that of one by one: rows arrive in order of touch. */
+static uint32_t ecsi_flush_alike_spawns(ecsi_flush *flush, uint32_t at, uint32_t left)
+{
+    const ecsi_touch *touch = ECSI_VEC_AT(ecsi_touch, &flush->touches, at);
+    const ecsi_record *record = ecsi_entities_record(flush->storage->entities, touch->index);
+    const ecsi_command *next;
+    ecsi_run run;
+    uint32_t count = 0;
+    ECSI_CHECK(touch->first->kind == ECSI_COMMAND_SPAWN);
+    if (left < ECSI_RUN_MIN || record->place == 0 || touch->first->next == NULL) return 0;
+    next = ECSI_VEC_AT(ecsi_touch, &flush->touches, at + 1)->first;
+    if (next->kind != ECSI_COMMAND_SPAWN || next->next == NULL) return 0;
+    if (next->next->component != touch->first->next->component) return 0;
+    if (!ecsi_run_learn(&run, flush, touch, ecsi_record_table(flush->storage, record))) return 0;
+    while (count < left &&
+           ecsi_run_matches(&run, ECSI_VEC_AT(ecsi_touch, &flush->touches, at + 1 + count))) {
+        count++;
+    }
+    if (count < ECSI_RUN_MIN) return 0;
+    if (ecsi_table_reserve(flush->storage, run.table, count) != ECS_OK) return 0;
+    ecsi_run_apply(&run, at + 1, count);
+    return count;
+}
+
 /* Applies all chains that were collected. */
 static void ecsi_flush_apply(ecsi_flush *flush)
 {
@@ -8630,7 +8869,12 @@ static void ecsi_flush_apply(ecsi_flush *flush)
         if (touch.first->next == NULL && record->place != 0) {
             ecsi_flush_single(flush, &touch);
         } else {
+            bool spawn = touch.first->kind == ECSI_COMMAND_SPAWN;
             ecsi_flush_chain(flush, &touch);
+            if (spawn) {
+                done = ecsi_flush_alike_spawns(flush, i, count - i - 1);
+                i += done;
+            }
         }
     }
     ECSI_CHECK(flush->touches.count == count);
@@ -8849,7 +9093,7 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
     ecsi_vec_destroy(memory, &flush->marks, 1);
 }
 
-#endif /* ECS_COMMAND_H */
+#endif /* ECS_FLUSH_H */
 
 /* >>pool ======================================================== src/pool.h */
 
@@ -9265,6 +9509,18 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
 }
 
+/* The newest of its own jobs, for who waits; inside a system none that belongs to a tick. */
+static ecs_job *ecsi_worker_own(ecs_worker *worker)
+{
+    ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
+    bool pushed;
+    if (job == NULL || worker->in_system == 0 || job->kind != ECSI_JOB_SYSTEM) return job;
+    pushed = ecsi_deque_push(&worker->deque, job);
+    ECSI_CHECK(pushed); /* we are the only one that pushes, and have just made room */
+    (void)pushed;
+    return NULL;
+}
+
 /* Waits until the latch opens; runs only what lies in its own deque. */
 static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
 {
@@ -9273,7 +9529,7 @@ static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
     ECSI_CHECK(latch != NULL);
     ECSI_CHECK(worker->index < worker->pool->slot_count);
     while (!ecsi_latch_open(latch)) {
-        ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
+        ecs_job *job = ecsi_worker_own(worker);
         if (job != NULL) {
             spins = 0;
             ecsi_job_execute(worker, job);
@@ -11990,7 +12246,6 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ECSI_STORE(&schedule->fail_count, 0u, relaxed);
     ECSI_STORE(&schedule->stopping, schedule->stop ? 1u : 0u, relaxed);
     ecsi_latch_set(&schedule->latch, count);
-    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
     /* From the last to the first: the end of a deque is taken first. Those that are first are
      * told by before_count, for `before` changes as soon as one has ended. */
     for (p = end; p-- > place;) {
@@ -12006,6 +12261,7 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
         }
     }
     ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
     while (passing != NULL) {
         ecsi_node *node = passing;
         passing = node->next;
@@ -12137,6 +12393,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
                         schedule->samples % ECSI_SAMPLE_EVERY == 0);
     schedule->samples++;
     if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
+    schedule->flush->worker = schedule->worker;
     for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
         ecsi_phase *phase =
             ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
@@ -12150,6 +12407,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     }
     ecs_pool_leave(schedule->worker);
     schedule->worker = NULL;
+    schedule->flush->worker = NULL;
     schedule->ticking = false;
     report->commands_applied = flush->applied - applied;
     report->commands_dropped = flush->dropped - dropped;

@@ -91,7 +91,9 @@ static inline void *ecsi_deque_take(ecsi_deque *deque)
     int64_t bottom = ECSI_LOAD(&deque->bottom, relaxed) - 1;
     int64_t top;
     void *item;
-    ECSI_STORE(&deque->bottom, bottom, relaxed);
+    /* Release, for a thief that reads this value gets items that were pushed before: C++20 has
+     * no release sequence that a relaxed store of the same thread would continue. */
+    ECSI_STORE(&deque->bottom, bottom, release);
     /* Pairs with the fence of steal: either it sees this bottom, or we see its top. */
     ECSI_FENCE(seq_cst);
     top = ECSI_LOAD(&deque->top, relaxed);

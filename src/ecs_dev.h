@@ -21,6 +21,7 @@
 #include "event.h"
 #include "query.h"
 #include "command.h"
+#include "flush.h"
 #include "pool.h"
 #include "schedule.h"
 #include "backend.h"

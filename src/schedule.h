@@ -9,7 +9,7 @@
 #ifndef ECS_SCHEDULE_H
 #define ECS_SCHEDULE_H
 
-#include "command.h"
+#include "flush.h"
 #include "pool.h"
 
 /* Catch-up cap of fixed steps when none is given. */

@@ -29,7 +29,7 @@ fi
 
 # Whose rules for release sequences: a thread's own relaxed store continues one in C11 to C17,
 # not in C++20. The second column is stricter.
-rules_deque=c17
+rules_deque=c20
 rules_waiter=c20
 rules_idle=c20
 
