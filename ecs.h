@@ -2024,6 +2024,11 @@ static inline uint32_t ecsi_lowest_bit(uint64_t bits)
 #include ECSI_ATOMIC_MODEL
 #else
 
+/* gcc warns that its ThreadSanitizer does not follow fences: nothing relies on that here. */
+#if defined(__SANITIZE_THREAD__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+
 /* ecsi_atomic_u32, _u64 and _ptr are in api.h: users' structs hold them. */
 typedef struct ecsi_atomic_i64 {
     int64_t value;
@@ -2046,6 +2051,13 @@ typedef struct ecsi_atomic_i64 {
     __atomic_compare_exchange_n(&(a)->value, (seen), (to), false,                  \
                                 ECSI_ORDER_##order, ECSI_ORDER_##failed)
 #define ECSI_FENCE(order) __atomic_thread_fence(ECSI_ORDER_##order)
+/* A full fence right behind an operation that reads and writes: on x86 that is one already, so
+ * only the compiler has to be told. */
+#if defined(__x86_64__) || defined(__i386__)
+#define ECSI_RMW_FENCE(order) __atomic_signal_fence(ECSI_ORDER_##order)
+#else
+#define ECSI_RMW_FENCE(order) ECSI_FENCE(order)
+#endif
 
 /* A counter that one thread writes and others may read: no locked instruction. */
 #define ECSI_COUNT_UP(a, more)                                                     \
@@ -2316,7 +2328,7 @@ static inline void ecsi_unlock(ecsi_atomic_u32 *lock)
 #if ECSI_WORD_WAIT
     if (ECSI_UNLIKELY(ECSI_SWAP(lock, 0u, release) == 2)) ecsi_word_wake(lock);
 #else
-    ECSI_STORE(lock, 0u, release);
+    (void)ECSI_SWAP(lock, 0u, release); /* no store: ECSI_RMW_FENCE may follow */
 #endif
 }
 
@@ -2393,7 +2405,8 @@ static bool ecsi_park(ecsi_parker *parker, uint64_t timeout_ns)
         end = timeout_ns > ECSI_FOREVER - 1 - now ? ECSI_FOREVER - 1 : now + timeout_ns;
     }
     if (!ECSI_CAS(&parker->token, &seen, (uint32_t)ECSI_TOKEN_AWAITED, acquire, acquire)) {
-        ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_NONE, relaxed);
+        /* By an exchange: another token may come right now, and this one is for both then. */
+        (void)ECSI_SWAP(&parker->token, (uint32_t)ECSI_TOKEN_NONE, acquire);
         return true;
     }
     for (;;) {
@@ -3256,6 +3269,7 @@ static inline int64_t ecsi_deque_size(const ecsi_deque *deque)
 static inline bool ecsi_deque_push(ecsi_deque *deque, void *item)
 {
     int64_t bottom = ECSI_LOAD(&deque->bottom, relaxed);
+    ECSI_CHECK(deque->top_seen <= bottom);
     ECSI_CHECK(item != NULL && item != ECSI_STEAL_LOST);
     if (ECSI_UNLIKELY(bottom - deque->top_seen >= (int64_t)deque->capacity)) {
         /* Pairs with the CAS of steal: what was read from a slot was read before we write. */
@@ -3299,6 +3313,7 @@ static inline void *ecsi_deque_steal_from(ecsi_deque *deque, int64_t from)
     int64_t top = ECSI_LOAD(&deque->top, acquire);
     int64_t bottom;
     void *item;
+    ECSI_CHECK(deque->capacity > 0);
     if (top < from) return NULL;
     ECSI_FENCE(seq_cst); /* pairs with the fence of take */
     bottom = ECSI_LOAD(&deque->bottom, acquire); /* pairs with the release of push */
@@ -3545,7 +3560,7 @@ static inline void ecsi_waiter_enter(ecs_waiters *queue, ecsi_waiter *waiter)
         ecsi_waiters_enter_list(queue, waiter);
     }
     /* Pairs with the fence of ecsi_wake_one: we see its condition, or it sees us. */
-    ECSI_FENCE(seq_cst);
+    ECSI_RMW_FENCE(seq_cst);
 }
 
 /* Hands the wake over; the waiter may be gone when this returns. */
@@ -3562,6 +3577,7 @@ static inline void ecsi_waiter_signal(ecsi_waiter *waiter)
 static void ecsi_waiter_finish(ecsi_waiter *waiter)
 {
     uint32_t spins = 0;
+    ECSI_CHECK(waiter->parker != NULL);
     ECSI_CHECK(!waiter->listed);
     while (ECSI_LOAD(&waiter->woken, acquire) == 0) {
         if (++spins < ECSI_LOCK_SPINS) {
@@ -3635,6 +3651,7 @@ static ecsi_waiter *ecsi_waiters_pop(ecs_waiters *queue)
 static bool ecsi_wake_one(ecs_waiters *queue)
 {
     ecsi_waiter *waiter = ecsi_waiters_pop(queue);
+    ECSI_CHECK(waiter == NULL || waiter->parker != NULL);
     ECSI_CHECK(waiter == NULL || !waiter->listed);
     if (waiter == NULL) return false;
     ecsi_waiter_signal(waiter);
@@ -3738,13 +3755,13 @@ static void ecsi_semaphore_give(ecs_semaphore *semaphore)
     ECSI_CHECK(semaphore != NULL);
     /* Pairs with the acquire of ecs_semaphore_try_acquire. */
     (void)ECSI_ADD(&semaphore->permits, 1u, acq_rel);
-    ECSI_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */
+    ECSI_RMW_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */
     while (ECSI_LOAD(&semaphore->waiters.word, relaxed) != NULL &&
            ecs_semaphore_try_acquire(semaphore)) {
         if (ecsi_wake_one(&semaphore->waiters)) return;
         /* It gave up: the permit goes back, and we look again. */
         (void)ECSI_ADD(&semaphore->permits, 1u, acq_rel);
-        ECSI_FENCE(seq_cst);
+        ECSI_RMW_FENCE(seq_cst);
     }
 }
 
@@ -3907,7 +3924,7 @@ static ECSI_NOINLINE bool ecsi_idle_wake(ecsi_idle *idle)
         if (ecsi_wake_one(&idle->sleepers)) return true;
         (void)ECSI_SUB(&idle->searching, 1u, acq_rel);
         /* Pairs with the fence of a publisher that saw our token and did not look further. */
-        ECSI_FENCE(seq_cst);
+        ECSI_RMW_FENCE(seq_cst);
         if (ECSI_LOAD(&idle->sleepers.word, relaxed) == NULL) return false;
     }
 }
@@ -3915,6 +3932,7 @@ static ECSI_NOINLINE bool ecsi_idle_wake(ecsi_idle *idle)
 /* After work was published. Answers whether a sleeper was woken. */
 static inline bool ecsi_idle_notify(ecsi_idle *idle)
 {
+    ECSI_CHECK(idle != NULL);
     /* Pairs with the fences of ecsi_idle_sleep and ecsi_idle_found. */
     ECSI_FENCE(seq_cst);
     if (ECSI_LOAD(&idle->searching, relaxed) != 0) return false;
@@ -3939,7 +3957,7 @@ static inline void ecsi_idle_found(ecsi_idle *idle, bool (*visible)(void *), voi
     ECSI_CHECK(before > 0);
     if (before != 1) return;
     /* Pairs with the fence of ecsi_idle_notify: it saw our token, or we see its work. */
-    ECSI_FENCE(seq_cst);
+    ECSI_RMW_FENCE(seq_cst);
     if (ECSI_LOAD(&idle->sleepers.word, relaxed) == NULL || !visible(data)) return;
     (void)ecsi_idle_wake(idle);
 }
@@ -7431,6 +7449,7 @@ static ecsi_block *ecsi_block_make(ecsi_flush *flush, size_t bytes)
 static ecsi_block *ecsi_arena_block(ecsi_arena *arena, size_t bytes)
 {
     uint64_t at;
+    ECSI_CHECK(arena->data != NULL);
     bytes = ecsi_align_up(bytes + sizeof(ecsi_block), 16);
     if (bytes < ECSI_ARENA_BLOCK_BYTES) bytes = ECSI_ARENA_BLOCK_BYTES;
     if (bytes > arena->bytes) return NULL;
@@ -7530,6 +7549,7 @@ typedef struct ecsi_cursor {
 static ecsi_cursor ecsi_batch_begin(const ecsi_batch *batch)
 {
     ecsi_cursor cursor;
+    ECSI_CHECK(batch->first == NULL || batch->first->kind == ECSI_COMMAND_STREAM);
     ECSI_CHECK(batch->spawn_count <= batch->command_count);
     cursor.marker = batch->first;
     cursor.block = NULL;
@@ -7603,6 +7623,8 @@ static void ecsi_queue_reset(ecsi_queue *queue)
 /* Adds what a queue counted to the flush's counters. */
 static void ecsi_queue_count(ecsi_flush *flush, ecsi_queue *queue)
 {
+    ECSI_CHECK(flush != NULL);
+    ECSI_CHECK(queue->recorded >= queue->command_count || queue->recorded == 0);
     flush->recorded += queue->recorded;
     flush->refused += queue->refused;
     flush->events_dropped += queue->events_dropped;
@@ -7635,6 +7657,7 @@ static ecsi_command *ecsi_markers_sort(ecsi_command *list)
 {
     ecsi_command *runs[33]; /* of 2^i markers each */
     uint32_t i;
+    ECSI_CHECK(list != NULL);
     memset(runs, 0, sizeof runs);
     while (list != NULL) {
         ecsi_command *run = list;
@@ -7669,6 +7692,8 @@ static void ecsi_batch_take(ecsi_batch *batch, ecsi_queue *queue)
 {
     const ecsi_command *marker;
     bool sorted = true;
+    ECSI_CHECK(queue->marker_first == NULL || queue->marker_last != NULL);
+    ECSI_CHECK(queue->marker_last == NULL || queue->marker_last->next == NULL);
     if (queue->marker_first == NULL) return;
     for (marker = queue->marker_first; marker->next != NULL && sorted; marker = marker->next) {
         sorted = marker->entity <= marker->next->entity;
@@ -7991,6 +8016,7 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
 {
     ecsi_walk walk = ecsi_walk_begin(queue, mark);
     ecsi_command *command;
+    ECSI_CHECK(queue->spawn_count >= mark.spawn_count);
     ECSI_CHECK(queue->command_count >= mark.command_count);
     for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
         ecsi_command_fail(flush, command);
@@ -8739,6 +8765,7 @@ static inline bool ecsi_run_matches(const ecsi_run *run, const ecsi_touch *touch
 {
     const ecsi_command *command = touch->first;
     uint32_t i;
+    ECSI_CHECK(command != NULL);
     ECSI_CHECK(run->count <= ECSI_RUN_COMMANDS_MAX);
     if (command->kind != ECSI_COMMAND_SPAWN) return false;
     for (i = 0; i < run->count; i++) {
@@ -8757,6 +8784,7 @@ static void ecsi_run_fill(ecs_worker *worker, ecs_range range, void *data)
     ecsi_entities *entities = flush->storage->entities;
     uint32_t i;
     uint32_t k;
+    ECSI_CHECK(run->chunk->table == run->table);
     (void)worker;
     ECSI_CHECK(run->row + range.first + range.count <= run->chunk->capacity);
     for (i = range.first; i < range.first + range.count; i++) {
@@ -8828,6 +8856,7 @@ static uint32_t ecsi_flush_alike_spawns(ecsi_flush *flush, uint32_t at, uint32_t
     const ecsi_command *next;
     ecsi_run run;
     uint32_t count = 0;
+    ECSI_CHECK(left < flush->touches.count);
     ECSI_CHECK(touch->first->kind == ECSI_COMMAND_SPAWN);
     if (left < ECSI_RUN_MIN || record->place == 0 || touch->first->next == NULL) return 0;
     next = ECSI_VEC_AT(ecsi_touch, &flush->touches, at + 1)->first;
@@ -9259,6 +9288,7 @@ static void ecsi_worker_pin(ecs_worker *worker, ecs_job *job)
 static ecs_job *ecsi_worker_pinned(ecs_worker *worker)
 {
     ecs_job *job = worker->pinned;
+    ECSI_CHECK(worker->pool != NULL);
     ECSI_CHECK(worker->in_system == 0);
     if (job == NULL && ECSI_LOAD(&worker->inbox, relaxed) != NULL) {
         job = (ecs_job *)ECSI_SWAP(&worker->inbox, NULL, acquire);
@@ -9276,6 +9306,7 @@ static bool ecsi_pool_visible(void *data)
     const ecs_pool *pool = worker->pool;
     uint32_t high = ECSI_LOAD(&pool->high, relaxed);
     uint32_t i;
+    ECSI_CHECK(worker != NULL);
     ECSI_CHECK(high <= pool->slot_count);
     if (ECSI_LOAD(&pool->stop, relaxed) != 0 || !ecsi_injector_empty(&pool->injector)) return true;
     if (ECSI_LOAD(&worker->inbox, relaxed) != NULL) return true;
@@ -9289,6 +9320,7 @@ static bool ecsi_pool_visible(void *data)
 static inline uint32_t ecsi_worker_random(ecs_worker *worker)
 {
     uint32_t x = worker->random;
+    ECSI_CHECK(worker->pool != NULL);
     ECSI_CHECK(x != 0);
     x ^= x << 13;
     x ^= x >> 17;
@@ -9353,6 +9385,7 @@ static ecs_job *ecsi_worker_find(ecs_worker *worker)
 {
     ecsi_injector *injector = &worker->pool->injector;
     ecs_job *job = ecsi_worker_pinned(worker);
+    ECSI_CHECK(worker->turn < ECSI_POOL_INJECTOR_TURN);
     ECSI_CHECK(worker->in_system == 0);
     if (ECSI_UNLIKELY(job != NULL)) return job;
     if (++worker->turn >= ECSI_POOL_INJECTOR_TURN) {
@@ -9514,6 +9547,7 @@ static ecs_job *ecsi_worker_own(ecs_worker *worker)
 {
     ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
     bool pushed;
+    ECSI_CHECK(job == NULL || job->run != NULL);
     if (job == NULL || worker->in_system == 0 || job->kind != ECSI_JOB_SYSTEM) return job;
     pushed = ecsi_deque_push(&worker->deque, job);
     ECSI_CHECK(pushed); /* we are the only one that pushes, and have just made room */
@@ -9920,6 +9954,7 @@ ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
 static bool ecsi_pool_resolve(const ecs_pool_desc *from, ecs_pool_desc *d)
 {
     uint64_t mask[ECSI_CPU_WORDS];
+    ECSI_CHECK(d != NULL);
     memset(d, 0, sizeof *d);
     ECSI_CHECK(from != d);
     if (from != NULL) *d = *from;
@@ -11428,6 +11463,7 @@ static uint32_t ecsi_query_block_count(const ecsi_query *query)
 {
     uint32_t blocks = 0;
     uint32_t m;
+    ECSI_CHECK(query != NULL);
     ECSI_CHECK(!query->system);
     for (m = 0; m < query->matches.count; m++) {
         const ecsi_table *table = ecsi_match_at(query, m)->table;
@@ -11700,6 +11736,7 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 static void ecsi_lanes_gather(ecsi_schedule *schedule)
 {
     uint32_t i;
+    ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
     for (i = 0; i < schedule->lane_count; i++) {
         ecsi_queue *queue = &schedule->lanes[i].queue;
@@ -11720,6 +11757,7 @@ static ecs_status ecsi_schedule_settle(ecsi_schedule *schedule)
     ecsi_batch *batch = &schedule->batch;
     ecs_status status;
     uint32_t i;
+    ECSI_CHECK(schedule->lane_count > 0);
     ECSI_CHECK(!schedule->flush->running);
     ecsi_lanes_gather(schedule);
     if (batch->first == NULL && !batch->spawned) return ECS_OK;
@@ -12064,6 +12102,8 @@ static bool ecsi_node_passes(ecsi_node *node)
 {
     const ecsi_schedule *schedule = node->schedule;
     const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
+    ECSI_CHECK(ECSI_LOAD(&node->before, relaxed) == 0);
+    ECSI_CHECK(node->system->run != NULL);
     if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0) &&
         ecsi_node_blocked(schedule, phase, node)) {
         ecsi_node_skip(node);
@@ -12093,6 +12133,7 @@ static void ecsi_node_complete(ecs_worker *worker, ecsi_node *node)
     uint32_t ended = 0;
     double pushed_ns = 0;
     double largest_ns = 0;
+    ECSI_CHECK(node->run <= node->runs);
     node->next = NULL;
     ECSI_CHECK(node->system->run != NULL);
     for (; node != NULL; ended++) {
@@ -12201,6 +12242,8 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
     ecsi_fail *fails = (ecsi_fail *)schedule->fails.data;
     uint32_t i;
     uint32_t k;
+    ECSI_CHECK(ecsi_latch_open(&schedule->latch));
+    ECSI_CHECK(place < end);
     if (count > 0) ecsi_lanes_gather(schedule);
     for (i = 0; i < count; i++) {
         ecsi_fail least;
@@ -12301,6 +12344,8 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
 {
     const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
     ecs_worker *worker = schedule->worker;
+    ECSI_CHECK(first->system->run != NULL);
+    ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1) return false;
     if (schedule->share_ns == 1) return true;
     if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
@@ -12986,6 +13031,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 static void ecsi_own_open(ecs_world *world)
 {
     ecs_commands *cmd = &world->own_cmd;
+    ECSI_CHECK(world->own_current < 2);
     cmd->flush = &world->flush;
     cmd->queue = &world->own[world->own_current];
     cmd->spawns_max = world->desc.stream_spawns_max;
@@ -12997,6 +13043,7 @@ static void ecsi_own_open(ecs_world *world)
 static ecs_status ecsi_world_settle(ecs_world *world)
 {
     uint32_t round;
+    ECSI_CHECK(world->own_current < 2);
     /* What a phase could not apply for want of memory comes first. */
     ecs_status status = ecsi_schedule_settle(&world->schedule);
     ECSI_CHECK(!world->flush.running);
@@ -13054,6 +13101,8 @@ static uint32_t ecsi_lane_count(const ecs_world_desc *d)
 static ecs_status ecsi_world_pool_make(ecs_world *world)
 {
     const ecs_world_desc *d = &world->desc;
+    ECSI_CHECK(world->pool == NULL);
+    ECSI_CHECK(!world->own_pool);
     if (d->backend == ECS_BACKEND_BLOCKING) return ECS_OK;
     if (d->pool != NULL) {
         if (world->memory.measuring) return ECS_OK;
@@ -13331,6 +13380,7 @@ static void ecsi_own_drop(ecs_world *world)
 {
     ecsi_queue_mark start;
     uint32_t i;
+    ECSI_CHECK(world->locks == 0);
     memset(&start, 0, sizeof start);
     for (i = 0; i < 2; i++) ecsi_queue_rewind(&world->flush, &world->own[i], start);
     for (i = 0; i < world->schedule.lane_count; i++) {

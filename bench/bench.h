@@ -366,7 +366,8 @@ static bool bench_run_sizes(const bench_case *test, const bench_options *options
     return ok;
 }
 
-static int bench_main(int argc, char **argv, const bench_case *cases, uint32_t case_count)
+static BENCH_UNUSED int bench_main(int argc, char **argv, const bench_case *cases,
+                                   uint32_t case_count)
 {
     bench_options options = {0};
     bool found = false;

@@ -1087,12 +1087,15 @@ typedef struct ecs_job {
 /* Starts run(worker, data), now or soon, here or on another worker. Never refused: with all
  * queues full it runs at once. */
 ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data);
+/* The same for a job that nobody waits for: its memory is yours again as soon as it runs, so it
+ * may start itself anew. A latch can tell when it has run. */
+ECS_API void ecs_job_send(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data);
 /* Returns when the job has run. Only for the worker that started it, once. */
 ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job);
 /* Any thread. What the job wrote is visible when the answer is true. */
 ECS_API bool ecs_job_done(const ecs_job *job);
 
-/* Counts down to zero: for graphs of jobs, in which nobody waits for each. One word. */
+/* Counts down to zero: for graphs of jobs that were sent, and nobody waits for each. One word. */
 typedef struct ecs_latch {
     ecsi_atomic_u64 word;
 } ecs_latch;

@@ -108,6 +108,7 @@ static uint32_t ecsi_query_block_count(const ecsi_query *query)
 {
     uint32_t blocks = 0;
     uint32_t m;
+    ECSI_CHECK(query != NULL);
     ECSI_CHECK(!query->system);
     for (m = 0; m < query->matches.count; m++) {
         const ecsi_table *table = ecsi_match_at(query, m)->table;
@@ -380,6 +381,7 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 static void ecsi_lanes_gather(ecsi_schedule *schedule)
 {
     uint32_t i;
+    ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
     for (i = 0; i < schedule->lane_count; i++) {
         ecsi_queue *queue = &schedule->lanes[i].queue;
@@ -400,6 +402,7 @@ static ecs_status ecsi_schedule_settle(ecsi_schedule *schedule)
     ecsi_batch *batch = &schedule->batch;
     ecs_status status;
     uint32_t i;
+    ECSI_CHECK(schedule->lane_count > 0);
     ECSI_CHECK(!schedule->flush->running);
     ecsi_lanes_gather(schedule);
     if (batch->first == NULL && !batch->spawned) return ECS_OK;
@@ -530,7 +533,11 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
         if (node->runs > 0) ecsi_node_run(node);
         if (ECSI_UNLIKELY(schedule->sample)) {
             uint64_t now = ecsi_cost_clock();
-            if (node->runs > 0) ecsi_system_cost(node->system, (double)(now - before));
+            if (node->runs > 0) {
+                uint64_t ns = now - before;
+                ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
+                ecsi_system_cost(node->system, (double)ns);
+            }
             before = now;
         }
     }
@@ -744,6 +751,8 @@ static bool ecsi_node_passes(ecsi_node *node)
 {
     const ecsi_schedule *schedule = node->schedule;
     const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
+    ECSI_CHECK(ECSI_LOAD(&node->before, relaxed) == 0);
+    ECSI_CHECK(node->system->run != NULL);
     if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0) &&
         ecsi_node_blocked(schedule, phase, node)) {
         ecsi_node_skip(node);
@@ -773,6 +782,7 @@ static void ecsi_node_complete(ecs_worker *worker, ecsi_node *node)
     uint32_t ended = 0;
     double pushed_ns = 0;
     double largest_ns = 0;
+    ECSI_CHECK(node->run <= node->runs);
     node->next = NULL;
     ECSI_CHECK(node->system->run != NULL);
     for (; node != NULL; ended++) {
@@ -881,6 +891,8 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
     ecsi_fail *fails = (ecsi_fail *)schedule->fails.data;
     uint32_t i;
     uint32_t k;
+    ECSI_CHECK(ecsi_latch_open(&schedule->latch));
+    ECSI_CHECK(place < end);
     if (count > 0) ecsi_lanes_gather(schedule);
     for (i = 0; i < count; i++) {
         ecsi_fail least;
@@ -965,7 +977,7 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         double piece = system->cost_ns;
-        if (node->runs == 0) continue;
+        if (node->runs == 0 || piece < ECSI_PIECE_NS) continue;
         if (!system->unsplit && !system->query->system) {
             piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
         }
@@ -981,6 +993,8 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
 {
     const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
     ecs_worker *worker = schedule->worker;
+    ECSI_CHECK(first->system->run != NULL);
+    ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1) return false;
     if (schedule->share_ns == 1) return true;
     if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;

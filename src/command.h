@@ -284,6 +284,7 @@ static ecsi_block *ecsi_block_make(ecsi_flush *flush, size_t bytes)
 static ecsi_block *ecsi_arena_block(ecsi_arena *arena, size_t bytes)
 {
     uint64_t at;
+    ECSI_CHECK(arena->data != NULL);
     bytes = ecsi_align_up(bytes + sizeof(ecsi_block), 16);
     if (bytes < ECSI_ARENA_BLOCK_BYTES) bytes = ECSI_ARENA_BLOCK_BYTES;
     if (bytes > arena->bytes) return NULL;
@@ -383,6 +384,7 @@ typedef struct ecsi_cursor {
 static ecsi_cursor ecsi_batch_begin(const ecsi_batch *batch)
 {
     ecsi_cursor cursor;
+    ECSI_CHECK(batch->first == NULL || batch->first->kind == ECSI_COMMAND_STREAM);
     ECSI_CHECK(batch->spawn_count <= batch->command_count);
     cursor.marker = batch->first;
     cursor.block = NULL;
@@ -456,6 +458,8 @@ static void ecsi_queue_reset(ecsi_queue *queue)
 /* Adds what a queue counted to the flush's counters. */
 static void ecsi_queue_count(ecsi_flush *flush, ecsi_queue *queue)
 {
+    ECSI_CHECK(flush != NULL);
+    ECSI_CHECK(queue->recorded >= queue->command_count || queue->recorded == 0);
     flush->recorded += queue->recorded;
     flush->refused += queue->refused;
     flush->events_dropped += queue->events_dropped;
@@ -488,6 +492,7 @@ static ecsi_command *ecsi_markers_sort(ecsi_command *list)
 {
     ecsi_command *runs[33]; /* of 2^i markers each */
     uint32_t i;
+    ECSI_CHECK(list != NULL);
     memset(runs, 0, sizeof runs);
     while (list != NULL) {
         ecsi_command *run = list;
@@ -522,6 +527,8 @@ static void ecsi_batch_take(ecsi_batch *batch, ecsi_queue *queue)
 {
     const ecsi_command *marker;
     bool sorted = true;
+    ECSI_CHECK(queue->marker_first == NULL || queue->marker_last != NULL);
+    ECSI_CHECK(queue->marker_last == NULL || queue->marker_last->next == NULL);
     if (queue->marker_first == NULL) return;
     for (marker = queue->marker_first; marker->next != NULL && sorted; marker = marker->next) {
         sorted = marker->entity <= marker->next->entity;
@@ -844,6 +851,7 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
 {
     ecsi_walk walk = ecsi_walk_begin(queue, mark);
     ecsi_command *command;
+    ECSI_CHECK(queue->spawn_count >= mark.spawn_count);
     ECSI_CHECK(queue->command_count >= mark.command_count);
     for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
         ecsi_command_fail(flush, command);

@@ -73,6 +73,7 @@ static inline int64_t ecsi_deque_size(const ecsi_deque *deque)
 static inline bool ecsi_deque_push(ecsi_deque *deque, void *item)
 {
     int64_t bottom = ECSI_LOAD(&deque->bottom, relaxed);
+    ECSI_CHECK(deque->top_seen <= bottom);
     ECSI_CHECK(item != NULL && item != ECSI_STEAL_LOST);
     if (ECSI_UNLIKELY(bottom - deque->top_seen >= (int64_t)deque->capacity)) {
         /* Pairs with the CAS of steal: what was read from a slot was read before we write. */
@@ -116,6 +117,7 @@ static inline void *ecsi_deque_steal_from(ecsi_deque *deque, int64_t from)
     int64_t top = ECSI_LOAD(&deque->top, acquire);
     int64_t bottom;
     void *item;
+    ECSI_CHECK(deque->capacity > 0);
     if (top < from) return NULL;
     ECSI_FENCE(seq_cst); /* pairs with the fence of take */
     bottom = ECSI_LOAD(&deque->bottom, acquire); /* pairs with the release of push */

@@ -684,6 +684,7 @@ static inline bool ecsi_run_matches(const ecsi_run *run, const ecsi_touch *touch
 {
     const ecsi_command *command = touch->first;
     uint32_t i;
+    ECSI_CHECK(command != NULL);
     ECSI_CHECK(run->count <= ECSI_RUN_COMMANDS_MAX);
     if (command->kind != ECSI_COMMAND_SPAWN) return false;
     for (i = 0; i < run->count; i++) {
@@ -702,6 +703,7 @@ static void ecsi_run_fill(ecs_worker *worker, ecs_range range, void *data)
     ecsi_entities *entities = flush->storage->entities;
     uint32_t i;
     uint32_t k;
+    ECSI_CHECK(run->chunk->table == run->table);
     (void)worker;
     ECSI_CHECK(run->row + range.first + range.count <= run->chunk->capacity);
     for (i = range.first; i < range.first + range.count; i++) {
@@ -773,6 +775,7 @@ static uint32_t ecsi_flush_alike_spawns(ecsi_flush *flush, uint32_t at, uint32_t
     const ecsi_command *next;
     ecsi_run run;
     uint32_t count = 0;
+    ECSI_CHECK(left < flush->touches.count);
     ECSI_CHECK(touch->first->kind == ECSI_COMMAND_SPAWN);
     if (left < ECSI_RUN_MIN || record->place == 0 || touch->first->next == NULL) return 0;
     next = ECSI_VEC_AT(ecsi_touch, &flush->touches, at + 1)->first;

@@ -44,7 +44,7 @@ static ECSI_NOINLINE bool ecsi_idle_wake(ecsi_idle *idle)
         if (ecsi_wake_one(&idle->sleepers)) return true;
         (void)ECSI_SUB(&idle->searching, 1u, acq_rel);
         /* Pairs with the fence of a publisher that saw our token and did not look further. */
-        ECSI_FENCE(seq_cst);
+        ECSI_RMW_FENCE(seq_cst);
         if (ECSI_LOAD(&idle->sleepers.word, relaxed) == NULL) return false;
     }
 }
@@ -52,6 +52,7 @@ static ECSI_NOINLINE bool ecsi_idle_wake(ecsi_idle *idle)
 /* After work was published. Answers whether a sleeper was woken. */
 static inline bool ecsi_idle_notify(ecsi_idle *idle)
 {
+    ECSI_CHECK(idle != NULL);
     /* Pairs with the fences of ecsi_idle_sleep and ecsi_idle_found. */
     ECSI_FENCE(seq_cst);
     if (ECSI_LOAD(&idle->searching, relaxed) != 0) return false;
@@ -76,7 +77,7 @@ static inline void ecsi_idle_found(ecsi_idle *idle, bool (*visible)(void *), voi
     ECSI_CHECK(before > 0);
     if (before != 1) return;
     /* Pairs with the fence of ecsi_idle_notify: it saw our token, or we see its work. */
-    ECSI_FENCE(seq_cst);
+    ECSI_RMW_FENCE(seq_cst);
     if (ECSI_LOAD(&idle->sleepers.word, relaxed) == NULL || !visible(data)) return;
     (void)ecsi_idle_wake(idle);
 }

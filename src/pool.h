@@ -35,6 +35,8 @@
 #define ECSI_PAUSES_SEARCHING 32u
 /* Every so many looks the injector comes first, so that a busy worker does not starve it. */
 #define ECSI_POOL_INJECTOR_TURN 61u
+/* A system that takes less is not worth a steal: it does not count as work to share. */
+#define ECSI_PIECE_NS 300u
 /* Work below this is not worth sharing with a worker that is awake, or asleep: what a steal
  * and a wake cost. In nanoseconds. */
 #define ECSI_SHARE_AWAKE_NS 3000u
@@ -52,8 +54,8 @@
 
 enum {
     ECSI_JOB_PLAIN, /* the user's: marks itself done */
-    ECSI_JOB_LOOP,  /* of a loop: counts itself */
-    ECSI_JOB_SYSTEM /* of a world's tick: counts itself */
+    ECSI_JOB_SENT,  /* the user's, and the loops': nobody touches it once it runs */
+    ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
 struct ecs_worker {
@@ -164,6 +166,7 @@ static void ecsi_worker_pin(ecs_worker *worker, ecs_job *job)
 static ecs_job *ecsi_worker_pinned(ecs_worker *worker)
 {
     ecs_job *job = worker->pinned;
+    ECSI_CHECK(worker->pool != NULL);
     ECSI_CHECK(worker->in_system == 0);
     if (job == NULL && ECSI_LOAD(&worker->inbox, relaxed) != NULL) {
         job = (ecs_job *)ECSI_SWAP(&worker->inbox, NULL, acquire);
@@ -181,6 +184,7 @@ static bool ecsi_pool_visible(void *data)
     const ecs_pool *pool = worker->pool;
     uint32_t high = ECSI_LOAD(&pool->high, relaxed);
     uint32_t i;
+    ECSI_CHECK(worker != NULL);
     ECSI_CHECK(high <= pool->slot_count);
     if (ECSI_LOAD(&pool->stop, relaxed) != 0 || !ecsi_injector_empty(&pool->injector)) return true;
     if (ECSI_LOAD(&worker->inbox, relaxed) != NULL) return true;
@@ -194,6 +198,7 @@ static bool ecsi_pool_visible(void *data)
 static inline uint32_t ecsi_worker_random(ecs_worker *worker)
 {
     uint32_t x = worker->random;
+    ECSI_CHECK(worker->pool != NULL);
     ECSI_CHECK(x != 0);
     x ^= x << 13;
     x ^= x >> 17;
@@ -258,6 +263,7 @@ static ecs_job *ecsi_worker_find(ecs_worker *worker)
 {
     ecsi_injector *injector = &worker->pool->injector;
     ecs_job *job = ecsi_worker_pinned(worker);
+    ECSI_CHECK(worker->turn < ECSI_POOL_INJECTOR_TURN);
     ECSI_CHECK(worker->in_system == 0);
     if (ECSI_UNLIKELY(job != NULL)) return job;
     if (++worker->turn >= ECSI_POOL_INJECTOR_TURN) {
@@ -291,6 +297,17 @@ static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
     state = ECSI_SWAP(&job->state, ECSI_JOB_DONE, acq_rel);
     ECSI_CHECK(state != ECSI_JOB_DONE);
     if (state != NULL) ecsi_unpark(&((ecs_worker *)state)->parker);
+}
+
+/* Runs a job that this worker started: nobody sleeps for it. */
+static inline void ecsi_job_execute_own(ecs_worker *worker, ecs_job *job)
+{
+    bool plain = job->kind == ECSI_JOB_PLAIN;
+    ECSI_CHECK(job->run != NULL);
+    ECSI_COUNT_UP(&worker->executed, 1u);
+    job->run(worker, job->data);
+    /* Pairs with the acquire of ecs_job_done. */
+    if (plain) ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
 }
 
 /* Spins once; `spins` is how often that was done. */
@@ -419,6 +436,7 @@ static ecs_job *ecsi_worker_own(ecs_worker *worker)
 {
     ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
     bool pushed;
+    ECSI_CHECK(job == NULL || job->run != NULL);
     if (job == NULL || worker->in_system == 0 || job->kind != ECSI_JOB_SYSTEM) return job;
     pushed = ecsi_deque_push(&worker->deque, job);
     ECSI_CHECK(pushed); /* we are the only one that pushes, and have just made room */
@@ -493,15 +511,40 @@ ECS_API bool ecs_job_done(const ecs_job *job)
 static ECSI_NOINLINE void ecsi_job_overflow(ecs_worker *worker, ecs_job *job)
 {
     ecs_pool *pool = worker->pool;
-    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
+    ECSI_CHECK(job->kind != ECSI_JOB_SYSTEM);
     ECSI_CHECK(job->run != NULL);
     if (worker->in_system == 0 && ecsi_injector_push(&pool->injector, job)) {
         (void)ecsi_idle_notify(&pool->idle);
         return;
     }
-    ECSI_COUNT_UP(&worker->executed, 1u);
-    job->run(worker, job->data);
-    ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
+    ecsi_job_execute_own(worker, job);
+}
+
+/* Starts a job of a kind. */
+static inline void ecsi_job_start(ecs_worker *worker, ecs_job *job, uint32_t kind)
+{
+    ECSI_CHECK(job->run != NULL);
+    job->kind = kind;
+    ECSI_STORE(&job->state, NULL, relaxed);
+    ECSI_STORE(&job->runner, 0u, relaxed);
+    if (ECSI_UNLIKELY(!ecsi_deque_push(&worker->deque, job))) {
+        ecsi_job_overflow(worker, job);
+        return;
+    }
+    (void)ecsi_idle_notify(&worker->pool->idle);
+}
+
+ECS_API void ecs_job_send(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(run != NULL);
+    job->run = run;
+    job->data = data;
+    if (ECSI_UNLIKELY(worker == NULL)) {
+        run(NULL, data);
+    } else {
+        ecsi_job_start(worker, job, ECSI_JOB_SENT);
+    }
 }
 
 ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
@@ -510,19 +553,12 @@ ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run,
     ECSI_REQUIRE_VOID(run != NULL);
     job->run = run;
     job->data = data;
-    job->kind = ECSI_JOB_PLAIN;
     if (ECSI_UNLIKELY(worker == NULL)) {
         run(NULL, data);
         ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
         return;
     }
-    ECSI_STORE(&job->state, NULL, relaxed);
-    ECSI_STORE(&job->runner, 0u, relaxed);
-    if (ECSI_UNLIKELY(!ecsi_deque_push(&worker->deque, job))) {
-        ecsi_job_overflow(worker, job);
-        return;
-    }
-    (void)ecsi_idle_notify(&worker->pool->idle);
+    ecsi_job_start(worker, job, ECSI_JOB_PLAIN);
 }
 
 /* What may be stolen back from the worker that runs `job`, or from the injector; or NULL. */
@@ -587,19 +623,8 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
             ecsi_job_wait_stolen(worker, job);
             return;
         }
-        ECSI_COUNT_UP(&worker->executed, 1u);
-        if (ECSI_LIKELY(own == job)) {
-            job->run(worker, job->data);
-            ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
-            return;
-        }
-        if (own->kind == ECSI_JOB_PLAIN) {
-            /* Ours as well, so nobody sleeps for it. */
-            own->run(worker, own->data);
-            ECSI_STORE(&own->state, ECSI_JOB_DONE, release);
-        } else {
-            own->run(worker, own->data);
-        }
+        ecsi_job_execute_own(worker, own);
+        if (ECSI_LIKELY(own == job)) return;
     }
 }
 
@@ -699,7 +724,7 @@ static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
 static void ecsi_for_help(ecs_worker *worker, void *data)
 {
     ecsi_for *loop = (ecsi_for *)data;
-    ECSI_CHECK(loop->helper.kind == ECSI_JOB_LOOP);
+    ECSI_CHECK(loop->helper.kind == ECSI_JOB_SENT);
     ECSI_CHECK(loop->pool == worker->pool);
     ecsi_for_work(worker, loop);
     ecsi_latch_down(loop->pool, &loop->helpers, 1);
@@ -715,7 +740,7 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     ECSI_CHECK(helpers < pool->worker_count);
     loop->helper.run = ecsi_for_help;
     loop->helper.data = loop;
-    loop->helper.kind = ECSI_JOB_LOOP;
+    loop->helper.kind = ECSI_JOB_SENT;
     loop->pool = pool;
     ecsi_latch_set(&loop->helpers, helpers);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
@@ -825,6 +850,7 @@ ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
 static bool ecsi_pool_resolve(const ecs_pool_desc *from, ecs_pool_desc *d)
 {
     uint64_t mask[ECSI_CPU_WORDS];
+    ECSI_CHECK(d != NULL);
     memset(d, 0, sizeof *d);
     ECSI_CHECK(from != d);
     if (from != NULL) *d = *from;
@@ -1114,6 +1140,13 @@ ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run,
     ECSI_REQUIRE_VOID(run != NULL);
     run(worker, data);
     job->kind = 1;
+}
+
+ECS_API void ecs_job_send(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(run != NULL);
+    run(worker, data);
 }
 
 ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)

@@ -22,6 +22,8 @@
 /* Ticks that are measured after the schedule was built, and then one of so many. */
 #define ECSI_SAMPLE_FIRST 3u
 #define ECSI_SAMPLE_EVERY 16u
+/* What a look at the clock takes itself. */
+#define ECSI_CLOCK_NS 20u
 
 /* A fixed step: time is saved up and spent in equal pieces. */
 typedef struct ecsi_fixed {

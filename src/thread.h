@@ -259,7 +259,7 @@ static inline void ecsi_unlock(ecsi_atomic_u32 *lock)
 #if ECSI_WORD_WAIT
     if (ECSI_UNLIKELY(ECSI_SWAP(lock, 0u, release) == 2)) ecsi_word_wake(lock);
 #else
-    ECSI_STORE(lock, 0u, release);
+    (void)ECSI_SWAP(lock, 0u, release); /* no store: ECSI_RMW_FENCE may follow */
 #endif
 }
 
@@ -336,7 +336,8 @@ static bool ecsi_park(ecsi_parker *parker, uint64_t timeout_ns)
         end = timeout_ns > ECSI_FOREVER - 1 - now ? ECSI_FOREVER - 1 : now + timeout_ns;
     }
     if (!ECSI_CAS(&parker->token, &seen, (uint32_t)ECSI_TOKEN_AWAITED, acquire, acquire)) {
-        ECSI_STORE(&parker->token, (uint32_t)ECSI_TOKEN_NONE, relaxed);
+        /* By an exchange: another token may come right now, and this one is for both then. */
+        (void)ECSI_SWAP(&parker->token, (uint32_t)ECSI_TOKEN_NONE, acquire);
         return true;
     }
     for (;;) {

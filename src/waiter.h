@@ -121,7 +121,7 @@ static inline void ecsi_waiter_enter(ecs_waiters *queue, ecsi_waiter *waiter)
         ecsi_waiters_enter_list(queue, waiter);
     }
     /* Pairs with the fence of ecsi_wake_one: we see its condition, or it sees us. */
-    ECSI_FENCE(seq_cst);
+    ECSI_RMW_FENCE(seq_cst);
 }
 
 /* Hands the wake over; the waiter may be gone when this returns. */
@@ -138,6 +138,7 @@ static inline void ecsi_waiter_signal(ecsi_waiter *waiter)
 static void ecsi_waiter_finish(ecsi_waiter *waiter)
 {
     uint32_t spins = 0;
+    ECSI_CHECK(waiter->parker != NULL);
     ECSI_CHECK(!waiter->listed);
     while (ECSI_LOAD(&waiter->woken, acquire) == 0) {
         if (++spins < ECSI_LOCK_SPINS) {
@@ -211,6 +212,7 @@ static ecsi_waiter *ecsi_waiters_pop(ecs_waiters *queue)
 static bool ecsi_wake_one(ecs_waiters *queue)
 {
     ecsi_waiter *waiter = ecsi_waiters_pop(queue);
+    ECSI_CHECK(waiter == NULL || waiter->parker != NULL);
     ECSI_CHECK(waiter == NULL || !waiter->listed);
     if (waiter == NULL) return false;
     ecsi_waiter_signal(waiter);
@@ -314,13 +316,13 @@ static void ecsi_semaphore_give(ecs_semaphore *semaphore)
     ECSI_CHECK(semaphore != NULL);
     /* Pairs with the acquire of ecs_semaphore_try_acquire. */
     (void)ECSI_ADD(&semaphore->permits, 1u, acq_rel);
-    ECSI_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */
+    ECSI_RMW_FENCE(seq_cst); /* pairs with the fence of ecsi_waiter_enter */
     while (ECSI_LOAD(&semaphore->waiters.word, relaxed) != NULL &&
            ecs_semaphore_try_acquire(semaphore)) {
         if (ecsi_wake_one(&semaphore->waiters)) return;
         /* It gave up: the permit goes back, and we look again. */
         (void)ECSI_ADD(&semaphore->permits, 1u, acq_rel);
-        ECSI_FENCE(seq_cst);
+        ECSI_RMW_FENCE(seq_cst);
     }
 }
 

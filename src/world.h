@@ -177,6 +177,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
 static void ecsi_own_open(ecs_world *world)
 {
     ecs_commands *cmd = &world->own_cmd;
+    ECSI_CHECK(world->own_current < 2);
     cmd->flush = &world->flush;
     cmd->queue = &world->own[world->own_current];
     cmd->spawns_max = world->desc.stream_spawns_max;
@@ -188,6 +189,7 @@ static void ecsi_own_open(ecs_world *world)
 static ecs_status ecsi_world_settle(ecs_world *world)
 {
     uint32_t round;
+    ECSI_CHECK(world->own_current < 2);
     /* What a phase could not apply for want of memory comes first. */
     ecs_status status = ecsi_schedule_settle(&world->schedule);
     ECSI_CHECK(!world->flush.running);
@@ -245,6 +247,8 @@ static uint32_t ecsi_lane_count(const ecs_world_desc *d)
 static ecs_status ecsi_world_pool_make(ecs_world *world)
 {
     const ecs_world_desc *d = &world->desc;
+    ECSI_CHECK(world->pool == NULL);
+    ECSI_CHECK(!world->own_pool);
     if (d->backend == ECS_BACKEND_BLOCKING) return ECS_OK;
     if (d->pool != NULL) {
         if (world->memory.measuring) return ECS_OK;
@@ -522,6 +526,7 @@ static void ecsi_own_drop(ecs_world *world)
 {
     ecsi_queue_mark start;
     uint32_t i;
+    ECSI_CHECK(world->locks == 0);
     memset(&start, 0, sizeof start);
     for (i = 0; i < 2; i++) ecsi_queue_rewind(&world->flush, &world->own[i], start);
     for (i = 0; i < world->schedule.lane_count; i++) {

@@ -17,7 +17,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 LC_ALL=C
 export LC_ALL
 
-groups_all="fresh tidy tools names unit sanitize msan tsan compile docs examples bench fuzz scripts"
+groups_all="fresh tidy tools names unit sanitize msan tsan sharing compile docs examples bench fuzz scripts"
 b=build/check
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 
@@ -131,6 +131,7 @@ step_tidy() {
 tidy_files() {
     for file in src/*.h tools/*.c tools/*.py tools/*.sh tests/*.c tests/*.h tests/*.sh \
         tests/[a-su-z]*/*.[ch] tests/t[a-hj-z]*/*.[ch] tests/*/*.sh bench/*.[ch] \
+        bench/*.sh bench/jobs/*.h \
         examples/*/*.[ch] ecs.h ecs_io_uring.h ecs_cluster.h .ci/run Makefile CMakeLists.txt; do
         [ -f "$file" ] && echo "$file"
     done
@@ -177,11 +178,14 @@ set_variant() {
     ubsan) variant_flags="$san -fsanitize=undefined" ;;
     msan) variant_flags="$san -fsanitize=memory -fsanitize-memory-track-origins" ;;
     tsan) variant_flags="$san -fsanitize=thread" ;;
+    share) variant_flags="$san -fsanitize=address,undefined -DECSI_FORCE_SHARING=3" ;;
+    race) variant_flags="$san -fsanitize=thread -DECSI_FORCE_SHARING=4" ;;
+    lone) variant_flags="$base_c $CFLAGS -DECS_NO_THREADS" ;;
     esac
     case $1 in
-    sanitize | asan | ubsan) variant_cc=$san_cc variant_run=$san_run ;;
+    sanitize | share | asan | ubsan) variant_cc=$san_cc variant_run=$san_run ;;
     msan) variant_cc=$msan_cc variant_run=$msan_run ;;
-    tsan) variant_cc=$tsan_cc variant_run=$tsan_run ;;
+    tsan | race) variant_cc=$tsan_cc variant_run=$tsan_run ;;
     esac
 }
 
@@ -279,11 +283,34 @@ step_example() {
 
 step_bench() {
     out=$b/bin/bench/$(basename "$1" .c)
-    if build "$out" "$1" $CC $base_c -O1 "$1" -o "$out" -lm -lpthread; then
-        pass
-    else
+    if ! build "$out" "$1" $CC $base_c -O1 "$1" -o "$out" -lm -lpthread; then
         fail "$1 does not build"
+        return
     fi
+    case $1 in
+    */bench_parallel.c) set -- "$1" --quick --workers 1,2,3 ;; # all worlds have one hash
+    */bench_core.c | */bench_schedule.c) set -- "$1" --quick --size 1000 --rounds 1 ;;
+    *)
+        pass
+        return
+        ;;
+    esac
+    name=$1
+    shift
+    if with_limit "$out" "$@"; then pass; else fail "$name $* exited with $?"; fi
+}
+
+# The programs of bench/jobs, each scenario once; those whose library is missing are skipped.
+step_jobs() {
+    JOBS_OUT=$b/bin/bench/jobs JOBS_FLAGS="-O1 $warnings" CXX=${cxx_cc:-c++} \
+        with_limit sh bench/jobs.sh --quick --rounds 1 --workers 2 >"$b/log/$step.jobs"
+    code=$?
+    cat "$b/log/$step.jobs"
+    if [ $code -eq 0 ]; then pass; else fail "bench/jobs.sh exited with $code"; fi
+    while read -r line; do
+        case $line in "jobs.sh: missing: "*) skip "${line#jobs.sh: missing: }" ;; esac
+    done <"$b/log/$step.jobs"
+    rm -f "$b/log/$step.jobs"
 }
 
 step_fuzz() {
@@ -384,7 +411,7 @@ configure() {
         [ -z "$cxx_cc" ] && have $each && cxx_cc=$each
     done
     headers_key=$({
-        cat src/*.h ./*.h tests/*.h tests/fuzz_driver.c tests/*/*.h bench/*.h
+        cat src/*.h ./*.h tests/*.h tests/fuzz_driver.c tests/*/*.h bench/*.h bench/*/*.h
         for each in "$CC" gcc clang g++; do "$each" --version; done
     } 2>/dev/null | cksum)
     {
@@ -459,6 +486,7 @@ plan_group() {
             plan_missing tsan "thread sanitizer: no compiler has it"
         fi
         ;;
+    sharing) plan_sharing ;;
     compile) plan_compile ;;
     docs)
         for file in README.md docs/*.md docs/*/*.md; do
@@ -474,6 +502,7 @@ plan_group() {
         for file in bench/*.c; do
             [ -f "$file" ] && plan "bench.$(basename "$file" .c)" bench "$file"
         done
+        plan bench.jobs jobs
         ;;
     fuzz)
         for file in tests/fuzz/*.c; do
@@ -490,6 +519,29 @@ plan_group() {
         exit 2
         ;;
     esac
+}
+
+# The tests of worlds once more: every world on 3 workers that always share (src/world.h), some
+# of them on 4 with the thread sanitizer, and some in a build that has no threads.
+plan_sharing() {
+    if [ -n "$san_cc" ]; then
+        for file in tests/unit/*.c; do
+            grep -Eq 'ecs_world_create|model\.h' "$file" && plan_programs share "$file"
+        done
+    else
+        plan_missing share "every world on several workers: no compiler has the sanitizers"
+    fi
+    if [ -n "$tsan_cc" ]; then
+        for name in command event hook schedule tick query model; do
+            plan_programs race "tests/unit/$name.c"
+        done
+    else
+        plan_missing race "thread sanitizer: no compiler has it"
+    fi
+    for name in bad_input command edge entity event hash hook memory model oom query resource \
+        schedule storage tick; do
+        plan_programs lone "tests/unit/$name.c"
+    done
 }
 
 plan_compile() {

@@ -176,6 +176,7 @@ template <typename T> struct model_field {
 #define ECSI_CAS(a, seen, to, order, failed)                                                   \
     ((a)->value.cas((seen), (to), model_##order, model_##failed, MODEL_HERE))
 #define ECSI_FENCE(order) model_fence(model_##order, MODEL_HERE)
+#define ECSI_RMW_FENCE(order) model_fence(model_##order, MODEL_HERE)
 #define ECSI_COUNT_UP(a, more) ECSI_STORE(a, ECSI_LOAD(a, relaxed) + (more), relaxed)
 
 /* ---- The names of src/thread.h ------------------------------------------------------------- */

@@ -69,18 +69,12 @@ program() {
     take "$dir/$name.log" $code
 }
 
-# The example must print what it prints here.
+# The example prints nothing; 0 says that it did what it should.
 hello() {
     if ! $cc $flags examples/hello/hello.c -o "$dir/hello.exe" -lm; then
         fail "examples/hello does not build"
-    elif [ -n "$wine" ]; then
-        $limit "$wine" "$dir/hello.exe" 2>/dev/null | tr -d '\r' >"$dir/hello.out"
-        build/examples/hello >"$dir/hello.wanted"
-        if [ -s "$dir/hello.out" ] && cmp "$dir/hello.out" "$dir/hello.wanted"; then
-            passed=$((passed + 1))
-        else
-            fail "examples/hello prints something else"
-        fi
+    elif [ -n "$wine" ] && ! $limit "$wine" "$dir/hello.exe" 2>&1; then
+        fail "examples/hello does not run"
     else
         passed=$((passed + 1))
     fi

@@ -321,6 +321,46 @@ TEST(deque_1_task_8_workers)
     printf("    %u rounds, seed %llu\n", (unsigned)rounds, (unsigned long long)test_seed());
 }
 
+/* Two items at a time and a thief that has a core to itself: the owner takes the newer one
+ * without a CAS while the thief may be on its way to it. */
+static void *run_double(void *data)
+{
+    uint32_t me = ECSI_ADD(&all.places, 1u, relaxed);
+    ecsi_deque *mine = &all.lanes[0].deque;
+    uint64_t state = all.seed;
+    (void)data;
+    wait_for_all();
+    for (uint32_t i = 0; i + 1 < all.now.items; i += 2) {
+        void *taken;
+        owner_push(mine, &all.tallies[me], i, 0);
+        owner_push(mine, &all.tallies[me], i + 1, 0);
+        for (uint32_t spins = test_random_below(&state, 128); spins > 0; spins--) {
+            __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        }
+        while ((taken = ecsi_deque_take(mine)) != NULL) got(&all.tallies[me], taken);
+    }
+    (void)ECSI_ADD(&all.finished, 1u, release);
+    return NULL;
+}
+
+TEST(deque_2_tasks_1_thief)
+{
+    uint32_t rounds = test_rounds(20, 1000);
+    plan p = {1, 1, 400000, 4, 0, 0, false};
+    for (uint32_t round = 0; round < rounds; round++) {
+        pthread_t threads[2];
+        start_over(p.items, test_seed() + round);
+        p.start = before((int64_t)1 << (31 + round % 2), p.items);
+        all.now = p;
+        ecsi_deque_create(&all.lanes[0].deque, all.lanes[0].slots, p.capacity, p.start);
+        REQUIRE(pthread_create(&threads[0], NULL, run_double, NULL) == 0);
+        REQUIRE(pthread_create(&threads[1], NULL, run_thief, NULL) == 0);
+        for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+        check_sums(2, p.items);
+    }
+    tell(&p, rounds);
+}
+
 /* All eight begin at the same moment. */
 static pthread_barrier_t start_line;
 

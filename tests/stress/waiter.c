@@ -83,7 +83,8 @@ static void *run_storm(void *data)
         ecs_waiters *queue = &storm.queues[test_random_below(&state, 2)];
         uint32_t kind = test_random_below(&state, 8);
         if (kind < 3) {
-            if (storm_wait(queue, &waiter, &state)) (void)ECSI_ADD(&storm.had, (uint64_t)1, relaxed);
+            bool woken = storm_wait(queue, &waiter, &state);
+            (void)ECSI_ADD(&storm.had, woken ? (uint64_t)1 : 0, relaxed);
         } else if (kind < 7) {
             (void)ECSI_ADD(&storm.given, ecsi_wake_one(queue) ? (uint64_t)1 : 0, relaxed);
         } else {
