@@ -1037,15 +1037,16 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
  * A job is memory of yours. It must stay where it is until it is done, and the worker that
  * started it waits for it; so jobs on the stack of a function that waits are fine, as deep
  * as you like. While it waits the worker runs other jobs: its own, or parts of what it
- * waits for. A worker that waits inside a system never runs another system.
+ * waits for. A worker that waits in the body of a system never runs another system.
  * ------------------------------------------------------------------------- */
 
 /* Workers of one pool, guests not counted. */
 #define ECS_WORKERS_MAX 256u
 
 /* The job system of a host: the pool then has no threads of its own. `enqueue` is called
- * by the thread that ticks or enters, and so is `wait`, once for each answer of enqueue.
- * Nothing is lost when a task runs late, or only inside of `wait`. */
+ * by the thread that ticks or enters, and so is `wait`, once for each answer of enqueue, before
+ * the tick or the loop returns. Nothing is lost when a task runs late, or only inside of `wait`;
+ * `wait` must run a task that nobody else will run. */
 struct ecs_task_api {
     uint32_t workers; /* that may run tasks at the same time, the caller counted */
     /* Sees to it that run(data) is called once, on any thread, but not before this returns. The
@@ -1098,12 +1099,15 @@ typedef struct ecs_job {
 /* Starts run(worker, data), now or soon, here or on another worker. Never refused: with all
  * queues full it runs at once. */
 ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data);
+/* The same for a job that nobody waits for: its memory is yours again as soon as it runs, so it
+ * may start itself anew. A latch can tell when it has run. */
+ECS_API void ecs_job_send(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data);
 /* Returns when the job has run. Only for the worker that started it, once. */
 ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job);
 /* Any thread. What the job wrote is visible when the answer is true. */
 ECS_API bool ecs_job_done(const ecs_job *job);
 
-/* Counts down to zero: for graphs of jobs, in which nobody waits for each. One word. */
+/* Counts down to zero: for graphs of jobs that were sent, and nobody waits for each. One word. */
 typedef struct ecs_latch {
     ecsi_atomic_u64 word;
 } ecs_latch;
@@ -1179,7 +1183,7 @@ typedef struct ecs_waiters {
 #define ECS_FOREVER UINT64_MAX
 
 /* A counting semaphore, first come first served: a permit that is released goes to the one who
- * waits longest. Any thread may call all of it. It must live until all calls have returned.
+ * waits longest, unless somebody who does not wait takes it in that moment. Any thread may call all of it. It must live until all calls have returned.
  * Waiting stops the thread: in a job it stops the worker. 2^32 - 1 permits at most. */
 typedef struct ecs_semaphore {
     ecsi_atomic_u32 permits;
@@ -2240,6 +2244,12 @@ static void ecsi_thread_join(ecsi_thread thread)
 
 #if ECSI_FUTEX
 #define ECSI_WORD_WAIT 1
+/* 32-bit machines with 64-bit times have a call of their own. */
+#if defined(SYS_futex_time64)
+#define ECSI_FUTEX_TIME64 SYS_futex_time64
+#else
+#define ECSI_FUTEX_TIME64 SYS_futex
+#endif
 #define ECSI_FUTEX_WAIT_PRIVATE 128
 #define ECSI_FUTEX_WAKE_PRIVATE 129
 
@@ -2249,8 +2259,9 @@ static void ecsi_word_wait(const ecsi_atomic_u32 *word, uint32_t seen, uint64_t 
     struct timespec time;
     time.tv_sec = (time_t)(timeout_ns / 1000000000u);
     time.tv_nsec = (long)(timeout_ns % 1000000000u);
-    (void)syscall(SYS_futex, &word->value, ECSI_FUTEX_WAIT_PRIVATE, seen,
-                  timeout_ns == ECSI_FOREVER ? NULL : &time, NULL, 0);
+    (void)syscall(sizeof time.tv_sec > sizeof(long) ? ECSI_FUTEX_TIME64 : SYS_futex, &word->value,
+                  ECSI_FUTEX_WAIT_PRIVATE, seen, timeout_ns == ECSI_FOREVER ? NULL : &time, NULL,
+                  0);
 }
 
 /* Only the address is used: the word may be gone already. */
@@ -9159,6 +9170,8 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
 #define ECSI_PAUSES_SEARCHING 32u
 /* Every so many looks the injector comes first, so that a busy worker does not starve it. */
 #define ECSI_POOL_INJECTOR_TURN 61u
+/* A system that takes less is not worth a steal: it does not count as work to share. */
+#define ECSI_PIECE_NS 300u
 /* Work below this is not worth sharing with a worker that is awake, or asleep: what a steal
  * and a wake cost. In nanoseconds. */
 #define ECSI_SHARE_AWAKE_NS 3000u
@@ -9176,8 +9189,8 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
 
 enum {
     ECSI_JOB_PLAIN, /* the user's: marks itself done */
-    ECSI_JOB_LOOP,  /* of a loop: counts itself */
-    ECSI_JOB_SYSTEM /* of a world's tick: counts itself */
+    ECSI_JOB_SENT,  /* the user's, and the loops': nobody touches it once it runs */
+    ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
 struct ecs_worker {
@@ -9194,6 +9207,7 @@ struct ecs_worker {
     uint32_t turn;
     uint32_t spins;     /* limit, adapts */
     uint32_t in_system; /* depth */
+    bool summoned;      /* a task of a host */
     uint64_t debt_ns;
     uint64_t debt_since_ns;
     ecs_job *pinned;      /* jobs for this worker alone, and what came since */
@@ -9217,6 +9231,7 @@ struct ecs_pool {
     uint32_t thread_count;    /* slots that are threads */
     uint32_t started;         /* threads that the system gave */
     uint32_t worker_count;    /* at the same time, with the one that enters */
+    uint32_t search_limit;    /* workers that may search at the same time: half of them */
     uint32_t spins;
     uint32_t spins_max;
     bool crowded;             /* more workers than processors: yield while spinning */
@@ -9421,6 +9436,17 @@ static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
     if (state != NULL) ecsi_unpark(&((ecs_worker *)state)->parker);
 }
 
+/* Runs a job that this worker started: nobody sleeps for it. */
+static inline void ecsi_job_execute_own(ecs_worker *worker, ecs_job *job)
+{
+    bool plain = job->kind == ECSI_JOB_PLAIN;
+    ECSI_CHECK(job->run != NULL);
+    ECSI_COUNT_UP(&worker->executed, 1u);
+    job->run(worker, job->data);
+    /* Pairs with the acquire of ecs_job_done. */
+    if (plain) ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
+}
+
 /* Spins once; `spins` is how often that was done. */
 static inline void ecsi_worker_relax(ecs_worker *worker, uint32_t spins, uint32_t most)
 {
@@ -9457,13 +9483,6 @@ static bool ecsi_worker_sleep(ecs_worker *worker, bool token, bool (*visible)(vo
     return token;
 }
 
-/* Workers that may search at the same time: half of them. */
-static inline uint32_t ecsi_search_limit(const ecs_pool *pool)
-{
-    ECSI_CHECK(pool->worker_count > 0);
-    return pool->worker_count < 4 ? 1 : pool->worker_count / 2;
-}
-
 /* A thread of the pool. */
 static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
 {
@@ -9483,7 +9502,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
             ecsi_job_execute(worker, job);
             continue;
         }
-        if (!token) token = ecsi_idle_search(&pool->idle, ecsi_search_limit(pool));
+        if (!token) token = ecsi_idle_search(&pool->idle, pool->search_limit);
         if (token && ++spins < worker->spins) {
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
             continue;
@@ -9622,15 +9641,40 @@ ECS_API bool ecs_job_done(const ecs_job *job)
 static ECSI_NOINLINE void ecsi_job_overflow(ecs_worker *worker, ecs_job *job)
 {
     ecs_pool *pool = worker->pool;
-    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
+    ECSI_CHECK(job->kind != ECSI_JOB_SYSTEM);
     ECSI_CHECK(job->run != NULL);
     if (worker->in_system == 0 && ecsi_injector_push(&pool->injector, job)) {
         (void)ecsi_idle_notify(&pool->idle);
         return;
     }
-    ECSI_COUNT_UP(&worker->executed, 1u);
-    job->run(worker, job->data);
-    ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
+    ecsi_job_execute_own(worker, job);
+}
+
+/* Starts a job of a kind. */
+static inline void ecsi_job_start(ecs_worker *worker, ecs_job *job, uint32_t kind)
+{
+    ECSI_CHECK(job->run != NULL);
+    job->kind = kind;
+    ECSI_STORE(&job->state, NULL, relaxed);
+    ECSI_STORE(&job->runner, 0u, relaxed);
+    if (ECSI_UNLIKELY(!ecsi_deque_push(&worker->deque, job))) {
+        ecsi_job_overflow(worker, job);
+        return;
+    }
+    (void)ecsi_idle_notify(&worker->pool->idle);
+}
+
+ECS_API void ecs_job_send(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(run != NULL);
+    job->run = run;
+    job->data = data;
+    if (ECSI_UNLIKELY(worker == NULL)) {
+        run(NULL, data);
+    } else {
+        ecsi_job_start(worker, job, ECSI_JOB_SENT);
+    }
 }
 
 ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
@@ -9639,19 +9683,12 @@ ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run,
     ECSI_REQUIRE_VOID(run != NULL);
     job->run = run;
     job->data = data;
-    job->kind = ECSI_JOB_PLAIN;
     if (ECSI_UNLIKELY(worker == NULL)) {
         run(NULL, data);
         ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
         return;
     }
-    ECSI_STORE(&job->state, NULL, relaxed);
-    ECSI_STORE(&job->runner, 0u, relaxed);
-    if (ECSI_UNLIKELY(!ecsi_deque_push(&worker->deque, job))) {
-        ecsi_job_overflow(worker, job);
-        return;
-    }
-    (void)ecsi_idle_notify(&worker->pool->idle);
+    ecsi_job_start(worker, job, ECSI_JOB_PLAIN);
 }
 
 /* What may be stolen back from the worker that runs `job`, or from the injector; or NULL. */
@@ -9672,8 +9709,12 @@ static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
         item = ecsi_injector_pop(&pool->injector);
     }
     /* The job may have ended just now, and its runner gone on to systems: these we hand on. */
-    if (item != NULL && worker->in_system > 0 && ((ecs_job *)item)->kind == ECSI_JOB_SYSTEM &&
-        ecsi_injector_push(&pool->injector, item)) {
+    if (item != NULL && worker->in_system > 0 && ((ecs_job *)item)->kind == ECSI_JOB_SYSTEM) {
+        /* Our deque is empty: that is why we are here. */
+        bool given = ecsi_injector_push(&pool->injector, item) ||
+                     ecsi_deque_push(&worker->deque, item);
+        ECSI_CHECK(given);
+        (void)given;
         (void)ecsi_idle_notify(&pool->idle);
         item = NULL;
     }
@@ -9711,24 +9752,13 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
     ECSI_REQUIRE_VOID(job != NULL);
     if (worker == NULL) return;
     while (!ecs_job_done(job)) {
-        ecs_job *own = (ecs_job *)ecsi_deque_take(&worker->deque);
+        ecs_job *own = ecsi_worker_own(worker);
         if (own == NULL) {
             ecsi_job_wait_stolen(worker, job);
             return;
         }
-        ECSI_COUNT_UP(&worker->executed, 1u);
-        if (ECSI_LIKELY(own == job)) {
-            job->run(worker, job->data);
-            ECSI_STORE(&job->state, ECSI_JOB_DONE, release);
-            return;
-        }
-        if (own->kind == ECSI_JOB_PLAIN) {
-            /* Ours as well, so nobody sleeps for it. */
-            own->run(worker, own->data);
-            ECSI_STORE(&own->state, ECSI_JOB_DONE, release);
-        } else {
-            own->run(worker, own->data);
-        }
+        ecsi_job_execute_own(worker, own);
+        if (ECSI_LIKELY(own == job)) return;
     }
 }
 
@@ -9753,6 +9783,7 @@ static void ecsi_summon_run(void *data)
     ECSI_CHECK(summon->latch != NULL);
     ECSI_CHECK(summon->pool->tasks.workers > 0);
     if (worker == NULL) return;
+    worker->summoned = true;
     while (!ecsi_latch_open(summon->latch)) {
         ecs_job *job = ecsi_worker_find(worker);
         spins = job != NULL ? 0 : spins + 1;
@@ -9764,14 +9795,18 @@ static void ecsi_summon_run(void *data)
             ecsi_yield();
         }
     }
+    worker->summoned = false;
     ecs_pool_leave(worker);
 }
 
-/* Asks the host for helpers; nothing happens in a pool with threads of its own. */
-static void ecsi_summon_call(ecsi_summon *summon, ecs_pool *pool, ecs_latch *latch)
+/* Asks the host for helpers; nothing happens in a pool with threads of its own, nor for who is
+ * a helper or inside a system: helpers are about then, and a host hears of one thread only. */
+static void ecsi_summon_call(ecsi_summon *summon, const ecs_worker *worker, ecs_latch *latch)
 {
+    ecs_pool *pool = worker->pool;
     uint32_t want = pool->tasks.workers > 0 ? pool->tasks.workers - 1 : 0;
     ECSI_CHECK(latch != NULL);
+    if (worker->summoned || worker->in_system > 0) want = 0;
     summon->pool = pool;
     summon->latch = latch;
     summon->count = 0;
@@ -9828,7 +9863,7 @@ static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
 static void ecsi_for_help(ecs_worker *worker, void *data)
 {
     ecsi_for *loop = (ecsi_for *)data;
-    ECSI_CHECK(loop->helper.kind == ECSI_JOB_LOOP);
+    ECSI_CHECK(loop->helper.kind == ECSI_JOB_SENT);
     ECSI_CHECK(loop->pool == worker->pool);
     ecsi_for_work(worker, loop);
     ecsi_latch_down(loop->pool, &loop->helpers, 1);
@@ -9844,13 +9879,13 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     ECSI_CHECK(helpers < pool->worker_count);
     loop->helper.run = ecsi_for_help;
     loop->helper.data = loop;
-    loop->helper.kind = ECSI_JOB_LOOP;
+    loop->helper.kind = ECSI_JOB_SENT;
     loop->pool = pool;
     ecsi_latch_set(&loop->helpers, helpers);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
     if (pushed < helpers) ecsi_latch_down(pool, &loop->helpers, helpers - pushed);
     (void)ecsi_idle_notify(&pool->idle);
-    ecsi_summon_call(&summon, pool, &loop->helpers);
+    ecsi_summon_call(&summon, worker, &loop->helpers);
     ecsi_for_work(worker, loop);
     /* Helpers that nobody took lie at the end of our deque, above all that is older: they find
      * nothing left and count themselves. */
@@ -9993,9 +10028,6 @@ static size_t ecsi_pool_bytes(const ecs_pool_desc *d)
     return bytes + d->injector_capacity * sizeof(ecsi_turn);
 }
 
-/* Workers lie ECSI_LINE_BYTES apart: their size is a multiple of it. */
-ECSI_STATIC_ASSERT(ECSI_LINE_BYTES >= 64, "lines");
-
 /* Puts a pool into memory of ecsi_pool_bytes; no thread runs yet. */
 static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
 {
@@ -10011,6 +10043,7 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
     pool->thread_count = ecsi_pool_threads(d);
     pool->slot_count = pool->thread_count + d->guests_max;
     pool->worker_count = d->workers;
+    pool->search_limit = d->workers < 4 ? 1 : d->workers / 2;
     pool->spins = d->spins;
     pool->crowded = d->workers > ecsi_cpu_mask(mask);
     pool->spins_max = d->spins * (pool->crowded ? 1u : ECSI_POOL_SPINS_GROWTH);
@@ -10062,24 +10095,46 @@ static bool ecsi_pool_start(ecs_pool *pool)
                        "pool: the system gave %u of %u threads; it runs with these", i,
                        pool->thread_count);
     }
+    /* Threads do not read this before they have a job. */
+    if (pool->tasks.workers == 0) pool->worker_count = pool->started + 1;
     return true;
+}
+
+/* Runs all jobs that lie in the queues. */
+static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
+{
+    bool found = true;
+    ECSI_CHECK(worker->pool == pool);
+    ECSI_CHECK(worker->in_system == 0);
+    while (found) {
+        ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->injector);
+        uint32_t i;
+        if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
+        for (i = 0; i < pool->slot_count && job == NULL; i++) {
+            if (i == worker->index) continue;
+            do {
+                job = (ecs_job *)ecsi_deque_steal(&pool->slots[i].deque);
+            } while ((void *)job == ECSI_STEAL_LOST);
+        }
+        found = job != NULL;
+        if (found) ecsi_job_execute(worker, job);
+    }
 }
 
 /* Ends the threads; what is left in the queues is run here. */
 static void ecsi_pool_end(ecs_pool *pool)
 {
     ecs_worker *guest = ecs_pool_enter(pool);
-    ecs_job *job;
     uint32_t i;
     ECSI_CHECK(guest != NULL);
     ECSI_CHECK(pool->started <= pool->thread_count);
-    while (guest != NULL && (job = ecsi_worker_find(guest)) != NULL) ecsi_job_execute(guest, job);
+    if (guest != NULL) ecsi_pool_drain(pool, guest);
     ECSI_STORE(&pool->stop, 1u, seq_cst);
     for (i = 0; i < pool->started; i++) ecsi_unpark(&pool->slots[i].parker);
     for (i = 0; i < pool->started; i++) ecsi_thread_join(pool->slots[i].thread);
     /* A job that ran at last may have started others that its thread did not come to. */
-    while (guest != NULL && (job = ecsi_worker_find(guest)) != NULL) ecsi_job_execute(guest, job);
-    if (guest != NULL) ecs_pool_leave(guest);
+    if (guest != NULL) ecsi_pool_drain(pool, guest);
+    ecs_pool_leave(guest);
     for (i = 0; i < pool->slot_count; i++) ecsi_parker_destroy(&pool->slots[i].parker);
 }
 
@@ -10098,11 +10153,7 @@ ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc)
     pool = ecsi_pool_make(memory, &d);
     pool->allocator = allocator;
     pool->own_memory = true;
-    if (ecsi_pool_start(pool)) {
-        /* Who enters is one more; a pool without a single thread works as well. */
-        if (pool->tasks.workers == 0) pool->worker_count = pool->started + 1;
-        return pool;
-    }
+    if (ecsi_pool_start(pool)) return pool;
     allocator.release(memory, pool->bytes, ECSI_LINE_BYTES, allocator.user);
     return NULL;
 }
@@ -10156,8 +10207,9 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
         ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
         if (job != NULL) ecsi_job_execute(worker, job);
     }
-    (void)ECSI_SUB(&pool->inside, 1u, release);
     ECSI_STORE(&worker->used, 0u, release); /* pairs with the acquire of ecs_pool_enter */
+    /* The last access: pairs with the acquire of ecs_pool_destroy. */
+    (void)ECSI_SUB(&pool->inside, 1u, release);
 }
 
 ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)
@@ -10244,6 +10296,13 @@ ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run,
     ECSI_REQUIRE_VOID(run != NULL);
     run(worker, data);
     job->kind = 1;
+}
+
+ECS_API void ecs_job_send(ecs_worker *worker, ecs_job *job, ecs_job_function run, void *data)
+{
+    ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(run != NULL);
+    run(worker, data);
 }
 
 ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
@@ -10384,6 +10443,8 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
 /* Ticks that are measured after the schedule was built, and then one of so many. */
 #define ECSI_SAMPLE_FIRST 3u
 #define ECSI_SAMPLE_EVERY 16u
+/* What a look at the clock takes itself. */
+#define ECSI_CLOCK_NS 20u
 
 /* A fixed step: time is saved up and spent in equal pieces. */
 typedef struct ecsi_fixed {
@@ -11888,7 +11949,11 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
         if (node->runs > 0) ecsi_node_run(node);
         if (ECSI_UNLIKELY(schedule->sample)) {
             uint64_t now = ecsi_cost_clock();
-            if (node->runs > 0) ecsi_system_cost(node->system, (double)(now - before));
+            if (node->runs > 0) {
+                uint64_t ns = now - before;
+                ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
+                ecsi_system_cost(node->system, (double)ns);
+            }
             before = now;
         }
     }
@@ -12093,7 +12158,8 @@ static double ecsi_node_release(ecs_worker *worker, ecsi_node *node)
     if (ECSI_LIKELY(ecsi_deque_push(&worker->deque, &node->begin))) {
         return node->system->cost_ns > 0 ? node->system->cost_ns : 1;
     }
-    ecsi_worker_pin(worker, &node->begin);
+    /* No room: the thread that ticks looks into its inbox for as long as the segment runs. */
+    ecsi_worker_pin(schedule->worker, &node->begin);
     return 0;
 }
 
@@ -12304,7 +12370,7 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
         }
     }
     ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
-    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
+    ecsi_summon_call(&summon, worker, &schedule->latch);
     while (passing != NULL) {
         ecsi_node *node = passing;
         passing = node->next;
@@ -12328,7 +12394,7 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         double piece = system->cost_ns;
-        if (node->runs == 0) continue;
+        if (node->runs == 0 || piece < ECSI_PIECE_NS) continue;
         if (!system->unsplit && !system->query->system) {
             piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
         }
@@ -12348,8 +12414,8 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
     ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1) return false;
     if (schedule->share_ns == 1) return true;
-    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
     if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
+    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
     return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
 }
 #endif
@@ -12963,6 +13029,22 @@ static uint32_t ecsi_row_bits(const ecs_world_desc *d)
     return bits >= 6 ? bits : 0;
 }
 
+#ifndef ECS_NO_THREADS
+/* The description of the world's own pool; false when it makes no sense. */
+static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
+{
+    ecs_pool_desc given;
+    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
+    ECSI_CHECK(d->pool == NULL);
+    memset(&given, 0, sizeof given);
+    given.workers = d->workers;
+    given.tasks = d->tasks;
+    given.log = d->log;
+    given.log_user = d->log_user;
+    return ecsi_pool_resolve(&given, out);
+}
+#endif
+
 /* The description with its defaults; false when it makes no sense. */
 static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
 {
@@ -12999,6 +13081,12 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     if (d->backend != ECS_BACKEND_BLOCKING && d->backend != ECS_BACKEND_WORK_STEALING) return false;
     if (d->workers > ECS_WORKERS_MAX || (d->pool != NULL && d->tasks != NULL)) return false;
+#ifndef ECS_NO_THREADS
+    if (d->backend == ECS_BACKEND_WORK_STEALING && d->pool == NULL) {
+        ecs_pool_desc pool;
+        if (!ecsi_own_pool_desc(d, &pool)) return false;
+    }
+#endif
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
 
@@ -13067,22 +13155,6 @@ static ecs_status ecsi_world_settle(ecs_world *world)
     return ECS_OK;
 }
 
-#ifndef ECS_NO_THREADS
-/* The description of the world's own pool; false when it makes no sense. */
-static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
-{
-    ecs_pool_desc given;
-    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
-    ECSI_CHECK(d->pool == NULL);
-    memset(&given, 0, sizeof given);
-    given.workers = d->workers;
-    given.tasks = d->tasks;
-    given.log = d->log;
-    given.log_user = d->log_user;
-    return ecsi_pool_resolve(&given, out);
-}
-#endif
-
 /* Workers that may run this world's systems. */
 static uint32_t ecsi_lane_count(const ecs_world_desc *d)
 {
@@ -13120,6 +13192,7 @@ static ecs_status ecsi_world_pool_make(ecs_world *world)
         if (memory == NULL) return ECS_NO_MEMORY;
         world->pool = ecsi_pool_make(memory, &desc);
         world->own_pool = true;
+        ecsi_pool_attach(world->pool, 1); /* it cannot be destroyed by itself */
     }
 #endif
     return ECS_OK;
@@ -13146,9 +13219,7 @@ static void ecsi_world_pool_release(ecs_world *world)
 {
     if (world->pool == NULL) return;
     ECSI_CHECK(!world->schedule.ticking);
-    if (!world->own_pool) {
-        ecsi_pool_attach(world->pool, -1);
-    }
+    ecsi_pool_attach(world->pool, -1);
 #ifndef ECS_NO_THREADS
     if (world->own_pool) {
         size_t bytes = world->pool->bytes;

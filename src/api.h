@@ -1026,15 +1026,16 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
  * A job is memory of yours. It must stay where it is until it is done, and the worker that
  * started it waits for it; so jobs on the stack of a function that waits are fine, as deep
  * as you like. While it waits the worker runs other jobs: its own, or parts of what it
- * waits for. A worker that waits inside a system never runs another system.
+ * waits for. A worker that waits in the body of a system never runs another system.
  * ------------------------------------------------------------------------- */
 
 /* Workers of one pool, guests not counted. */
 #define ECS_WORKERS_MAX 256u
 
 /* The job system of a host: the pool then has no threads of its own. `enqueue` is called
- * by the thread that ticks or enters, and so is `wait`, once for each answer of enqueue.
- * Nothing is lost when a task runs late, or only inside of `wait`. */
+ * by the thread that ticks or enters, and so is `wait`, once for each answer of enqueue, before
+ * the tick or the loop returns. Nothing is lost when a task runs late, or only inside of `wait`;
+ * `wait` must run a task that nobody else will run. */
 struct ecs_task_api {
     uint32_t workers; /* that may run tasks at the same time, the caller counted */
     /* Sees to it that run(data) is called once, on any thread, but not before this returns. The
@@ -1171,7 +1172,7 @@ typedef struct ecs_waiters {
 #define ECS_FOREVER UINT64_MAX
 
 /* A counting semaphore, first come first served: a permit that is released goes to the one who
- * waits longest. Any thread may call all of it. It must live until all calls have returned.
+ * waits longest, unless somebody who does not wait takes it in that moment. Any thread may call all of it. It must live until all calls have returned.
  * Waiting stops the thread: in a job it stops the worker. 2^32 - 1 permits at most. */
 typedef struct ecs_semaphore {
     ecsi_atomic_u32 permits;

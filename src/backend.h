@@ -742,7 +742,8 @@ static double ecsi_node_release(ecs_worker *worker, ecsi_node *node)
     if (ECSI_LIKELY(ecsi_deque_push(&worker->deque, &node->begin))) {
         return node->system->cost_ns > 0 ? node->system->cost_ns : 1;
     }
-    ecsi_worker_pin(worker, &node->begin);
+    /* No room: the thread that ticks looks into its inbox for as long as the segment runs. */
+    ecsi_worker_pin(schedule->worker, &node->begin);
     return 0;
 }
 
@@ -953,7 +954,7 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
         }
     }
     ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
-    ecsi_summon_call(&summon, worker->pool, &schedule->latch);
+    ecsi_summon_call(&summon, worker, &schedule->latch);
     while (passing != NULL) {
         ecsi_node *node = passing;
         passing = node->next;
@@ -997,8 +998,8 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
     ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1) return false;
     if (schedule->share_ns == 1) return true;
-    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
     if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
+    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
     return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
 }
 #endif

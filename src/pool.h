@@ -72,6 +72,7 @@ struct ecs_worker {
     uint32_t turn;
     uint32_t spins;     /* limit, adapts */
     uint32_t in_system; /* depth */
+    bool summoned;      /* a task of a host */
     uint64_t debt_ns;
     uint64_t debt_since_ns;
     ecs_job *pinned;      /* jobs for this worker alone, and what came since */
@@ -95,6 +96,7 @@ struct ecs_pool {
     uint32_t thread_count;    /* slots that are threads */
     uint32_t started;         /* threads that the system gave */
     uint32_t worker_count;    /* at the same time, with the one that enters */
+    uint32_t search_limit;    /* workers that may search at the same time: half of them */
     uint32_t spins;
     uint32_t spins_max;
     bool crowded;             /* more workers than processors: yield while spinning */
@@ -346,13 +348,6 @@ static bool ecsi_worker_sleep(ecs_worker *worker, bool token, bool (*visible)(vo
     return token;
 }
 
-/* Workers that may search at the same time: half of them. */
-static inline uint32_t ecsi_search_limit(const ecs_pool *pool)
-{
-    ECSI_CHECK(pool->worker_count > 0);
-    return pool->worker_count < 4 ? 1 : pool->worker_count / 2;
-}
-
 /* A thread of the pool. */
 static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
 {
@@ -372,7 +367,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
             ecsi_job_execute(worker, job);
             continue;
         }
-        if (!token) token = ecsi_idle_search(&pool->idle, ecsi_search_limit(pool));
+        if (!token) token = ecsi_idle_search(&pool->idle, pool->search_limit);
         if (token && ++spins < worker->spins) {
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
             continue;
@@ -579,8 +574,12 @@ static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
         item = ecsi_injector_pop(&pool->injector);
     }
     /* The job may have ended just now, and its runner gone on to systems: these we hand on. */
-    if (item != NULL && worker->in_system > 0 && ((ecs_job *)item)->kind == ECSI_JOB_SYSTEM &&
-        ecsi_injector_push(&pool->injector, item)) {
+    if (item != NULL && worker->in_system > 0 && ((ecs_job *)item)->kind == ECSI_JOB_SYSTEM) {
+        /* Our deque is empty: that is why we are here. */
+        bool given = ecsi_injector_push(&pool->injector, item) ||
+                     ecsi_deque_push(&worker->deque, item);
+        ECSI_CHECK(given);
+        (void)given;
         (void)ecsi_idle_notify(&pool->idle);
         item = NULL;
     }
@@ -618,7 +617,7 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
     ECSI_REQUIRE_VOID(job != NULL);
     if (worker == NULL) return;
     while (!ecs_job_done(job)) {
-        ecs_job *own = (ecs_job *)ecsi_deque_take(&worker->deque);
+        ecs_job *own = ecsi_worker_own(worker);
         if (own == NULL) {
             ecsi_job_wait_stolen(worker, job);
             return;
@@ -649,6 +648,7 @@ static void ecsi_summon_run(void *data)
     ECSI_CHECK(summon->latch != NULL);
     ECSI_CHECK(summon->pool->tasks.workers > 0);
     if (worker == NULL) return;
+    worker->summoned = true;
     while (!ecsi_latch_open(summon->latch)) {
         ecs_job *job = ecsi_worker_find(worker);
         spins = job != NULL ? 0 : spins + 1;
@@ -660,14 +660,18 @@ static void ecsi_summon_run(void *data)
             ecsi_yield();
         }
     }
+    worker->summoned = false;
     ecs_pool_leave(worker);
 }
 
-/* Asks the host for helpers; nothing happens in a pool with threads of its own. */
-static void ecsi_summon_call(ecsi_summon *summon, ecs_pool *pool, ecs_latch *latch)
+/* Asks the host for helpers; nothing happens in a pool with threads of its own, nor for who is
+ * a helper or inside a system: helpers are about then, and a host hears of one thread only. */
+static void ecsi_summon_call(ecsi_summon *summon, const ecs_worker *worker, ecs_latch *latch)
 {
+    ecs_pool *pool = worker->pool;
     uint32_t want = pool->tasks.workers > 0 ? pool->tasks.workers - 1 : 0;
     ECSI_CHECK(latch != NULL);
+    if (worker->summoned || worker->in_system > 0) want = 0;
     summon->pool = pool;
     summon->latch = latch;
     summon->count = 0;
@@ -746,7 +750,7 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
     if (pushed < helpers) ecsi_latch_down(pool, &loop->helpers, helpers - pushed);
     (void)ecsi_idle_notify(&pool->idle);
-    ecsi_summon_call(&summon, pool, &loop->helpers);
+    ecsi_summon_call(&summon, worker, &loop->helpers);
     ecsi_for_work(worker, loop);
     /* Helpers that nobody took lie at the end of our deque, above all that is older: they find
      * nothing left and count themselves. */
@@ -889,9 +893,6 @@ static size_t ecsi_pool_bytes(const ecs_pool_desc *d)
     return bytes + d->injector_capacity * sizeof(ecsi_turn);
 }
 
-/* Workers lie ECSI_LINE_BYTES apart: their size is a multiple of it. */
-ECSI_STATIC_ASSERT(ECSI_LINE_BYTES >= 64, "lines");
-
 /* Puts a pool into memory of ecsi_pool_bytes; no thread runs yet. */
 static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
 {
@@ -907,6 +908,7 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
     pool->thread_count = ecsi_pool_threads(d);
     pool->slot_count = pool->thread_count + d->guests_max;
     pool->worker_count = d->workers;
+    pool->search_limit = d->workers < 4 ? 1 : d->workers / 2;
     pool->spins = d->spins;
     pool->crowded = d->workers > ecsi_cpu_mask(mask);
     pool->spins_max = d->spins * (pool->crowded ? 1u : ECSI_POOL_SPINS_GROWTH);
@@ -958,24 +960,46 @@ static bool ecsi_pool_start(ecs_pool *pool)
                        "pool: the system gave %u of %u threads; it runs with these", i,
                        pool->thread_count);
     }
+    /* Threads do not read this before they have a job. */
+    if (pool->tasks.workers == 0) pool->worker_count = pool->started + 1;
     return true;
+}
+
+/* Runs all jobs that lie in the queues. */
+static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
+{
+    bool found = true;
+    ECSI_CHECK(worker->pool == pool);
+    ECSI_CHECK(worker->in_system == 0);
+    while (found) {
+        ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->injector);
+        uint32_t i;
+        if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
+        for (i = 0; i < pool->slot_count && job == NULL; i++) {
+            if (i == worker->index) continue;
+            do {
+                job = (ecs_job *)ecsi_deque_steal(&pool->slots[i].deque);
+            } while ((void *)job == ECSI_STEAL_LOST);
+        }
+        found = job != NULL;
+        if (found) ecsi_job_execute(worker, job);
+    }
 }
 
 /* Ends the threads; what is left in the queues is run here. */
 static void ecsi_pool_end(ecs_pool *pool)
 {
     ecs_worker *guest = ecs_pool_enter(pool);
-    ecs_job *job;
     uint32_t i;
     ECSI_CHECK(guest != NULL);
     ECSI_CHECK(pool->started <= pool->thread_count);
-    while (guest != NULL && (job = ecsi_worker_find(guest)) != NULL) ecsi_job_execute(guest, job);
+    if (guest != NULL) ecsi_pool_drain(pool, guest);
     ECSI_STORE(&pool->stop, 1u, seq_cst);
     for (i = 0; i < pool->started; i++) ecsi_unpark(&pool->slots[i].parker);
     for (i = 0; i < pool->started; i++) ecsi_thread_join(pool->slots[i].thread);
     /* A job that ran at last may have started others that its thread did not come to. */
-    while (guest != NULL && (job = ecsi_worker_find(guest)) != NULL) ecsi_job_execute(guest, job);
-    if (guest != NULL) ecs_pool_leave(guest);
+    if (guest != NULL) ecsi_pool_drain(pool, guest);
+    ecs_pool_leave(guest);
     for (i = 0; i < pool->slot_count; i++) ecsi_parker_destroy(&pool->slots[i].parker);
 }
 
@@ -994,11 +1018,7 @@ ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc)
     pool = ecsi_pool_make(memory, &d);
     pool->allocator = allocator;
     pool->own_memory = true;
-    if (ecsi_pool_start(pool)) {
-        /* Who enters is one more; a pool without a single thread works as well. */
-        if (pool->tasks.workers == 0) pool->worker_count = pool->started + 1;
-        return pool;
-    }
+    if (ecsi_pool_start(pool)) return pool;
     allocator.release(memory, pool->bytes, ECSI_LINE_BYTES, allocator.user);
     return NULL;
 }
@@ -1052,8 +1072,9 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
         ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
         if (job != NULL) ecsi_job_execute(worker, job);
     }
-    (void)ECSI_SUB(&pool->inside, 1u, release);
     ECSI_STORE(&worker->used, 0u, release); /* pairs with the acquire of ecs_pool_enter */
+    /* The last access: pairs with the acquire of ecs_pool_destroy. */
+    (void)ECSI_SUB(&pool->inside, 1u, release);
 }
 
 ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)

@@ -171,6 +171,12 @@ static void ecsi_thread_join(ecsi_thread thread)
 
 #if ECSI_FUTEX
 #define ECSI_WORD_WAIT 1
+/* 32-bit machines with 64-bit times have a call of their own. */
+#if defined(SYS_futex_time64)
+#define ECSI_FUTEX_TIME64 SYS_futex_time64
+#else
+#define ECSI_FUTEX_TIME64 SYS_futex
+#endif
 #define ECSI_FUTEX_WAIT_PRIVATE 128
 #define ECSI_FUTEX_WAKE_PRIVATE 129
 
@@ -180,8 +186,9 @@ static void ecsi_word_wait(const ecsi_atomic_u32 *word, uint32_t seen, uint64_t 
     struct timespec time;
     time.tv_sec = (time_t)(timeout_ns / 1000000000u);
     time.tv_nsec = (long)(timeout_ns % 1000000000u);
-    (void)syscall(SYS_futex, &word->value, ECSI_FUTEX_WAIT_PRIVATE, seen,
-                  timeout_ns == ECSI_FOREVER ? NULL : &time, NULL, 0);
+    (void)syscall(sizeof time.tv_sec > sizeof(long) ? ECSI_FUTEX_TIME64 : SYS_futex, &word->value,
+                  ECSI_FUTEX_WAIT_PRIVATE, seen, timeout_ns == ECSI_FOREVER ? NULL : &time, NULL,
+                  0);
 }
 
 /* Only the address is used: the word may be gone already. */

@@ -109,6 +109,22 @@ static uint32_t ecsi_row_bits(const ecs_world_desc *d)
     return bits >= 6 ? bits : 0;
 }
 
+#ifndef ECS_NO_THREADS
+/* The description of the world's own pool; false when it makes no sense. */
+static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
+{
+    ecs_pool_desc given;
+    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
+    ECSI_CHECK(d->pool == NULL);
+    memset(&given, 0, sizeof given);
+    given.workers = d->workers;
+    given.tasks = d->tasks;
+    given.log = d->log;
+    given.log_user = d->log_user;
+    return ecsi_pool_resolve(&given, out);
+}
+#endif
+
 /* The description with its defaults; false when it makes no sense. */
 static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
 {
@@ -145,6 +161,12 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     if (d->backend != ECS_BACKEND_BLOCKING && d->backend != ECS_BACKEND_WORK_STEALING) return false;
     if (d->workers > ECS_WORKERS_MAX || (d->pool != NULL && d->tasks != NULL)) return false;
+#ifndef ECS_NO_THREADS
+    if (d->backend == ECS_BACKEND_WORK_STEALING && d->pool == NULL) {
+        ecs_pool_desc pool;
+        if (!ecsi_own_pool_desc(d, &pool)) return false;
+    }
+#endif
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
 }
 
@@ -213,22 +235,6 @@ static ecs_status ecsi_world_settle(ecs_world *world)
     return ECS_OK;
 }
 
-#ifndef ECS_NO_THREADS
-/* The description of the world's own pool; false when it makes no sense. */
-static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
-{
-    ecs_pool_desc given;
-    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
-    ECSI_CHECK(d->pool == NULL);
-    memset(&given, 0, sizeof given);
-    given.workers = d->workers;
-    given.tasks = d->tasks;
-    given.log = d->log;
-    given.log_user = d->log_user;
-    return ecsi_pool_resolve(&given, out);
-}
-#endif
-
 /* Workers that may run this world's systems. */
 static uint32_t ecsi_lane_count(const ecs_world_desc *d)
 {
@@ -266,6 +272,7 @@ static ecs_status ecsi_world_pool_make(ecs_world *world)
         if (memory == NULL) return ECS_NO_MEMORY;
         world->pool = ecsi_pool_make(memory, &desc);
         world->own_pool = true;
+        ecsi_pool_attach(world->pool, 1); /* it cannot be destroyed by itself */
     }
 #endif
     return ECS_OK;
@@ -292,9 +299,7 @@ static void ecsi_world_pool_release(ecs_world *world)
 {
     if (world->pool == NULL) return;
     ECSI_CHECK(!world->schedule.ticking);
-    if (!world->own_pool) {
-        ecsi_pool_attach(world->pool, -1);
-    }
+    ecsi_pool_attach(world->pool, -1);
 #ifndef ECS_NO_THREADS
     if (world->own_pool) {
         size_t bytes = world->pool->bytes;

@@ -17,7 +17,8 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 LC_ALL=C
 export LC_ALL
 
-groups_all="fresh tidy tools names unit sanitize msan tsan sharing compile docs examples bench fuzz scripts"
+groups_all="fresh tidy tools names unit sanitize msan tsan sharing compile docs examples bench"
+groups_all="$groups_all fuzz scripts"
 b=build/check
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 
