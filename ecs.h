@@ -87,7 +87,7 @@
 #include <stdint.h>
 
 #define ECS_VERSION_MAJOR 0
-#define ECS_VERSION_MINOR 1
+#define ECS_VERSION_MINOR 2
 #define ECS_VERSION_PATCH 0
 
 /* Terms of one query or system, counted after ANY is spread. */
@@ -1183,8 +1183,9 @@ typedef struct ecs_waiters {
 #define ECS_FOREVER UINT64_MAX
 
 /* A counting semaphore, first come first served: a permit that is released goes to the one who
- * waits longest, unless somebody who does not wait takes it in that moment. Any thread may call all of it. It must live until all calls have returned.
- * Waiting stops the thread: in a job it stops the worker. 2^32 - 1 permits at most. */
+ * waits longest, unless somebody who does not wait takes it in that moment. Any thread may call
+ * all of it. It must live until all calls have returned. Waiting stops the thread: in a job it
+ * stops the worker. 2^32 - 1 permits at most. */
 typedef struct ecs_semaphore {
     ecsi_atomic_u32 permits;
     ecs_waiters waiters;

@@ -1,6 +1,6 @@
 /* swarm.c: boids that flock, age, are hunted and are replaced, up to millions of them.
  *
- *   cc -std=c11 -O2 -ffp-contract=off -I../.. swarm.c -o swarm -lm && ./swarm --help
+ *   cc -std=c11 -O2 -ffp-contract=off -I../.. swarm.c -o swarm -lm -lpthread && ./swarm --help
  *
  * How the program is laid out, because that is what you would start from:
  *
@@ -16,8 +16,8 @@
  *   POST_UPDATE  advance moves everything, bury removes what was caught
  *   LAST         age removes those whose time has passed
  *
- * The same seed gives the same world hash by every compiler, at every level of optimisation,
- * as long as nothing contracts a * b + c (-ffp-contract=off): the only function of libm is
+ * The same seed gives the same world hash on any number of workers (each run checks that: see
+ * equal_print), by every compiler and at every level of optimisation, as long as nothing contracts a * b + c (-ffp-contract=off): the only function of libm is
  * sqrtf, which IEEE 754 defines to the last bit; random numbers are a function of (seed, tick,
  * entity); and the grid is filled in row order. */
 #define ECS_IMPLEMENTATION
@@ -44,6 +44,7 @@
 #define BOIDS_PER_EMITTER 250u   /* emitters are where new boids come from */
 #define BOIDS_PER_HUNTER 10000u
 #define NEIGHBOURS_MAX 48u      /* looked at in three cells of one row, so a crowd is bounded */
+#define CHECKED_TICKS 30u       /* that are run once more on one thread, see equal_print */
 #define FRAME_PIXELS 800u       /* width and height of a picture */
 #define PATH_BYTES 1024u
 
@@ -522,6 +523,8 @@ typedef struct {
     uint64_t seed;
     const char *frames; /* directory for pictures, or NULL */
     bool quiet;
+    bool blocking;      /* no workers at all */
+    uint32_t workers;   /* 0: one for each processor */
 } Options;
 
 static bool systems_add(ecs_world *world)
@@ -612,7 +615,8 @@ static bool others_spawn(ecs_world *world, const Config *config)
 
 static ecs_world *swarm_create(const Options *options)
 {
-    ecs_world_desc desc = {.seed = options->seed};
+    ecs_world_desc desc = {.seed = options->seed, .workers = options->workers};
+    if (!options->blocking) desc.backend = ECS_BACKEND_WORK_STEALING;
     ecs_world *world = ecs_world_create(&desc);
     if (world == NULL) return NULL;
     if (resources_add(world, options->boid_count) && systems_add(world)) {
@@ -775,9 +779,30 @@ static void failures_print(const ecs_world *world)
     }
 }
 
+/* The first ticks once more, one system after the other: says whether all is as it was. */
+static bool equal_print(const ecs_world *world, const Options *options, uint64_t hash)
+{
+    Options again = *options;
+    again.blocking = true;
+    ecs_world *other = swarm_create(&again);
+    bool good = other != NULL;
+    for (uint32_t i = 0; good && i < CHECKED_TICKS && i < options->tick_count; i++) {
+        good = ecs_tick(other, STEP_S) == ECS_OK;
+    }
+    uint64_t wanted = good ? ecs_world_hash(other) : 0;
+    uint32_t workers = ecs_world_pool(world) == NULL ? 1 : ecs_pool_workers(ecs_world_pool(world));
+    printf("  checked   tick %llu: %016llx on 1 thread, %016llx on %u worker%s: %s\n",
+           good ? (unsigned long long)ecs_world_tick(other) : 0, (unsigned long long)wanted,
+           (unsigned long long)hash, workers, workers == 1 ? "" : "s",
+           wanted == hash ? "equal" : "DIFFERENT");
+    ecs_world_destroy(other);
+    return good && wanted == hash;
+}
+
 static bool swarm_run(ecs_world *world, const Options *options, Pixel *pixels)
 {
     bool live = !options->quiet && is_terminal();
+    uint64_t hash = 0;
     double spent_s = 0, shown_at_s = 0;
     for (uint32_t tick = 1; tick <= options->tick_count; tick++) {
         double begin_s = seconds_now();
@@ -794,6 +819,10 @@ static bool swarm_run(ecs_world *world, const Options *options, Pixel *pixels)
             fprintf(stderr, "swarm: no picture in %s: %s\n", options->frames, strerror(errno));
             return false;
         }
+        if (!options->quiet && (tick == CHECKED_TICKS || tick == options->tick_count) &&
+            tick <= CHECKED_TICKS) {
+            hash = ecs_world_hash(world);
+        }
         if (options->hash_every > 0 && tick % options->hash_every == 0) {
             printf("%stick %u hash %016llx\n", live ? "\r\033[K" : "", tick,
                    (unsigned long long)ecs_world_hash(world));
@@ -805,7 +834,7 @@ static bool swarm_run(ecs_world *world, const Options *options, Pixel *pixels)
     }
     if (live) printf("\r\033[K");
     report_print(world, options, spent_s);
-    return true;
+    return options->quiet || equal_print(world, options, hash);
 }
 
 /* ---- Command line ------------------------------------------------------------------- */
@@ -818,6 +847,8 @@ static const char *const usage =
     "  --frames DIR     write pictures as DIR/frame-NNNNNN.ppm\n"
     "  --frame-every N  one picture every N ticks (10)\n"
     "  --hash-every N   print the world hash every N ticks\n"
+    "  --workers N      threads that run it, 256 at most (one for each processor)\n"
+    "  --blocking       one system after the other, without workers\n"
     "  --quiet          one line at the end, nothing else\n";
 
 static bool number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out)
@@ -846,6 +877,10 @@ static bool option_parse(Options *options, const char *name, const char *value)
         return true;
     }
     if (!number_parse(value, 1, UINT32_MAX - 1u, &number)) return false;
+    if (strcmp(name, "--workers") == 0) {
+        options->workers = (uint32_t)number;
+        return number <= ECS_WORKERS_MAX;
+    }
     if (strcmp(name, "--ticks") == 0) {
         options->tick_count = (uint32_t)number;
     } else if (strcmp(name, "--frame-every") == 0) {
@@ -860,7 +895,7 @@ static bool option_parse(Options *options, const char *name, const char *value)
 
 int main(int argc, char **argv)
 {
-    Options options = {100000, 300, 10, 0, 1, NULL, false};
+    Options options = {100000, 300, 10, 0, 1, NULL, false, false, 0};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             fputs(usage, stdout);
@@ -868,6 +903,8 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[i], "--quiet") == 0) {
             options.quiet = true;
+        } else if (strcmp(argv[i], "--blocking") == 0) {
+            options.blocking = true;
         } else if (i + 1 < argc && option_parse(&options, argv[i], argv[i + 1])) {
             i++;
         } else {

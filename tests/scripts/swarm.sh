@@ -1,6 +1,6 @@
 #!/bin/sh
-# swarm.sh: examples/swarm is deterministic. Equal hashes in two runs, at -O0 and -O3, by gcc
-# and clang; other hashes for another seed; pictures are valid and change nothing; in a pipe
+# swarm.sh: examples/swarm is deterministic. Equal hashes in two runs, on any number of workers,
+# at -O0 and -O3, by gcc and clang; other hashes for another seed; pictures are valid and change nothing; in a pipe
 # there is only the report.
 # Exit: 0 passed, 77 skipped (the last line says why), else failed.
 set -u
@@ -22,7 +22,7 @@ fail() {
 
 build() { # build COMPILER LEVEL PROGRAM
     # shellcheck disable=SC2086
-    $1 -std=c11 "$2" -ffp-contract=off -I"$INC" "$SRC" -o "$3" -lm >"$tmp/log" 2>&1 || {
+    $1 -std=c11 "$2" -ffp-contract=off -I"$INC" "$SRC" -o "$3" -lm -lpthread >"$tmp/log" 2>&1 || {
         cat "$tmp/log"
         fail "$1 $2 does not compile"
     }
@@ -49,7 +49,7 @@ hashes "$tmp/swarm" $RUN >"$tmp/want"
 # What a pipe gets: no control characters, and the report is short.
 tr -d '\n -~' <"$tmp/run" | cmp -s - /dev/null || fail "control characters in a pipe"
 [ "$(grep -vc '^tick ' "$tmp/run")" -le 8 ] || fail "the report is long"
-for key in 'entities ' 'ticks ' 'ticks/s ' 'hash '; do
+for key in 'entities ' 'ticks ' 'ticks/s ' 'hash ' 'checked .*: equal$'; do
     grep -q "^  $key" "$tmp/run" || fail "the report lacks $key"
 done
 # Something happens in it: births, deaths and meals.
@@ -60,6 +60,12 @@ grep -Eq '\([1-9][0-9]* born, [1-9][0-9]* died of age, [1-9][0-9]* eaten\)' "$tm
 # shellcheck disable=SC2086
 hashes "$tmp/swarm" $RUN >"$tmp/have"
 cmp -s "$tmp/want" "$tmp/have" || fail "two runs differ"
+# Without workers, on all, on fewer and on more than there are processors.
+for way in --blocking "--workers 1" "--workers 2" "--workers 5" "--workers 16"; do
+    # shellcheck disable=SC2086
+    hashes "$tmp/swarm" $RUN $way >"$tmp/have"
+    cmp -s "$tmp/want" "$tmp/have" || fail "$way has other hashes"
+done
 # shellcheck disable=SC2086
 hashes "$tmp/swarm" $RUN --seed 2 >"$tmp/have"
 cat "$tmp/want" "$tmp/have" | sort | uniq -d >"$tmp/both"
@@ -86,7 +92,7 @@ done
 cmp -s "$tmp/out/frame-000045.ppm" "$tmp/out/frame-000090.ppm" && fail "the picture stands still"
 
 # Bad input is refused with a word about it.
-for bad in "--entities 0" "--entities 4000001" "--ticks x" "--ticks" "--seed -1" "--nonsense 1"; do
+for bad in "--entities 0" "--entities 4000001" "--ticks x" "--ticks" "--seed -1" "--nonsense 1" "--workers 257"; do
     # shellcheck disable=SC2086
     "$tmp/swarm" $bad >/dev/null 2>"$tmp/err"
     [ $? -eq 2 ] || fail "$bad is not refused"

@@ -294,6 +294,12 @@ typedef struct cell {
 
 static cell graph[GRAPH_COLUMNS][GRAPH_ROWS];
 
+/* A job counts down before it is done, and before that it cannot be used again. */
+static void until_done(const ecs_job *job)
+{
+    while (!ecs_job_done(job)) usleep(1);
+}
+
 static void cell_job(ecs_worker *worker, void *data)
 {
     cell *c = (cell *)data;
@@ -324,6 +330,7 @@ TEST(latch_opens_when_all_have_counted_down)
             CHECK_EQ_U64(value_of(&count), GRAPH_ROWS * GRAPH_COLUMNS);
             for (uint32_t i = 0; i < GRAPH_COLUMNS; i++) {
                 CHECK_EQ_U64(graph[i][GRAPH_ROWS - 1].value, GRAPH_ROWS);
+                for (uint32_t k = 0; k < GRAPH_ROWS; k++) until_done(&graph[i][k].job);
             }
         }
         leave_round(worker, pool);
@@ -1222,6 +1229,7 @@ TEST(job_that_nobody_waits_for_runs)
             while (!ecs_job_done(&root)) ecsi_yield(); /* by a thread */
             REQUIRE(reaches(&count, 4096));
             ecs_job_wait(worker, &root);
+            for (uint32_t i = 1; i < 4096; i++) until_done(&spreads[i].job);
         }
         leave_round(worker, pool);
     }
