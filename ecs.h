@@ -1049,8 +1049,8 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
  * `wait` must run a task that nobody else will run. */
 struct ecs_task_api {
     uint32_t workers; /* that may run tasks at the same time, the caller counted */
-    /* Sees to it that run(data) is called once, on any thread, but not before this returns. The
-     * answer goes to wait. NULL: refused; it will not run. */
+    /* Sees to it that run(data) is called once, on any thread; inside of this call it does
+     * nothing. The answer goes to wait. NULL: refused; it will not run. */
     void *(*enqueue)(void (*run)(void *data), void *data, void *user);
     void (*wait)(void *task, void *user); /* returns when the task has run */
     void *user;
@@ -1152,7 +1152,7 @@ typedef struct ecs_reduce {
 
 /* Reduces all items to one value: leaves in parallel, combined in a tree that depends on count
  * and grain only, so that sums of floats are the same on any number of workers. `value` is
- * left alone when count is 0. ECS_TOO_LARGE: the value has too many bytes. */
+ * left alone when count is 0. ECS_TOO_LARGE: the value has too many bytes, or none. */
 ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *reduce,
                                        void *value);
 
@@ -1160,7 +1160,7 @@ typedef struct ecs_worker_stats {
     uint64_t executed;       /* jobs, row blocks of systems counted as one job a grab */
     uint64_t stolen;         /* of these: from other workers */
     uint64_t steal_attempts;
-    uint64_t parks;          /* times that it went to sleep */
+    uint64_t parks;          /* times that it slept */
     uint64_t spins;          /* looks for work that found none */
     uint64_t commands;       /* recorded by systems on this worker */
 } ecs_worker_stats;
@@ -2216,6 +2216,31 @@ typedef HANDLE ecsi_thread;
 typedef pthread_t ecsi_thread;
 #define ECSI_THREAD_ANSWER void *
 #endif
+
+#if defined(_WIN32)
+typedef DWORD ecsi_thread_id;
+#else
+typedef pthread_t ecsi_thread_id;
+#endif
+
+static ecsi_thread_id ecsi_thread_self(void)
+{
+#if defined(_WIN32)
+    return GetCurrentThreadId();
+#else
+    return pthread_self();
+#endif
+}
+
+/* Whether this thread is the one of that id. */
+static bool ecsi_thread_is(ecsi_thread_id id)
+{
+#if defined(_WIN32)
+    return GetCurrentThreadId() == id;
+#else
+    return pthread_equal(pthread_self(), id) != 0;
+#endif
+}
 
 /* False when the system refuses. */
 static bool ecsi_thread_start(ecsi_thread *thread, ECSI_THREAD_ANSWER (*run)(void *), void *data)
@@ -9345,12 +9370,12 @@ static inline uint32_t ecsi_worker_random(ecs_worker *worker)
     return x;
 }
 
-/* Steals from one victim: a batch, of which all but the first go to our own deque. */
+/* Steals the oldest job of one victim. No batch: in a thief's deque a job would be neither
+ * begun nor with its starter, who could then only wait for it. */
 static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
 {
     ecs_pool *pool = worker->pool;
     ecsi_deque *deque = &pool->slots[victim].deque;
-    uint32_t more;
     void *item;
     int64_t top;
     int64_t size;
@@ -9372,11 +9397,11 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
     worker->lone_skips = 0;
     ECSI_COUNT_UP(&worker->attempts, 1u);
     do {
-        item = ecsi_deque_steal_batch(deque, &worker->deque, ECSI_BATCH_MAX, &more);
+        item = ecsi_deque_steal(deque);
     } while (item == ECSI_STEAL_LOST);
     if (item == NULL) return NULL;
     worker->victim = victim;
-    ECSI_COUNT_UP(&worker->stolen, more + 1u);
+    ECSI_COUNT_UP(&worker->stolen, 1u);
     return (ecs_job *)item;
 }
 
@@ -9771,18 +9796,22 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
 typedef struct ecsi_summon {
     ecs_pool *pool;
     ecs_latch *latch;
+    ecsi_thread_id caller;
     void *tasks[ECSI_SUMMON_MAX];
     uint32_t count;
 } ecsi_summon;
 
-/* A task of the host: works until the latch opens. */
+/* A task of the host: works until the latch opens. Nothing to do for a host that runs it on the
+ * thread that asks: that one will work itself. */
 static void ecsi_summon_run(void *data)
 {
     const ecsi_summon *summon = (const ecsi_summon *)data;
-    ecs_worker *worker = ecs_pool_enter(summon->pool);
+    ecs_worker *worker;
     uint32_t spins = 0;
     ECSI_CHECK(summon->latch != NULL);
     ECSI_CHECK(summon->pool->tasks.workers > 0);
+    if (ecsi_latch_open(summon->latch) || ecsi_thread_is(summon->caller)) return;
+    worker = ecs_pool_enter(summon->pool);
     if (worker == NULL) return;
     worker->summoned = true;
     while (!ecsi_latch_open(summon->latch)) {
@@ -9811,6 +9840,7 @@ static void ecsi_summon_call(ecsi_summon *summon, const ecs_worker *worker, ecs_
     summon->pool = pool;
     summon->latch = latch;
     summon->count = 0;
+    if (want > 0) summon->caller = ecsi_thread_self();
     if (want > ECSI_SUMMON_MAX) want = ECSI_SUMMON_MAX;
     for (; want > 0; want--) {
         void *task = pool->tasks.enqueue(ecsi_summon_run, summon, pool->tasks.user);
@@ -10003,7 +10033,7 @@ static bool ecsi_pool_resolve(const ecs_pool_desc *from, ecs_pool_desc *d)
     if (d->tasks != NULL) {
         if (d->tasks->enqueue == NULL || d->tasks->wait == NULL) return false;
         /* The host's threads are guests, and so is who ticks. */
-        if (d->workers <= ECS_WORKERS_MAX) d->guests_max += d->workers;
+        if (d->workers <= ECS_WORKERS_MAX && d->guests_max <= 65536) d->guests_max += d->workers;
     }
     if (d->workers > ECS_WORKERS_MAX || d->guests_max > 65536 || d->spins > 1u << 20) return false;
     if (!ecsi_is_power_of_two(d->deque_capacity) || d->deque_capacity > 1u << 24) return false;
@@ -10049,7 +10079,10 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
     pool->crowded = d->workers > ecsi_cpu_mask(mask);
     pool->spins_max = d->spins * (pool->crowded ? 1u : ECSI_POOL_SPINS_GROWTH);
     pool->affinity = d->affinity;
-    if (d->tasks != NULL) pool->tasks = *d->tasks;
+    if (d->tasks != NULL) {
+        pool->tasks = *d->tasks;
+        pool->tasks.workers = d->workers;
+    }
     pool->bytes = ecsi_pool_bytes(d);
     at += ecsi_align_up(sizeof *pool, ECSI_LINE_BYTES);
     pool->slots = (ecs_worker *)(void *)at;
@@ -10112,9 +10145,11 @@ static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
         uint32_t i;
         if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
         for (i = 0; i < pool->slot_count && job == NULL; i++) {
+            uint32_t more;
             if (i == worker->index) continue;
             do {
-                job = (ecs_job *)ecsi_deque_steal(&pool->slots[i].deque);
+                job = (ecs_job *)ecsi_deque_steal_batch(&pool->slots[i].deque, &worker->deque,
+                                                        ECSI_BATCH_MAX, &more);
             } while ((void *)job == ECSI_STEAL_LOST);
         }
         found = job != NULL;
@@ -10203,7 +10238,7 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
     ECSI_REQUIRE_VOID(worker->index >= pool->thread_count);
     ECSI_CHECK(ECSI_LOAD(&worker->used, relaxed) == 1);
     ECSI_CHECK(worker->in_system == 0);
-    /* A batch that it stole may still lie there: others must not miss it. */
+    /* What it sent and nobody took. */
     while (ecsi_deque_size(&worker->deque) > 0) {
         ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
         if (job != NULL) ecsi_job_execute(worker, job);

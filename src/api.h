@@ -1038,8 +1038,8 @@ ECS_API const ecs_tick_report *ecs_tick_last(const ecs_world *world);
  * `wait` must run a task that nobody else will run. */
 struct ecs_task_api {
     uint32_t workers; /* that may run tasks at the same time, the caller counted */
-    /* Sees to it that run(data) is called once, on any thread, but not before this returns. The
-     * answer goes to wait. NULL: refused; it will not run. */
+    /* Sees to it that run(data) is called once, on any thread; inside of this call it does
+     * nothing. The answer goes to wait. NULL: refused; it will not run. */
     void *(*enqueue)(void (*run)(void *data), void *data, void *user);
     void (*wait)(void *task, void *user); /* returns when the task has run */
     void *user;
@@ -1141,7 +1141,7 @@ typedef struct ecs_reduce {
 
 /* Reduces all items to one value: leaves in parallel, combined in a tree that depends on count
  * and grain only, so that sums of floats are the same on any number of workers. `value` is
- * left alone when count is 0. ECS_TOO_LARGE: the value has too many bytes. */
+ * left alone when count is 0. ECS_TOO_LARGE: the value has too many bytes, or none. */
 ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *reduce,
                                        void *value);
 
@@ -1149,7 +1149,7 @@ typedef struct ecs_worker_stats {
     uint64_t executed;       /* jobs, row blocks of systems counted as one job a grab */
     uint64_t stolen;         /* of these: from other workers */
     uint64_t steal_attempts;
-    uint64_t parks;          /* times that it went to sleep */
+    uint64_t parks;          /* times that it slept */
     uint64_t spins;          /* looks for work that found none */
     uint64_t commands;       /* recorded by systems on this worker */
 } ecs_worker_stats;

@@ -209,12 +209,12 @@ static inline uint32_t ecsi_worker_random(ecs_worker *worker)
     return x;
 }
 
-/* Steals from one victim: a batch, of which all but the first go to our own deque. */
+/* Steals the oldest job of one victim. No batch: in a thief's deque a job would be neither
+ * begun nor with its starter, who could then only wait for it. */
 static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
 {
     ecs_pool *pool = worker->pool;
     ecsi_deque *deque = &pool->slots[victim].deque;
-    uint32_t more;
     void *item;
     int64_t top;
     int64_t size;
@@ -236,11 +236,11 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
     worker->lone_skips = 0;
     ECSI_COUNT_UP(&worker->attempts, 1u);
     do {
-        item = ecsi_deque_steal_batch(deque, &worker->deque, ECSI_BATCH_MAX, &more);
+        item = ecsi_deque_steal(deque);
     } while (item == ECSI_STEAL_LOST);
     if (item == NULL) return NULL;
     worker->victim = victim;
-    ECSI_COUNT_UP(&worker->stolen, more + 1u);
+    ECSI_COUNT_UP(&worker->stolen, 1u);
     return (ecs_job *)item;
 }
 
@@ -635,18 +635,22 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
 typedef struct ecsi_summon {
     ecs_pool *pool;
     ecs_latch *latch;
+    ecsi_thread_id caller;
     void *tasks[ECSI_SUMMON_MAX];
     uint32_t count;
 } ecsi_summon;
 
-/* A task of the host: works until the latch opens. */
+/* A task of the host: works until the latch opens. Nothing to do for a host that runs it on the
+ * thread that asks: that one will work itself. */
 static void ecsi_summon_run(void *data)
 {
     const ecsi_summon *summon = (const ecsi_summon *)data;
-    ecs_worker *worker = ecs_pool_enter(summon->pool);
+    ecs_worker *worker;
     uint32_t spins = 0;
     ECSI_CHECK(summon->latch != NULL);
     ECSI_CHECK(summon->pool->tasks.workers > 0);
+    if (ecsi_latch_open(summon->latch) || ecsi_thread_is(summon->caller)) return;
+    worker = ecs_pool_enter(summon->pool);
     if (worker == NULL) return;
     worker->summoned = true;
     while (!ecsi_latch_open(summon->latch)) {
@@ -675,6 +679,7 @@ static void ecsi_summon_call(ecsi_summon *summon, const ecs_worker *worker, ecs_
     summon->pool = pool;
     summon->latch = latch;
     summon->count = 0;
+    if (want > 0) summon->caller = ecsi_thread_self();
     if (want > ECSI_SUMMON_MAX) want = ECSI_SUMMON_MAX;
     for (; want > 0; want--) {
         void *task = pool->tasks.enqueue(ecsi_summon_run, summon, pool->tasks.user);
@@ -867,7 +872,7 @@ static bool ecsi_pool_resolve(const ecs_pool_desc *from, ecs_pool_desc *d)
     if (d->tasks != NULL) {
         if (d->tasks->enqueue == NULL || d->tasks->wait == NULL) return false;
         /* The host's threads are guests, and so is who ticks. */
-        if (d->workers <= ECS_WORKERS_MAX) d->guests_max += d->workers;
+        if (d->workers <= ECS_WORKERS_MAX && d->guests_max <= 65536) d->guests_max += d->workers;
     }
     if (d->workers > ECS_WORKERS_MAX || d->guests_max > 65536 || d->spins > 1u << 20) return false;
     if (!ecsi_is_power_of_two(d->deque_capacity) || d->deque_capacity > 1u << 24) return false;
@@ -913,7 +918,10 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
     pool->crowded = d->workers > ecsi_cpu_mask(mask);
     pool->spins_max = d->spins * (pool->crowded ? 1u : ECSI_POOL_SPINS_GROWTH);
     pool->affinity = d->affinity;
-    if (d->tasks != NULL) pool->tasks = *d->tasks;
+    if (d->tasks != NULL) {
+        pool->tasks = *d->tasks;
+        pool->tasks.workers = d->workers;
+    }
     pool->bytes = ecsi_pool_bytes(d);
     at += ecsi_align_up(sizeof *pool, ECSI_LINE_BYTES);
     pool->slots = (ecs_worker *)(void *)at;
@@ -976,9 +984,11 @@ static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
         uint32_t i;
         if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
         for (i = 0; i < pool->slot_count && job == NULL; i++) {
+            uint32_t more;
             if (i == worker->index) continue;
             do {
-                job = (ecs_job *)ecsi_deque_steal(&pool->slots[i].deque);
+                job = (ecs_job *)ecsi_deque_steal_batch(&pool->slots[i].deque, &worker->deque,
+                                                        ECSI_BATCH_MAX, &more);
             } while ((void *)job == ECSI_STEAL_LOST);
         }
         found = job != NULL;
@@ -1067,7 +1077,7 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
     ECSI_REQUIRE_VOID(worker->index >= pool->thread_count);
     ECSI_CHECK(ECSI_LOAD(&worker->used, relaxed) == 1);
     ECSI_CHECK(worker->in_system == 0);
-    /* A batch that it stole may still lie there: others must not miss it. */
+    /* What it sent and nobody took. */
     while (ecsi_deque_size(&worker->deque) > 0) {
         ecs_job *job = (ecs_job *)ecsi_deque_take(&worker->deque);
         if (job != NULL) ecsi_job_execute(worker, job);

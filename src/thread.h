@@ -143,6 +143,31 @@ typedef pthread_t ecsi_thread;
 #define ECSI_THREAD_ANSWER void *
 #endif
 
+#if defined(_WIN32)
+typedef DWORD ecsi_thread_id;
+#else
+typedef pthread_t ecsi_thread_id;
+#endif
+
+static ecsi_thread_id ecsi_thread_self(void)
+{
+#if defined(_WIN32)
+    return GetCurrentThreadId();
+#else
+    return pthread_self();
+#endif
+}
+
+/* Whether this thread is the one of that id. */
+static bool ecsi_thread_is(ecsi_thread_id id)
+{
+#if defined(_WIN32)
+    return GetCurrentThreadId() == id;
+#else
+    return pthread_equal(pthread_self(), id) != 0;
+#endif
+}
+
 /* False when the system refuses. */
 static bool ecsi_thread_start(ecsi_thread *thread, ECSI_THREAD_ANSWER (*run)(void *), void *data)
 {

@@ -17,9 +17,10 @@
  *   LAST         age removes those whose time has passed
  *
  * The same seed gives the same world hash on any number of workers (each run checks that: see
- * equal_print), by every compiler and at every level of optimisation, as long as nothing contracts a * b + c (-ffp-contract=off): the only function of libm is
- * sqrtf, which IEEE 754 defines to the last bit; random numbers are a function of (seed, tick,
- * entity); and the grid is filled in row order. */
+ * equal_print), by every compiler and at every level of optimisation, as long as nothing
+ * contracts a * b + c (-ffp-contract=off): the only function of libm is sqrtf, which IEEE 754
+ * defines to the last bit; random numbers are a function of (seed, tick, entity); and the grid
+ * is filled in row order. */
 #define ECS_IMPLEMENTATION
 #include "ecs.h"
 

@@ -60,6 +60,7 @@ if [ -z "$first" ] && [ $failed -eq 0 ]; then
     exit 77
 fi
 # 40 different ticks, or the comparison would be none.
-[ "$(sort -u "$tmp/want" 2>/dev/null | wc -l)" -eq 40 ] || fail "hashes do not change from tick to tick"
+[ "$(sort -u "$tmp/want" 2>/dev/null | wc -l)" -eq 40 ] ||
+    fail "hashes do not change from tick to tick"
 echo "hashes: $passed passed, $failed failed, 0 skipped"
 [ $failed -eq 0 ]

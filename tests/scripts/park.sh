@@ -15,7 +15,7 @@ skipped=0
 
 # suite COMMAND...: builds both halves by this command, runs them and takes their counts.
 suite() {
-    for half in waiter waiting; do
+    for half in waiter waiting pool jobs; do
         if ! "$@" $flags -DECS_TEST_HEADER="\"$header\"" "tests/unit/$half.c" -o "$dir/$half" \
             -lm -lpthread; then
             failed=$((failed + 1))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # swarm.sh: examples/swarm is deterministic. Equal hashes in two runs, on any number of workers,
-# at -O0 and -O3, by gcc and clang; other hashes for another seed; pictures are valid and change nothing; in a pipe
-# there is only the report.
+# at -O0 and -O3, by gcc and clang; other hashes for another seed; pictures are valid and change
+# nothing; in a pipe there is only the report.
 # Exit: 0 passed, 77 skipped (the last line says why), else failed.
 set -u
 LC_ALL=C
@@ -92,7 +92,8 @@ done
 cmp -s "$tmp/out/frame-000045.ppm" "$tmp/out/frame-000090.ppm" && fail "the picture stands still"
 
 # Bad input is refused with a word about it.
-for bad in "--entities 0" "--entities 4000001" "--ticks x" "--ticks" "--seed -1" "--nonsense 1" "--workers 257"; do
+for bad in "--entities 0" "--entities 4000001" "--ticks x" "--ticks" "--seed -1" "--nonsense 1" \
+    "--workers 257"; do
     # shellcheck disable=SC2086
     "$tmp/swarm" $bad >/dev/null 2>"$tmp/err"
     [ $? -eq 2 ] || fail "$bad is not refused"

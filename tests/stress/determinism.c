@@ -443,7 +443,7 @@ static void body_row(body *b, uint32_t row)
         ecs_entity target = pick % 4 == 0 ? known_at(pick) : pick % 4 == 1 ? b->spawned : self;
         body_command(b, target, mix(word, 1));
     }
-    if (word % 16 == 3) body_emit(b, self, mix(word, 2));
+    if (word % 8 == 3) body_emit(b, self, mix(word, 2));
     body_write(b, row, mix(seen, (uint64_t)(view->dt * 1048576.0f)));
     b->sum += seen;
 }
@@ -623,8 +623,8 @@ static void plan_terms(uint64_t *state, plan_system *s)
     }
     for (uint32_t i = 0; i < EVENTS; i++) {
         uint32_t way = below(state, 12);
-        if (way < 2) term_add(s, &events[i], ECS_ACCESS_ON);
-        if (way >= 2 && way < 5 && s->term_count < TERMS) {
+        if (way < 3) term_add(s, &events[i], ECS_ACCESS_ON);
+        if (way >= 3 && way < 6 && s->term_count < TERMS) {
             term_add(s, &events[i], ECS_ACCESS_EMIT);
             s->emits |= 1u << i;
         }
@@ -638,14 +638,16 @@ static void plan_times(uint64_t *state, plan_system *s)
     uint32_t way = below(state, 12);
     if (way == 0) d->every_ticks = 1 + below(state, 3);
     if (way == 1) d->interval_s = 0.05f;
-    if (way == 2) d->step_s = 0.02f;
-    if (way == 2) d->steps_max = 1 + below(state, 4);
+    if (way == 2 || way == 3) {
+        d->step_s = 0.01f * (float)(1 + below(state, 2));
+        d->steps_max = 1 + below(state, 4);
+    }
     if (below(state, 8) == 0) {
         d->run_if = system_if;
         s->if_one_in = 2 + below(state, 3);
     }
-    s->fail_one_in = below(state, 6) == 0 ? 2 + below(state, 20) : 0;
-    d->on_error = below(state, 3) == 0 ? ECS_FAIL_FAST : ECS_SKIP;
+    s->fail_one_in = below(state, 5) == 0 ? 2 + below(state, 20) : 0;
+    d->on_error = below(state, 2) == 0 ? ECS_FAIL_FAST : ECS_SKIP;
     if (below(state, 8) == 0) d->stream_bytes_max = 100 + below(state, 3000);
     if (s->kind != EXCLUSIVE) {
         d->unsplit = below(state, 8) == 0;
@@ -840,7 +842,8 @@ static void world_inputs(ecs_world *world, const plan *p, uint32_t tick)
     uint64_t word = mix(p->seed, tick);
     Wide value;
     if (word % 3 == 0) {
-        (void)ecs_event_send_type(world, &events[word % EVENTS], value_make(&value, word, ecs_null()));
+        (void)ecs_event_send_type(world, &events[word % EVENTS],
+                                  value_make(&value, word, ecs_null()));
     }
     if (word % 4 == 1) {
         ecs_commands *cmd = ecs_world_commands(world);

@@ -875,7 +875,6 @@ static ecs_world_desc desc_fixed(uint32_t workers)
 }
 
 #if TEST_SANITIZED == 0 && defined(__GLIBC__)
-#define COUNTS_SYSTEM_CALLS 1
 /* As in memory.c; atomic, for workers may ask as well. Blocks of mmap come through malloc. */
 static uint64_t system_calls;
 
@@ -926,10 +925,6 @@ int posix_memalign(void **out, size_t align, size_t bytes)
     *out = __libc_memalign(align, bytes);
     return *out == NULL ? 12 : 0;
 }
-#else
-#define COUNTS_SYSTEM_CALLS 0
-static uint64_t system_calls;
-#endif
 
 TEST(backend_fixed_world_allocates_nothing_after_creation)
 {
@@ -950,6 +945,7 @@ TEST(backend_fixed_world_allocates_nothing_after_creation)
     CHECK_EQ_U64(__atomic_load_n(&system_calls, __ATOMIC_SEQ_CST), before);
     ecs_world_destroy(world);
 }
+#endif
 
 TEST(backend_fixed_world_is_equal_to_its_blocking_twin)
 {
