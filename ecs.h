@@ -4259,15 +4259,31 @@ static inline bool ecsi_component_known(const ecsi_components *components, uint3
 
 /* ---- Values ---------------------------------------------------------------------- */
 
+/* Locks the world while a hook runs. Workers that record must not count: in a tick it is locked
+ * already. */
+static inline uint32_t ecsi_hook_lock(const ecsi_component *component)
+{
+    ECSI_CHECK(component->locks != NULL);
+    if (*component->locks != 0) return 0;
+    *component->locks = 1;
+    return 1;
+}
+
+static inline void ecsi_hook_unlock(const ecsi_component *component, uint32_t locked)
+{
+    ECSI_CHECK(locked <= 1);
+    if (locked != 0) *component->locks = 0;
+}
+
 /* Builds `count` values in raw memory: init, or zero. */
 static void ecsi_values_init(const ecsi_component *component, void *values, uint32_t count)
 {
     ECSI_CHECK(component->type.bytes > 0);
     ECSI_CHECK(values != NULL);
     if (component->hooks.init != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.init(values, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     } else {
         memset(values, 0, (size_t)count * component->type.bytes);
     }
@@ -4280,9 +4296,9 @@ static void ecsi_values_copy(const ecsi_component *component, void *to, const vo
     ECSI_CHECK(to != from);
     ECSI_CHECK(from != NULL);
     if (component->hooks.copy != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.copy(to, from, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -4295,9 +4311,9 @@ static void ecsi_values_move(const ecsi_component *component, void *to, void *fr
     ECSI_CHECK(to != from);
     ECSI_CHECK(to != NULL);
     if (component->hooks.move != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.move(to, from, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -4308,9 +4324,9 @@ static void ecsi_values_destroy(const ecsi_component *component, void *values, u
     ECSI_CHECK(values != NULL);
     ECSI_CHECK(count > 0);
     if (component->hooks.destroy != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.destroy(values, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     }
 }
 
@@ -9466,6 +9482,7 @@ static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
 static inline void ecsi_job_execute_own(ecs_worker *worker, ecs_job *job)
 {
     bool plain = job->kind == ECSI_JOB_PLAIN;
+    ECSI_CHECK(job->kind <= ECSI_JOB_SYSTEM);
     ECSI_CHECK(job->run != NULL);
     ECSI_COUNT_UP(&worker->executed, 1u);
     job->run(worker, job->data);
@@ -9679,6 +9696,7 @@ static ECSI_NOINLINE void ecsi_job_overflow(ecs_worker *worker, ecs_job *job)
 /* Starts a job of a kind. */
 static inline void ecsi_job_start(ecs_worker *worker, ecs_job *job, uint32_t kind)
 {
+    ECSI_CHECK(kind != ECSI_JOB_SYSTEM);
     ECSI_CHECK(job->run != NULL);
     job->kind = kind;
     ECSI_STORE(&job->state, NULL, relaxed);
@@ -9835,6 +9853,7 @@ static void ecsi_summon_call(ecsi_summon *summon, const ecs_worker *worker, ecs_
 {
     ecs_pool *pool = worker->pool;
     uint32_t want = pool->tasks.workers > 0 ? pool->tasks.workers - 1 : 0;
+    ECSI_CHECK(want < ECS_WORKERS_MAX);
     ECSI_CHECK(latch != NULL);
     if (worker->summoned || worker->in_system > 0) want = 0;
     summon->pool = pool;
@@ -10600,6 +10619,7 @@ typedef struct ecsi_schedule {
     size_t bytes_max;     /* recorded in one phase; SIZE_MAX / 4 and more: no limit */
     size_t share_bytes;   /* with a limit: what the running segment's streams share... */
     uint64_t share_rows;  /* ...by their rows... */
+    bool share_stale;     /* the world has changed since these were counted */
     double share_scale;   /* ...and what those with a quota of their own get of it */
     bool strict;
     bool built;
@@ -11615,8 +11635,9 @@ static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system
     return bytes;
 }
 
-/* Shares the phase's bytes out over the systems of a segment, whether they are due or not: a
- * system's share does not change with what others do. */
+/* Shares the phase's bytes out over the systems from `place` on, whether they are due or not: a
+ * system's share does not change with what others do. An exclusive one may flush before the
+ * last of them, and then what is left is shared anew. */
 static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
                                 uint32_t end)
 {
@@ -11629,6 +11650,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         uint32_t runs = system->fixed.step_s > 0 ? system->fixed.steps_max : 1;
+        if (system->run_exclusive != NULL) continue;
         if (system->desc.stream_bytes_max != 0) {
             taken += (double)system->desc.stream_bytes_max * ecsi_system_streams(system) * runs;
         } else {
@@ -11829,9 +11851,10 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 
 /* ---- Applying ---------------------------------------- */
 
-/* Puts what all lanes recorded into the schedule's batch. */
-static void ecsi_lanes_gather(ecsi_schedule *schedule)
+/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. */
+static bool ecsi_lanes_gather(ecsi_schedule *schedule)
 {
+    bool any = false;
     uint32_t i;
     ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
@@ -11839,12 +11862,14 @@ static void ecsi_lanes_gather(ecsi_schedule *schedule)
         ecsi_queue *queue = &schedule->lanes[i].queue;
         ecsi_queue_count(schedule->flush, queue);
         if (ecsi_queue_empty(queue)) continue;
+        any = true;
         ecsi_batch_add(&schedule->batch, queue);
         ecsi_batch_take(&schedule->batch, queue);
         queue->command_count = 0;
         queue->spawn_count = 0;
         queue->stream_count = 0;
     }
+    return any;
 }
 
 /* Applies what systems recorded. When that is refused for want of memory nothing is lost: the
@@ -11856,15 +11881,17 @@ static ecs_status ecsi_schedule_settle(ecsi_schedule *schedule)
     uint32_t i;
     ECSI_CHECK(schedule->lane_count > 0);
     ECSI_CHECK(!schedule->flush->running);
-    ecsi_lanes_gather(schedule);
-    if (batch->first == NULL && !batch->spawned) return ECS_OK;
-    status = ecsi_flush_prepare(schedule->flush, batch);
-    if (status != ECS_OK) return status;
-    ecsi_flush_batch(schedule->flush, batch, schedule->since);
+    if (!ecsi_lanes_gather(schedule) && batch->first == NULL && !batch->spawned) return ECS_OK;
+    /* What failed runs recorded is in no batch, but in the queues. */
+    if (batch->first != NULL || batch->spawned) {
+        status = ecsi_flush_prepare(schedule->flush, batch);
+        if (status != ECS_OK) return status;
+        ecsi_flush_batch(schedule->flush, batch, schedule->since);
+        schedule->since = schedule->tick;
+    }
     memset(batch, 0, sizeof *batch);
     for (i = 0; i < schedule->lane_count; i++) ecsi_queue_reset(&schedule->lanes[i].queue);
     ECSI_STORE(&schedule->arena.used, (uint64_t)0, relaxed);
-    schedule->since = schedule->tick;
     return ECS_OK;
 }
 
@@ -12004,6 +12031,7 @@ static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *sy
     ecs_status status;
     ECSI_CHECK(system->run_exclusive != NULL);
     ecsi_schedule_flush(schedule);
+    schedule->share_stale = true;
     before = *view->cmd;
     mark = ecsi_queue_where(view->cmd->queue);
     *locks = 0;
@@ -12346,7 +12374,7 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
     uint32_t k;
     ECSI_CHECK(ecsi_latch_open(&schedule->latch));
     ECSI_CHECK(place < end);
-    if (count > 0) ecsi_lanes_gather(schedule);
+    if (count > 0) (void)ecsi_lanes_gather(schedule);
     for (i = 0; i < count; i++) {
         ecsi_fail least;
         for (k = i + 1; k < count; k++) {
@@ -12473,7 +12501,11 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         ECSI_CHECK(!node->system->failed);
     }
     if (end == place) return end;
-    if (ecsi_schedule_limited(schedule)) ecsi_segment_shares(schedule, phase, place, end);
+    /* Until the next flush: whether the exclusive systems in between are due is not known. */
+    if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
+        ecsi_segment_shares(schedule, phase, place, phase->count);
+        schedule->share_stale = false;
+    }
 #ifndef ECS_NO_THREADS
     if (!ecsi_segment_worth(schedule, phase, place) ||
         !ecsi_segment_steal(schedule, phase, place, end)) {
@@ -12496,6 +12528,7 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
     ECSI_CHECK(schedule->built);
     ECSI_CHECK(!schedule->stop);
     if (phase->count == 0) return;
+    schedule->share_stale = true;
     while (place < phase->count) {
         ecsi_node *node;
         place = ecsi_segment_run(schedule, phase, place, dt);

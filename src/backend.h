@@ -163,8 +163,9 @@ static size_t ecsi_stream_bytes(const ecsi_schedule *schedule, const ecsi_system
     return bytes;
 }
 
-/* Shares the phase's bytes out over the systems of a segment, whether they are due or not: a
- * system's share does not change with what others do. */
+/* Shares the phase's bytes out over the systems from `place` on, whether they are due or not: a
+ * system's share does not change with what others do. An exclusive one may flush before the
+ * last of them, and then what is left is shared anew. */
 static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
                                 uint32_t end)
 {
@@ -177,6 +178,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         uint32_t runs = system->fixed.step_s > 0 ? system->fixed.steps_max : 1;
+        if (system->run_exclusive != NULL) continue;
         if (system->desc.stream_bytes_max != 0) {
             taken += (double)system->desc.stream_bytes_max * ecsi_system_streams(system) * runs;
         } else {
@@ -377,9 +379,10 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 
 /* ---- Applying ---------------------------------------- */
 
-/* Puts what all lanes recorded into the schedule's batch. */
-static void ecsi_lanes_gather(ecsi_schedule *schedule)
+/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. */
+static bool ecsi_lanes_gather(ecsi_schedule *schedule)
 {
+    bool any = false;
     uint32_t i;
     ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
@@ -387,12 +390,14 @@ static void ecsi_lanes_gather(ecsi_schedule *schedule)
         ecsi_queue *queue = &schedule->lanes[i].queue;
         ecsi_queue_count(schedule->flush, queue);
         if (ecsi_queue_empty(queue)) continue;
+        any = true;
         ecsi_batch_add(&schedule->batch, queue);
         ecsi_batch_take(&schedule->batch, queue);
         queue->command_count = 0;
         queue->spawn_count = 0;
         queue->stream_count = 0;
     }
+    return any;
 }
 
 /* Applies what systems recorded. When that is refused for want of memory nothing is lost: the
@@ -404,15 +409,17 @@ static ecs_status ecsi_schedule_settle(ecsi_schedule *schedule)
     uint32_t i;
     ECSI_CHECK(schedule->lane_count > 0);
     ECSI_CHECK(!schedule->flush->running);
-    ecsi_lanes_gather(schedule);
-    if (batch->first == NULL && !batch->spawned) return ECS_OK;
-    status = ecsi_flush_prepare(schedule->flush, batch);
-    if (status != ECS_OK) return status;
-    ecsi_flush_batch(schedule->flush, batch, schedule->since);
+    if (!ecsi_lanes_gather(schedule) && batch->first == NULL && !batch->spawned) return ECS_OK;
+    /* What failed runs recorded is in no batch, but in the queues. */
+    if (batch->first != NULL || batch->spawned) {
+        status = ecsi_flush_prepare(schedule->flush, batch);
+        if (status != ECS_OK) return status;
+        ecsi_flush_batch(schedule->flush, batch, schedule->since);
+        schedule->since = schedule->tick;
+    }
     memset(batch, 0, sizeof *batch);
     for (i = 0; i < schedule->lane_count; i++) ecsi_queue_reset(&schedule->lanes[i].queue);
     ECSI_STORE(&schedule->arena.used, (uint64_t)0, relaxed);
-    schedule->since = schedule->tick;
     return ECS_OK;
 }
 
@@ -552,6 +559,7 @@ static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *sy
     ecs_status status;
     ECSI_CHECK(system->run_exclusive != NULL);
     ecsi_schedule_flush(schedule);
+    schedule->share_stale = true;
     before = *view->cmd;
     mark = ecsi_queue_where(view->cmd->queue);
     *locks = 0;
@@ -894,7 +902,7 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
     uint32_t k;
     ECSI_CHECK(ecsi_latch_open(&schedule->latch));
     ECSI_CHECK(place < end);
-    if (count > 0) ecsi_lanes_gather(schedule);
+    if (count > 0) (void)ecsi_lanes_gather(schedule);
     for (i = 0; i < count; i++) {
         ecsi_fail least;
         for (k = i + 1; k < count; k++) {
@@ -1021,7 +1029,11 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         ECSI_CHECK(!node->system->failed);
     }
     if (end == place) return end;
-    if (ecsi_schedule_limited(schedule)) ecsi_segment_shares(schedule, phase, place, end);
+    /* Until the next flush: whether the exclusive systems in between are due is not known. */
+    if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
+        ecsi_segment_shares(schedule, phase, place, phase->count);
+        schedule->share_stale = false;
+    }
 #ifndef ECS_NO_THREADS
     if (!ecsi_segment_worth(schedule, phase, place) ||
         !ecsi_segment_steal(schedule, phase, place, end)) {
@@ -1044,6 +1056,7 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
     ECSI_CHECK(schedule->built);
     ECSI_CHECK(!schedule->stop);
     if (phase->count == 0) return;
+    schedule->share_stale = true;
     while (place < phase->count) {
         ecsi_node *node;
         place = ecsi_segment_run(schedule, phase, place, dt);

@@ -76,15 +76,31 @@ static inline bool ecsi_component_known(const ecsi_components *components, uint3
 
 /* ---- Values ---------------------------------------------------------------------- */
 
+/* Locks the world while a hook runs. Workers that record must not count: in a tick it is locked
+ * already. */
+static inline uint32_t ecsi_hook_lock(const ecsi_component *component)
+{
+    ECSI_CHECK(component->locks != NULL);
+    if (*component->locks != 0) return 0;
+    *component->locks = 1;
+    return 1;
+}
+
+static inline void ecsi_hook_unlock(const ecsi_component *component, uint32_t locked)
+{
+    ECSI_CHECK(locked <= 1);
+    if (locked != 0) *component->locks = 0;
+}
+
 /* Builds `count` values in raw memory: init, or zero. */
 static void ecsi_values_init(const ecsi_component *component, void *values, uint32_t count)
 {
     ECSI_CHECK(component->type.bytes > 0);
     ECSI_CHECK(values != NULL);
     if (component->hooks.init != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.init(values, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     } else {
         memset(values, 0, (size_t)count * component->type.bytes);
     }
@@ -97,9 +113,9 @@ static void ecsi_values_copy(const ecsi_component *component, void *to, const vo
     ECSI_CHECK(to != from);
     ECSI_CHECK(from != NULL);
     if (component->hooks.copy != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.copy(to, from, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -112,9 +128,9 @@ static void ecsi_values_move(const ecsi_component *component, void *to, void *fr
     ECSI_CHECK(to != from);
     ECSI_CHECK(to != NULL);
     if (component->hooks.move != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.move(to, from, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     } else {
         memcpy(to, from, (size_t)count * component->type.bytes);
     }
@@ -125,9 +141,9 @@ static void ecsi_values_destroy(const ecsi_component *component, void *values, u
     ECSI_CHECK(values != NULL);
     ECSI_CHECK(count > 0);
     if (component->hooks.destroy != NULL) {
-        *component->locks += 1;
+        uint32_t locked = ecsi_hook_lock(component);
         component->hooks.destroy(values, count, component->hooks.user);
-        *component->locks -= 1;
+        ecsi_hook_unlock(component, locked);
     }
 }
 

@@ -305,6 +305,7 @@ static void ecsi_job_execute(ecs_worker *worker, ecs_job *job)
 static inline void ecsi_job_execute_own(ecs_worker *worker, ecs_job *job)
 {
     bool plain = job->kind == ECSI_JOB_PLAIN;
+    ECSI_CHECK(job->kind <= ECSI_JOB_SYSTEM);
     ECSI_CHECK(job->run != NULL);
     ECSI_COUNT_UP(&worker->executed, 1u);
     job->run(worker, job->data);
@@ -518,6 +519,7 @@ static ECSI_NOINLINE void ecsi_job_overflow(ecs_worker *worker, ecs_job *job)
 /* Starts a job of a kind. */
 static inline void ecsi_job_start(ecs_worker *worker, ecs_job *job, uint32_t kind)
 {
+    ECSI_CHECK(kind != ECSI_JOB_SYSTEM);
     ECSI_CHECK(job->run != NULL);
     job->kind = kind;
     ECSI_STORE(&job->state, NULL, relaxed);
@@ -674,6 +676,7 @@ static void ecsi_summon_call(ecsi_summon *summon, const ecs_worker *worker, ecs_
 {
     ecs_pool *pool = worker->pool;
     uint32_t want = pool->tasks.workers > 0 ? pool->tasks.workers - 1 : 0;
+    ECSI_CHECK(want < ECS_WORKERS_MAX);
     ECSI_CHECK(latch != NULL);
     if (worker->summoned || worker->in_system > 0) want = 0;
     summon->pool = pool;

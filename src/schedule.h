@@ -143,6 +143,7 @@ typedef struct ecsi_schedule {
     size_t bytes_max;     /* recorded in one phase; SIZE_MAX / 4 and more: no limit */
     size_t share_bytes;   /* with a limit: what the running segment's streams share... */
     uint64_t share_rows;  /* ...by their rows... */
+    bool share_stale;     /* the world has changed since these were counted */
     double share_scale;   /* ...and what those with a quota of their own get of it */
     bool strict;
     bool built;

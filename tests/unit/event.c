@@ -419,7 +419,7 @@ ECS_SYSTEM(emit_too_many, READ(Row), EMIT(Hit))
 {
     for (uint32_t i = 0; i < view->count; i++) {
         ecs_status status = ecs_emit(view, Hit, {ecs_read(view, Row)[i].number, 0});
-        if (status == ECS_FULL) emit_refused++;
+        if (status == ECS_FULL) __atomic_fetch_add(&emit_refused, 1, __ATOMIC_RELAXED);
     }
     return ECS_OK;
 }

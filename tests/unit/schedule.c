@@ -36,11 +36,15 @@ static void note(char letter)
 #define SHARED_WORLDS 0
 #endif
 
-static size_t place_of(char letter)
+/* As CHECK_RAN; on several workers only the letters of `chain` have this order. */
+static void check_ran_chain(const char *text, const char *chain)
 {
-    const char *at = strchr(ran, letter);
-    REQUIRE(at != NULL);
-    return (size_t)(at - ran);
+    const char *at = ran;
+    CHECK_EQ_U64(strlen(ran), strlen(text));
+    for (; *chain != 0 && at != NULL; chain++) at = strchr(at, *chain);
+    CHECK(at != NULL);
+    if (SHARED_WORLDS == 0) CHECK_STR(ran, text);
+    ran[0] = 0;
 }
 
 #define CHECK_RAN(text)                                                            \
@@ -120,8 +124,14 @@ static letter *letter_make(letter *l, char name, const char *terms)
     return l;
 }
 
+/* On several workers tasks write one resource, so that their order is that of registration. */
 static void letter_add(ecs_world *world, letter *l)
 {
+    if (SHARED_WORLDS != 0 && l->system.run != NULL && l->system.term_count == 0) {
+        l->terms[0].type = ecs_type_of(Score);
+        l->terms[0].access = ECS_ACCESS_RES_WRITE;
+        l->system.term_count = 1;
+    }
     REQUIRE_STATUS(ecs_system_add_desc(world, &l->desc), ECS_OK);
 }
 
@@ -169,9 +179,7 @@ TEST(schedule_independent_systems_run_in_order_of_registration_too)
     add(world, &a, 'A', "wx");
     add(world, &b, 'B', "rx");
     CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
-    CHECK(place_of('A') < place_of('B'));
-    CHECK_EQ_U64(strlen(ran), 3);
-    if (SHARED_WORLDS == 0) CHECK_RAN("CAB");
+    check_ran_chain("CAB", "AB");
     ecs_world_destroy(world);
 }
 
@@ -188,10 +196,8 @@ TEST(schedule_before_and_after_reorder)
     d.desc.before[1] = "C";
     letter_add(world, &d);
     CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
-    CHECK(place_of('D') < place_of('B') && place_of('D') < place_of('C'));
-    CHECK(place_of('C') < place_of('A'));
-    CHECK_EQ_U64(strlen(ran), 4);
-    if (SHARED_WORLDS == 0) CHECK_RAN("DBCA");
+    CHECK(strchr(ran, 'B') > strchr(ran, 'D'));
+    check_ran_chain("DBCA", "DCA");
     ecs_world_destroy(world);
 }
 
@@ -306,7 +312,7 @@ TEST(schedule_strict_mode_is_content_with_an_order)
     add(world, &d, 'D', "rz"); /* reads only: no conflict with anybody */
     CHECK_STATUS(ecs_schedule_build(world), ECS_OK);
     CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
-    CHECK_RAN("BACD");
+    check_ran_chain("BACD", "BAC");
     ecs_world_destroy(world);
 }
 
@@ -689,7 +695,7 @@ TEST(schedule_system_without_columns_runs_once)
     ecs_system_add(world, &score_reader, ECS_UPDATE);
     ecs_system_add(world, &looks_up_x, ECS_UPDATE);
     CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
-    CHECK_RAN("wrl");
+    check_ran_chain("wrl", "wr");
     CHECK_EQ_U64(ecs_tick_last(world)->systems_run, 3);
     ecs_world_destroy(world);
 }
@@ -878,7 +884,7 @@ ECS_SYSTEM(fails_at_negative, WRITE(X))
 {
     X *x = ecs_write(view, X);
     bool bad = false;
-    spans++;
+    __atomic_fetch_add(&spans, 1, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < view->count; i++) {
         bad = bad || x[i].value < 0;
         x[i].value += 100;
@@ -961,13 +967,13 @@ TEST(schedule_fail_fast_skips_successors_and_stops_the_tick)
     letter_add(world, &e);
     ecs_system_add(world, &mark_all, ECS_UPDATE); /* WITH reads nothing: independent */
     CHECK_STATUS(ecs_tick(world, 0), ECS_FAILED);
-    CHECK_RAN("AD");
+    check_ran_chain("AD", "A");
     CHECK_EQ_U64(ecs_tick_last(world)->systems_skipped, 2);
     CHECK_EQ_U64(ecs_tick_last(world)->systems_run, 3);
     /* The phase was finished: what others recorded is there. */
     CHECK_EQ_U64(ecs_component_count(world, ecs_component_id(world, Marked)), 1);
     CHECK_STATUS(ecs_tick(world, 0), ECS_FAILED); /* the next tick starts afresh */
-    CHECK_RAN("AD");
+    check_ran_chain("AD", "A");
     ecs_world_destroy(world);
 }
 
@@ -1050,7 +1056,7 @@ ECS_SYSTEM(record_much, READ(X))
 {
     for (uint32_t i = 0; i < view->count; i++) {
         ecs_status status = ecs_cmd_set(view->cmd, view->entities[i], Y, {1});
-        if (status == ECS_FULL) quota_refused++;
+        if (status == ECS_FULL) __atomic_fetch_add(&quota_refused, 1, __ATOMIC_RELAXED);
     }
     return ECS_OK;
 }
@@ -1083,7 +1089,8 @@ ECS_SYSTEM(record_with_resource, READ(X), RES_WRITE(Score))
 {
     ecs_res_write(view, Score)->value += view->count;
     for (uint32_t i = 0; i < view->count; i++) {
-        if (ecs_cmd_set(view->cmd, view->entities[i], Y, {1}) == ECS_FULL) quota_refused++;
+        if (ecs_cmd_set(view->cmd, view->entities[i], Y, {1}) != ECS_FULL) continue;
+        __atomic_fetch_add(&quota_refused, 1, __ATOMIC_RELAXED);
     }
     return ECS_OK;
 }
@@ -1091,7 +1098,8 @@ ECS_SYSTEM(record_with_resource, READ(X), RES_WRITE(Score))
 ECS_SYSTEM(record_with_lookup, WRITE(X), LOOKUP(X))
 {
     for (uint32_t i = 0; i < view->count; i++) {
-        if (ecs_cmd_set(view->cmd, view->entities[i], Y, {1}) == ECS_FULL) quota_refused++;
+        if (ecs_cmd_set(view->cmd, view->entities[i], Y, {1}) != ECS_FULL) continue;
+        __atomic_fetch_add(&quota_refused, 1, __ATOMIC_RELAXED);
     }
     return ECS_OK;
 }
