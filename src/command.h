@@ -459,7 +459,6 @@ static void ecsi_queue_reset(ecsi_queue *queue)
 static void ecsi_queue_count(ecsi_flush *flush, ecsi_queue *queue)
 {
     ECSI_CHECK(flush != NULL);
-    ECSI_CHECK(queue->recorded >= queue->command_count || queue->recorded == 0);
     flush->recorded += queue->recorded;
     flush->refused += queue->refused;
     flush->events_dropped += queue->events_dropped;
