@@ -500,7 +500,8 @@ ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc);
 /* NULL description: all defaults. NULL answer: a bad description (logged), or the
  * allocator refused. */
 ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc);
-/* Ends every value and system and gives all memory back. NULL is fine. */
+/* Ends every value and system and gives all memory back; nobody may be inside the world's own
+ * pool. NULL is fine. */
 ECS_API void ecs_world_destroy(ecs_world *world);
 /* Despawns everything; types, queries, systems and resources stay. */
 ECS_API ecs_status ecs_world_clear(ecs_world *world);
@@ -532,6 +533,7 @@ typedef struct ecs_stats {
     uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
 } ecs_stats;
 
+/* Not inside a system: others record at the same time. */
 ECS_API ecs_stats ecs_world_stats(const ecs_world *world);
 
 typedef struct ecs_table_stats {
@@ -1113,7 +1115,8 @@ typedef struct ecs_latch {
 } ecs_latch;
 
 ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count);
-/* From any worker of the pool. After the last call the latch may be gone. */
+/* From any worker of the pool, and NULL only without one. After the last call the latch may be
+ * gone. */
 ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch);
 /* Runs any jobs until the count is zero; inside a system it only waits. What was written before
  * each count-down is visible then. One worker at a time. */
@@ -1142,7 +1145,7 @@ ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
 typedef struct ecs_reduce {
     uint32_t count;  /* items */
     uint32_t grain;  /* items of a leaf; 0: 1,024; more when there would be too many leaves */
-    uint32_t bytes;  /* of a value */
+    uint32_t bytes;  /* of a value; values are aligned to 64 */
     /* Makes the value of some items from scratch. */
     void (*leaf)(ecs_worker *worker, ecs_range range, void *value, void *data);
     /* left = left and right, which stand in this order. */
@@ -1157,12 +1160,12 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
                                        void *value);
 
 typedef struct ecs_worker_stats {
-    uint64_t executed;       /* jobs, row blocks of systems counted as one job a grab */
+    uint64_t executed;       /* jobs, and parts that it had in systems */
     uint64_t stolen;         /* of these: from other workers */
     uint64_t steal_attempts;
     uint64_t parks;          /* times that it slept */
     uint64_t spins;          /* looks for work that found none */
-    uint64_t commands;       /* recorded by systems on this worker */
+    uint64_t commands;       /* recorded by systems that were shared */
 } ecs_worker_stats;
 
 /* Of worker `index`: threads first, then guests. ECS_NOT_FOUND past the end. Any thread; the
@@ -7301,8 +7304,9 @@ typedef struct ecsi_block {
 } ecsi_block;
 
 /* In fixed mode with several workers: the memory that their queues cut their blocks from.
- * A queue leaves less room unused than the command takes that did not fit there, so twice the
- * bytes that may be recorded, and one block for each queue, are always enough. */
+ * A queue leaves less room unused than the command takes that did not fit there, and two
+ * neighbouring blocks hold more than 4,072 bytes; so twice the bytes that may be recorded, a 64th
+ * for the heads of blocks, and one block for each queue, are enough. */
 typedef struct ecsi_arena {
     unsigned char *data;
     size_t bytes;
@@ -8031,8 +8035,12 @@ static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
     ECSI_CHECK(queue->bytes >= mark.bytes);
     if (mark.block == NULL) {
         bool spawned = queue->spawned;
+        block = queue->first;
         ecsi_queue_reset(queue);
         queue->spawned = spawned;
+        /* What was cut from an arena stays here, or every undone run would take a new piece. */
+        queue->first = block;
+        queue->last = block;
         return;
     }
     queue->last = mark.block;
@@ -9568,6 +9576,15 @@ static bool ecsi_latch_visible(void *data)
     return ecsi_latch_open(wait->latch) || ecsi_pool_visible(wait->worker);
 }
 
+/* A wait is over, and its worker goes on with something else: a job of a tick that it released
+ * meanwhile and did not come to is for others. */
+static inline void ecsi_worker_resume(ecs_worker *worker)
+{
+    ECSI_CHECK(worker->pool != NULL);
+    if (worker->in_system > 0 || ecsi_deque_size(&worker->deque) == 0) return;
+    (void)ecsi_idle_notify(&worker->pool->idle);
+}
+
 /* Works until the latch opens: for a worker that waits for nothing else. One worker at a time
  * may do this with a latch. */
 static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
@@ -9601,6 +9618,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
         spins = 0;
     }
     if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+    ecsi_worker_resume(worker);
 }
 
 /* The newest of its own jobs, for who waits; inside a system none that belongs to a tick. */
@@ -9613,6 +9631,8 @@ static ecs_job *ecsi_worker_own(ecs_worker *worker)
     pushed = ecsi_deque_push(&worker->deque, job);
     ECSI_CHECK(pushed); /* we are the only one that pushes, and have just made room */
     (void)pushed;
+    /* Who looked in between has seen an empty deque, and may be going to sleep. */
+    (void)ecsi_idle_notify(&worker->pool->idle);
     return NULL;
 }
 
@@ -9641,6 +9661,7 @@ static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
         (void)ECSI_SUB(&latch->word, self, acq_rel);
         spins = 0;
     }
+    ecsi_worker_resume(worker);
 }
 
 ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count)
@@ -9655,7 +9676,9 @@ ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch)
     if (worker != NULL) {
         ecsi_latch_down(worker->pool, latch, 1);
     } else {
-        (void)ECSI_SUB(&latch->word, (uint64_t)1, acq_rel);
+        uint64_t before = ECSI_SUB(&latch->word, (uint64_t)1, acq_rel);
+        /* Who has no worker cannot wake one: there is no pool then, or the latch is misused. */
+        ECSI_REQUIRE_VOID(before >> 32 == 0);
     }
 }
 
@@ -9753,12 +9776,11 @@ static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
     }
     /* The job may have ended just now, and its runner gone on to systems: these we hand on. */
     if (item != NULL && worker->in_system > 0 && ((ecs_job *)item)->kind == ECSI_JOB_SYSTEM) {
-        /* Our deque is empty: that is why we are here. */
-        bool given = ecsi_injector_push(&pool->injector, item) ||
-                     ecsi_deque_push(&worker->deque, item);
-        ECSI_CHECK(given);
-        (void)given;
-        (void)ecsi_idle_notify(&pool->idle);
+        if (ecsi_injector_push(&pool->injector, item) || ecsi_deque_push(&worker->deque, item)) {
+            (void)ecsi_idle_notify(&pool->idle);
+        } else {
+            ecsi_worker_pin(worker, (ecs_job *)item);
+        }
         item = NULL;
     }
     return (ecs_job *)item;
@@ -9788,20 +9810,25 @@ static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
             while (!ecs_job_done(job)) (void)ecsi_park(&worker->parker, ECSI_FOREVER);
         }
     }
+    ecsi_worker_resume(worker);
 }
 
 ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
 {
     ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(worker != NULL || ecs_job_done(job));
     if (worker == NULL) return;
     while (!ecs_job_done(job)) {
+        bool system;
         ecs_job *own = ecsi_worker_own(worker);
         if (own == NULL) {
             ecsi_job_wait_stolen(worker, job);
             return;
         }
+        system = own->kind == ECSI_JOB_SYSTEM;
         ecsi_job_execute_own(worker, own);
         if (ECSI_LIKELY(own == job)) return;
+        if (ECSI_UNLIKELY(system)) ecsi_worker_resume(worker);
     }
 }
 
@@ -10429,8 +10456,15 @@ static inline void ecsi_worker_busy(ecs_worker *worker, int32_t more)
 typedef struct ecsi_reduction {
     const ecs_reduce *reduce;
     uint32_t leaf_items;
-    uint64_t values[ECS_REDUCE_LEAVES_MAX][ECS_REDUCE_BYTES_MAX / 8];
+    unsigned char *values; /* aligned to ECS_REDUCE_BYTES_MAX, which they are apart */
+    uint64_t memory[(ECS_REDUCE_LEAVES_MAX + 1) * ECS_REDUCE_BYTES_MAX / 8];
 } ecsi_reduction;
+
+static inline void *ecsi_reduce_value(const ecsi_reduction *r, uint32_t leaf)
+{
+    ECSI_CHECK(leaf < ECS_REDUCE_LEAVES_MAX);
+    return r->values + (size_t)leaf * ECS_REDUCE_BYTES_MAX;
+}
 
 static void ecsi_reduce_leaves(ecs_worker *worker, ecs_range leaves, void *data)
 {
@@ -10443,7 +10477,7 @@ static void ecsi_reduce_leaves(ecs_worker *worker, ecs_range leaves, void *data)
         items.first = i * r->leaf_items;
         items.count = ecsi_min_u32(r->leaf_items, r->reduce->count - items.first);
         ECSI_CHECK(items.count > 0);
-        r->reduce->leaf(worker, items, r->values[i], r->reduce->data);
+        r->reduce->leaf(worker, items, ecsi_reduce_value(r, i), r->reduce->data);
     }
 }
 
@@ -10458,6 +10492,9 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
     if (reduce->bytes == 0 || reduce->bytes > ECS_REDUCE_BYTES_MAX) return ECS_TOO_LARGE;
     if (reduce->count == 0) return ECS_OK;
     r.reduce = reduce;
+    r.values = (unsigned char *)r.memory;
+    r.values += ecsi_align_up((size_t)(uintptr_t)r.values, ECS_REDUCE_BYTES_MAX) -
+                (size_t)(uintptr_t)r.values;
     r.leaf_items = ecsi_max_u32(reduce->grain == 0 ? 1024 : reduce->grain,
                                 (reduce->count - 1) / ECS_REDUCE_LEAVES_MAX + 1);
     loop.count = (reduce->count - 1) / r.leaf_items + 1;
@@ -10465,10 +10502,11 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
     ecs_parallel_for(worker, loop, ecsi_reduce_leaves, &r);
     for (width = 1; width < loop.count; width *= 2) {
         for (i = 0; i + width < loop.count; i += 2 * width) {
-            reduce->combine(r.values[i], r.values[i + width], reduce->data);
+            reduce->combine(ecsi_reduce_value(&r, i), ecsi_reduce_value(&r, i + width),
+                            reduce->data);
         }
     }
-    memcpy(value, r.values[0], reduce->bytes);
+    memcpy(value, r.values, reduce->bytes);
     return ECS_OK;
 }
 
@@ -11372,8 +11410,9 @@ static ecs_status ecsi_lanes_create(ecsi_schedule *schedule)
     schedule->lanes = (ecsi_lane *)ecsi_alloc(memory, bytes, 64);
     if (!memory->measuring && schedule->lanes == NULL) return ECS_NO_MEMORY;
     if (memory->fixed && schedule->lane_count > 1) {
-        schedule->arena.bytes = ecsi_align_up(schedule->bytes_max * 2 + schedule->lane_count *
-                                                  ECSI_ARENA_BLOCK_BYTES, 64);
+        size_t bytes_max = schedule->bytes_max;
+        schedule->arena.bytes = ecsi_align_up(bytes_max * 2 + bytes_max / 64 +
+                                              schedule->lane_count * ECSI_ARENA_BLOCK_BYTES, 64);
         schedule->arena.data = (unsigned char *)ecsi_alloc(memory, schedule->arena.bytes, 64);
         if (!memory->measuring && schedule->arena.data == NULL) return ECS_NO_MEMORY;
     }
@@ -13153,6 +13192,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->backend == ECS_BACKEND_WORK_STEALING && d->pool == NULL) {
         ecs_pool_desc pool;
         if (!ecsi_own_pool_desc(d, &pool)) return false;
+        d->workers = pool.workers; /* asked once: the answer may change */
     }
 #endif
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
@@ -13533,6 +13573,10 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     uint32_t i;
     if (world == NULL) return;
     ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking && !world->flush.running);
+#ifndef ECS_NO_THREADS
+    /* Guests of the world's own pool must have left it. */
+    ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
+#endif
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);

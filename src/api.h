@@ -489,7 +489,8 @@ ECS_API size_t ecs_world_bytes(const ecs_world_desc *desc);
 /* NULL description: all defaults. NULL answer: a bad description (logged), or the
  * allocator refused. */
 ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc);
-/* Ends every value and system and gives all memory back. NULL is fine. */
+/* Ends every value and system and gives all memory back; nobody may be inside the world's own
+ * pool. NULL is fine. */
 ECS_API void ecs_world_destroy(ecs_world *world);
 /* Despawns everything; types, queries, systems and resources stay. */
 ECS_API ecs_status ecs_world_clear(ecs_world *world);
@@ -521,6 +522,7 @@ typedef struct ecs_stats {
     uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
 } ecs_stats;
 
+/* Not inside a system: others record at the same time. */
 ECS_API ecs_stats ecs_world_stats(const ecs_world *world);
 
 typedef struct ecs_table_stats {
@@ -1102,7 +1104,8 @@ typedef struct ecs_latch {
 } ecs_latch;
 
 ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count);
-/* From any worker of the pool. After the last call the latch may be gone. */
+/* From any worker of the pool, and NULL only without one. After the last call the latch may be
+ * gone. */
 ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch);
 /* Runs any jobs until the count is zero; inside a system it only waits. What was written before
  * each count-down is visible then. One worker at a time. */
@@ -1131,7 +1134,7 @@ ECS_API void ecs_parallel_for(ecs_worker *worker, ecs_loop loop,
 typedef struct ecs_reduce {
     uint32_t count;  /* items */
     uint32_t grain;  /* items of a leaf; 0: 1,024; more when there would be too many leaves */
-    uint32_t bytes;  /* of a value */
+    uint32_t bytes;  /* of a value; values are aligned to 64 */
     /* Makes the value of some items from scratch. */
     void (*leaf)(ecs_worker *worker, ecs_range range, void *value, void *data);
     /* left = left and right, which stand in this order. */
@@ -1146,12 +1149,12 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
                                        void *value);
 
 typedef struct ecs_worker_stats {
-    uint64_t executed;       /* jobs, row blocks of systems counted as one job a grab */
+    uint64_t executed;       /* jobs, and parts that it had in systems */
     uint64_t stolen;         /* of these: from other workers */
     uint64_t steal_attempts;
     uint64_t parks;          /* times that it slept */
     uint64_t spins;          /* looks for work that found none */
-    uint64_t commands;       /* recorded by systems on this worker */
+    uint64_t commands;       /* recorded by systems that were shared */
 } ecs_worker_stats;
 
 /* Of worker `index`: threads first, then guests. ECS_NOT_FOUND past the end. Any thread; the

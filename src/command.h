@@ -83,8 +83,9 @@ typedef struct ecsi_block {
 } ecsi_block;
 
 /* In fixed mode with several workers: the memory that their queues cut their blocks from.
- * A queue leaves less room unused than the command takes that did not fit there, so twice the
- * bytes that may be recorded, and one block for each queue, are always enough. */
+ * A queue leaves less room unused than the command takes that did not fit there, and two
+ * neighbouring blocks hold more than 4,072 bytes; so twice the bytes that may be recorded, a 64th
+ * for the heads of blocks, and one block for each queue, are enough. */
 typedef struct ecsi_arena {
     unsigned char *data;
     size_t bytes;
@@ -813,8 +814,12 @@ static void ecsi_queue_restore(ecsi_queue *queue, ecsi_queue_mark mark)
     ECSI_CHECK(queue->bytes >= mark.bytes);
     if (mark.block == NULL) {
         bool spawned = queue->spawned;
+        block = queue->first;
         ecsi_queue_reset(queue);
         queue->spawned = spawned;
+        /* What was cut from an arena stays here, or every undone run would take a new piece. */
+        queue->first = block;
+        queue->last = block;
         return;
     }
     queue->last = mark.block;

@@ -392,6 +392,15 @@ static bool ecsi_latch_visible(void *data)
     return ecsi_latch_open(wait->latch) || ecsi_pool_visible(wait->worker);
 }
 
+/* A wait is over, and its worker goes on with something else: a job of a tick that it released
+ * meanwhile and did not come to is for others. */
+static inline void ecsi_worker_resume(ecs_worker *worker)
+{
+    ECSI_CHECK(worker->pool != NULL);
+    if (worker->in_system > 0 || ecsi_deque_size(&worker->deque) == 0) return;
+    (void)ecsi_idle_notify(&worker->pool->idle);
+}
+
 /* Works until the latch opens: for a worker that waits for nothing else. One worker at a time
  * may do this with a latch. */
 static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
@@ -425,6 +434,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
         spins = 0;
     }
     if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+    ecsi_worker_resume(worker);
 }
 
 /* The newest of its own jobs, for who waits; inside a system none that belongs to a tick. */
@@ -437,6 +447,8 @@ static ecs_job *ecsi_worker_own(ecs_worker *worker)
     pushed = ecsi_deque_push(&worker->deque, job);
     ECSI_CHECK(pushed); /* we are the only one that pushes, and have just made room */
     (void)pushed;
+    /* Who looked in between has seen an empty deque, and may be going to sleep. */
+    (void)ecsi_idle_notify(&worker->pool->idle);
     return NULL;
 }
 
@@ -465,6 +477,7 @@ static void ecsi_latch_wait_own(ecs_worker *worker, ecs_latch *latch)
         (void)ECSI_SUB(&latch->word, self, acq_rel);
         spins = 0;
     }
+    ecsi_worker_resume(worker);
 }
 
 ECS_API void ecs_latch_init(ecs_latch *latch, uint32_t count)
@@ -479,7 +492,9 @@ ECS_API void ecs_latch_down(ecs_worker *worker, ecs_latch *latch)
     if (worker != NULL) {
         ecsi_latch_down(worker->pool, latch, 1);
     } else {
-        (void)ECSI_SUB(&latch->word, (uint64_t)1, acq_rel);
+        uint64_t before = ECSI_SUB(&latch->word, (uint64_t)1, acq_rel);
+        /* Who has no worker cannot wake one: there is no pool then, or the latch is misused. */
+        ECSI_REQUIRE_VOID(before >> 32 == 0);
     }
 }
 
@@ -577,12 +592,11 @@ static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
     }
     /* The job may have ended just now, and its runner gone on to systems: these we hand on. */
     if (item != NULL && worker->in_system > 0 && ((ecs_job *)item)->kind == ECSI_JOB_SYSTEM) {
-        /* Our deque is empty: that is why we are here. */
-        bool given = ecsi_injector_push(&pool->injector, item) ||
-                     ecsi_deque_push(&worker->deque, item);
-        ECSI_CHECK(given);
-        (void)given;
-        (void)ecsi_idle_notify(&pool->idle);
+        if (ecsi_injector_push(&pool->injector, item) || ecsi_deque_push(&worker->deque, item)) {
+            (void)ecsi_idle_notify(&pool->idle);
+        } else {
+            ecsi_worker_pin(worker, (ecs_job *)item);
+        }
         item = NULL;
     }
     return (ecs_job *)item;
@@ -612,20 +626,25 @@ static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
             while (!ecs_job_done(job)) (void)ecsi_park(&worker->parker, ECSI_FOREVER);
         }
     }
+    ecsi_worker_resume(worker);
 }
 
 ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
 {
     ECSI_REQUIRE_VOID(job != NULL);
+    ECSI_REQUIRE_VOID(worker != NULL || ecs_job_done(job));
     if (worker == NULL) return;
     while (!ecs_job_done(job)) {
+        bool system;
         ecs_job *own = ecsi_worker_own(worker);
         if (own == NULL) {
             ecsi_job_wait_stolen(worker, job);
             return;
         }
+        system = own->kind == ECSI_JOB_SYSTEM;
         ecsi_job_execute_own(worker, own);
         if (ECSI_LIKELY(own == job)) return;
+        if (ECSI_UNLIKELY(system)) ecsi_worker_resume(worker);
     }
 }
 
@@ -1253,8 +1272,15 @@ static inline void ecsi_worker_busy(ecs_worker *worker, int32_t more)
 typedef struct ecsi_reduction {
     const ecs_reduce *reduce;
     uint32_t leaf_items;
-    uint64_t values[ECS_REDUCE_LEAVES_MAX][ECS_REDUCE_BYTES_MAX / 8];
+    unsigned char *values; /* aligned to ECS_REDUCE_BYTES_MAX, which they are apart */
+    uint64_t memory[(ECS_REDUCE_LEAVES_MAX + 1) * ECS_REDUCE_BYTES_MAX / 8];
 } ecsi_reduction;
+
+static inline void *ecsi_reduce_value(const ecsi_reduction *r, uint32_t leaf)
+{
+    ECSI_CHECK(leaf < ECS_REDUCE_LEAVES_MAX);
+    return r->values + (size_t)leaf * ECS_REDUCE_BYTES_MAX;
+}
 
 static void ecsi_reduce_leaves(ecs_worker *worker, ecs_range leaves, void *data)
 {
@@ -1267,7 +1293,7 @@ static void ecsi_reduce_leaves(ecs_worker *worker, ecs_range leaves, void *data)
         items.first = i * r->leaf_items;
         items.count = ecsi_min_u32(r->leaf_items, r->reduce->count - items.first);
         ECSI_CHECK(items.count > 0);
-        r->reduce->leaf(worker, items, r->values[i], r->reduce->data);
+        r->reduce->leaf(worker, items, ecsi_reduce_value(r, i), r->reduce->data);
     }
 }
 
@@ -1282,6 +1308,9 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
     if (reduce->bytes == 0 || reduce->bytes > ECS_REDUCE_BYTES_MAX) return ECS_TOO_LARGE;
     if (reduce->count == 0) return ECS_OK;
     r.reduce = reduce;
+    r.values = (unsigned char *)r.memory;
+    r.values += ecsi_align_up((size_t)(uintptr_t)r.values, ECS_REDUCE_BYTES_MAX) -
+                (size_t)(uintptr_t)r.values;
     r.leaf_items = ecsi_max_u32(reduce->grain == 0 ? 1024 : reduce->grain,
                                 (reduce->count - 1) / ECS_REDUCE_LEAVES_MAX + 1);
     loop.count = (reduce->count - 1) / r.leaf_items + 1;
@@ -1289,10 +1318,11 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
     ecs_parallel_for(worker, loop, ecsi_reduce_leaves, &r);
     for (width = 1; width < loop.count; width *= 2) {
         for (i = 0; i + width < loop.count; i += 2 * width) {
-            reduce->combine(r.values[i], r.values[i + width], reduce->data);
+            reduce->combine(ecsi_reduce_value(&r, i), ecsi_reduce_value(&r, i + width),
+                            reduce->data);
         }
     }
-    memcpy(value, r.values[0], reduce->bytes);
+    memcpy(value, r.values, reduce->bytes);
     return ECS_OK;
 }
 

@@ -897,8 +897,9 @@ static ecs_status ecsi_lanes_create(ecsi_schedule *schedule)
     schedule->lanes = (ecsi_lane *)ecsi_alloc(memory, bytes, 64);
     if (!memory->measuring && schedule->lanes == NULL) return ECS_NO_MEMORY;
     if (memory->fixed && schedule->lane_count > 1) {
-        schedule->arena.bytes = ecsi_align_up(schedule->bytes_max * 2 + schedule->lane_count *
-                                                  ECSI_ARENA_BLOCK_BYTES, 64);
+        size_t bytes_max = schedule->bytes_max;
+        schedule->arena.bytes = ecsi_align_up(bytes_max * 2 + bytes_max / 64 +
+                                              schedule->lane_count * ECSI_ARENA_BLOCK_BYTES, 64);
         schedule->arena.data = (unsigned char *)ecsi_alloc(memory, schedule->arena.bytes, 64);
         if (!memory->measuring && schedule->arena.data == NULL) return ECS_NO_MEMORY;
     }

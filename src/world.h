@@ -165,6 +165,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->backend == ECS_BACKEND_WORK_STEALING && d->pool == NULL) {
         ecs_pool_desc pool;
         if (!ecsi_own_pool_desc(d, &pool)) return false;
+        d->workers = pool.workers; /* asked once: the answer may change */
     }
 #endif
     return d->buffer == NULL || d->memory == ECS_MEMORY_FIXED;
@@ -545,6 +546,10 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     uint32_t i;
     if (world == NULL) return;
     ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking && !world->flush.running);
+#ifndef ECS_NO_THREADS
+    /* Guests of the world's own pool must have left it. */
+    ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
+#endif
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
