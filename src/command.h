@@ -12,6 +12,7 @@
 #include "event.h"
 #include "query.h"
 #include "resource.h"
+#include "thread.h"
 
 /* Bytes of the first block in grow mode; the next ones are larger. */
 #define ECSI_BLOCK_BYTES_MIN 16384u

@@ -1018,10 +1018,29 @@ static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
     }
 }
 
+/* A free guest slot, or NULL. */
+static ecs_worker *ecsi_pool_claim(ecs_pool *pool)
+{
+    uint32_t i;
+    ECSI_CHECK(pool->slots != NULL);
+    for (i = pool->thread_count; i < pool->slot_count; i++) {
+        ecs_worker *worker = &pool->slots[i];
+        uint32_t seen = ECSI_LOAD(&worker->used, relaxed);
+        uint32_t high = ECSI_LOAD(&pool->high, relaxed);
+        /* Pairs with the release of ecs_pool_leave: the slot is as its last user left it. */
+        if (seen != 0 || !ECSI_CAS(&worker->used, &seen, 1u, acquire, relaxed)) continue;
+        (void)ECSI_ADD(&pool->inside, 1u, relaxed);
+        while (high < i + 1 && !ECSI_CAS(&pool->high, &high, i + 1, relaxed, relaxed)) continue;
+        ECSI_CHECK(worker->in_system == 0);
+        return worker;
+    }
+    return NULL;
+}
+
 /* Ends the threads; what is left in the queues is run here. */
 static void ecsi_pool_end(ecs_pool *pool)
 {
-    ecs_worker *guest = ecs_pool_enter(pool);
+    ecs_worker *guest = ecsi_pool_claim(pool);
     uint32_t i;
     ECSI_CHECK(guest != NULL);
     ECSI_CHECK(pool->started <= pool->thread_count);
@@ -1075,20 +1094,8 @@ ECS_API uint32_t ecs_pool_workers(const ecs_pool *pool)
 
 ECS_API ecs_worker *ecs_pool_enter(ecs_pool *pool)
 {
-    uint32_t i;
     ECSI_REQUIRE(pool != NULL, NULL);
-    for (i = pool->thread_count; i < pool->slot_count; i++) {
-        ecs_worker *worker = &pool->slots[i];
-        uint32_t seen = ECSI_LOAD(&worker->used, relaxed);
-        uint32_t high = ECSI_LOAD(&pool->high, relaxed);
-        /* Pairs with the release of ecs_pool_leave: the slot is as its last user left it. */
-        if (seen != 0 || !ECSI_CAS(&worker->used, &seen, 1u, acquire, relaxed)) continue;
-        (void)ECSI_ADD(&pool->inside, 1u, relaxed);
-        while (high < i + 1 && !ECSI_CAS(&pool->high, &high, i + 1, relaxed, relaxed)) continue;
-        ECSI_CHECK(worker->in_system == 0);
-        return worker;
-    }
-    return NULL;
+    return ecsi_pool_claim(pool);
 }
 
 ECS_API void ecs_pool_leave(ecs_worker *worker)

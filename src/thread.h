@@ -35,6 +35,9 @@
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
+#if !defined(__cplusplus)
+long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
+#endif
 #endif
 #endif
 
