@@ -27,8 +27,8 @@
 /* Spinning adapts up to this many times the configured number: about a fifth of a
  * millisecond, several times what waking a sleeper costs. */
 #define ECSI_POOL_SPINS_GROWTH 4u
-/* Single jobs that are passed over, one after the other, at most. */
-#define ECSI_LONE_SKIPS 8u
+/* Pauses before a single job is stolen: some tenths of a microsecond. */
+#define ECSI_LONE_PAUSES 12
 /* Pauses between two looks grow up to this: a look takes the line away from its owner. For who
  * waits for something, and for who looks for anything. */
 #define ECSI_PAUSES_WAITING 4u
@@ -65,9 +65,6 @@ struct ecs_worker {
     ecsi_waiter waiter;
     uint32_t index;
     uint32_t victim;    /* index of the last one that had work */
-    uint32_t lone_victim; /* who had a single job when we looked... */
-    int64_t lone;       /* ...and its index */
-    uint32_t lone_skips;
     uint32_t random;
     uint32_t turn;
     uint32_t spins;     /* limit, adapts */
@@ -219,21 +216,17 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
     int64_t top;
     int64_t size;
     ECSI_CHECK(victim < pool->slot_count);
-    ECSI_CHECK(worker->lone_skips <= ECSI_LONE_SKIPS);
+    ECSI_CHECK(worker->index < pool->slot_count);
     if (victim == worker->index) return NULL;
     top = ECSI_LOAD(&deque->top, relaxed);
     size = ECSI_LOAD(&deque->bottom, relaxed) - top;
     if (size <= 0) return NULL;
-    /* A single job is often taken back by its owner at once: we come again and see whether it
-     * is the same. Several victims of that kind must not keep us from all of them. */
-    if (size == 1 && (worker->lone != top || worker->lone_victim != victim) &&
-        worker->lone_skips < ECSI_LONE_SKIPS) {
-        worker->lone = top;
-        worker->lone_victim = victim;
-        worker->lone_skips++;
-        return NULL;
+    /* A single job is often taken back by its owner at once: we look away for a while, and take
+     * it if it still lies there. */
+    if (size == 1) {
+        for (size = 0; size < ECSI_LONE_PAUSES; size++) ecsi_pause();
+        if (ECSI_LOAD(&deque->top, relaxed) != top) return NULL;
     }
-    worker->lone_skips = 0;
     ECSI_COUNT_UP(&worker->attempts, 1u);
     do {
         item = ecsi_deque_steal(deque);
@@ -955,7 +948,6 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
         worker->pool = pool;
         worker->index = i;
         worker->victim = i;
-        worker->lone_victim = i;
         worker->random = 0x9e3779b9u * (i + 1) | 1u;
         worker->spins = d->spins;
         worker->waiter.parker = &worker->parker;
