@@ -348,6 +348,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
     ecs_worker *worker = (ecs_worker *)data;
     ecs_pool *pool = worker->pool;
     bool token = false;
+    ECSI_CHECK(worker->in_system == 0);
     ECSI_CHECK(worker->index < pool->thread_count);
     uint32_t spins = 0;
     if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
@@ -515,6 +516,7 @@ ECS_API bool ecs_job_done(const ecs_job *job)
 static ECSI_NOINLINE void ecsi_job_overflow(ecs_worker *worker, ecs_job *job)
 {
     ecs_pool *pool = worker->pool;
+    ECSI_CHECK(pool->slots != NULL);
     ECSI_CHECK(job->kind != ECSI_JOB_SYSTEM);
     ECSI_CHECK(job->run != NULL);
     if (worker->in_system == 0 && ecsi_injector_push(&pool->injector, job)) {
@@ -1014,6 +1016,7 @@ static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
 static ecs_worker *ecsi_pool_claim(ecs_pool *pool)
 {
     uint32_t i;
+    ECSI_CHECK(pool->thread_count <= pool->slot_count);
     ECSI_CHECK(pool->slots != NULL);
     for (i = pool->thread_count; i < pool->slot_count; i++) {
         ecs_worker *worker = &pool->slots[i];
