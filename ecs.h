@@ -7898,7 +7898,8 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     ECSI_CHECK(id != 0 || type != NULL);
     ECSI_CHECK((kind == ECSI_COMMAND_SET) == (value != NULL));
     if (id == 0) {
-        ECSI_REQUIRE(type != NULL && type->name != NULL, ECS_INVALID);
+        ECSI_REQUIRE(type != NULL, ECS_INVALID);
+        ECSI_REQUIRE(type->name != NULL, ECS_INVALID);
         id = ecsi_component_seek(cmd->flush->components, type);
     }
     if (ECSI_UNLIKELY(id == 0)) {
@@ -9215,7 +9216,7 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
  * millisecond, several times what waking a sleeper costs. */
 #define ECSI_POOL_SPINS_GROWTH 4u
 /* Pauses before a single job is stolen: some tenths of a microsecond. */
-#define ECSI_LONE_PAUSES 12
+#define ECSI_LONE_PAUSES 12u
 /* Pauses between two looks grow up to this: a look takes the line away from its owner. For who
  * waits for something, and for who looks for anything. */
 #define ECSI_PAUSES_WAITING 4u
@@ -9370,7 +9371,7 @@ static bool ecsi_pool_visible(void *data)
     const ecs_pool *pool = worker->pool;
     uint32_t high = ECSI_LOAD(&pool->high, relaxed);
     uint32_t i;
-    ECSI_CHECK(worker != NULL);
+    ECSI_CHECK(worker->index < pool->slot_count);
     ECSI_CHECK(high <= pool->slot_count);
     if (ECSI_LOAD(&pool->stop, relaxed) != 0 || !ecsi_injector_empty(&pool->injector)) return true;
     if (ECSI_LOAD(&worker->inbox, relaxed) != NULL) return true;
@@ -9399,6 +9400,7 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
 {
     ecs_pool *pool = worker->pool;
     ecsi_deque *deque = &pool->slots[victim].deque;
+    uint32_t pauses = ECSI_LONE_PAUSES;
     void *item;
     int64_t top;
     int64_t size;
@@ -9411,7 +9413,7 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
     /* A single job is often taken back by its owner at once: we look away for a while, and take
      * it if it still lies there. */
     if (size == 1) {
-        for (size = 0; size < ECSI_LONE_PAUSES; size++) ecsi_pause();
+        for (; pauses > 0; pauses--) ecsi_pause();
         if (ECSI_LOAD(&deque->top, relaxed) != top) return NULL;
     }
     ECSI_COUNT_UP(&worker->attempts, 1u);
@@ -9535,9 +9537,9 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
     ecs_worker *worker = (ecs_worker *)data;
     ecs_pool *pool = worker->pool;
     bool token = false;
+    uint32_t spins = 0;
     ECSI_CHECK(worker->in_system == 0);
     ECSI_CHECK(worker->index < pool->thread_count);
-    uint32_t spins = 0;
     if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
     while (ECSI_LOAD(&pool->stop, relaxed) == 0) {
         ecs_job *job = ecsi_worker_find(worker);
@@ -9591,9 +9593,9 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     bool token = false;
     uint32_t spins = 0;
     ecsi_latch_wait wait;
-    wait.worker = worker;
     ECSI_CHECK(worker->in_system == 0);
     ECSI_CHECK(worker->index < pool->slot_count);
+    wait.worker = worker;
     wait.latch = latch;
     while (!ecsi_latch_open(latch)) {
         ecs_job *job = ecsi_worker_find(worker);
@@ -9759,9 +9761,9 @@ ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run,
 static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
 {
     ecs_pool *pool = worker->pool;
-    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
     uint32_t runner = ECSI_LOAD(&job->runner, acquire); /* pairs with ecsi_job_execute */
     void *item = NULL;
+    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
     if (runner != 0) {
         int64_t base = (int64_t)ECSI_LOAD(&job->base, relaxed);
         ECSI_CHECK(runner - 1 != worker->index && runner <= pool->slot_count);
@@ -10245,7 +10247,8 @@ ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc)
     if (!ecsi_pool_resolve(desc, &d)) return NULL;
     ECSI_CHECK(d.workers > 0 && d.guests_max > 0);
     if (d.allocator != NULL) allocator = *d.allocator;
-    ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
+    ECSI_REQUIRE(allocator.alloc != NULL, NULL);
+    ECSI_REQUIRE(allocator.release != NULL, NULL);
     memory = allocator.alloc(ecsi_pool_bytes(&d), ECSI_LINE_BYTES, allocator.user);
     if (memory == NULL) return NULL;
     pool = ecsi_pool_make(memory, &d);
@@ -10301,7 +10304,8 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
 ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)
 {
     const ecs_worker *worker;
-    ECSI_REQUIRE(pool != NULL && out != NULL, ECS_INVALID);
+    ECSI_REQUIRE(pool != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
     if (index >= pool->slot_count) return ECS_NOT_FOUND;
     worker = &pool->slots[index];
     out->executed = ECSI_LOAD(&worker->executed, relaxed);
@@ -10370,7 +10374,8 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
 
 ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)
 {
-    ECSI_REQUIRE(pool != NULL && out != NULL, ECS_INVALID);
+    ECSI_REQUIRE(pool != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
     if (index > 0) return ECS_NOT_FOUND;
     memset(out, 0, sizeof *out);
     return ECS_OK;
@@ -10492,8 +10497,10 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
     ecs_loop loop;
     uint32_t width;
     uint32_t i;
-    ECSI_REQUIRE(reduce != NULL && value != NULL, ECS_INVALID);
-    ECSI_REQUIRE(reduce->leaf != NULL && reduce->combine != NULL, ECS_INVALID);
+    ECSI_REQUIRE(reduce != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    ECSI_REQUIRE(reduce->leaf != NULL, ECS_INVALID);
+    ECSI_REQUIRE(reduce->combine != NULL, ECS_INVALID);
     if (reduce->bytes == 0 || reduce->bytes > ECS_REDUCE_BYTES_MAX) return ECS_TOO_LARGE;
     if (reduce->count == 0) return ECS_OK;
     r.reduce = reduce;
@@ -10759,7 +10766,8 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     ecsi_phase phase;
     ecs_status status;
     ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
-    ECSI_REQUIRE(desc->after <= count && desc->before <= count, ECS_INVALID);
+    ECSI_REQUIRE(desc->after <= count, ECS_INVALID);
+    ECSI_REQUIRE(desc->before <= count, ECS_INVALID);
     if (ecsi_phase_by_name(schedule, desc->name) != 0) return ECS_EXISTS;
     memset(&phase, 0, sizeof phase);
     status = ecsi_name_copy(phase.name, desc->name);
@@ -12455,6 +12463,7 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ecsi_node *passing = NULL;
     double pushed_ns = 0;
     double largest_ns = 0;
+    bool pinned = false;
     uint32_t p;
     if (count == 0) return false;
     ECSI_CHECK(schedule->ticking);
@@ -12472,11 +12481,13 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
             passing = node;
         } else {
             double ns = ecsi_node_release(worker, node);
+            pinned = pinned || node->system->desc.main_thread;
             pushed_ns += ns;
             if (ns > largest_ns) largest_ns = ns;
         }
     }
-    ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    /* The largest one we take ourselves, unless we are busy with what only we may run. */
+    ecsi_release_notify(worker, schedule, pinned ? pushed_ns : pushed_ns - largest_ns);
     ecsi_summon_call(&summon, worker, &schedule->latch);
     while (passing != NULL) {
         ecsi_node *node = passing;
@@ -13535,7 +13546,8 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
         return NULL;
     }
     if (d.allocator != NULL) allocator = *d.allocator;
-    ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
+    ECSI_REQUIRE(allocator.alloc != NULL, NULL);
+    ECSI_REQUIRE(allocator.release != NULL, NULL);
     world = ecsi_world_memory(&d, &allocator, &bytes);
     if (world == NULL) return NULL;
     world->desc = d;
@@ -13577,7 +13589,9 @@ ECS_API void ecs_world_destroy(ecs_world *world)
 {
     uint32_t i;
     if (world == NULL) return;
-    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking && !world->flush.running);
+    ECSI_REQUIRE_VOID(world->locks == 0);
+    ECSI_REQUIRE_VOID(!world->schedule.ticking);
+    ECSI_REQUIRE_VOID(!world->flush.running);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
@@ -13756,7 +13770,8 @@ ECS_API ecs_component ecs_component_of(const ecs_world *world, const ecs_type *t
 {
     ecs_component c = {0};
     ECSI_REQUIRE(world != NULL, c);
-    ECSI_REQUIRE(type != NULL && type->name != NULL, c);
+    ECSI_REQUIRE(type != NULL, c);
+    ECSI_REQUIRE(type->name != NULL, c);
     c.id = ecsi_component_seek(&world->components, type);
     return c;
 }
@@ -14104,7 +14119,8 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
     const ecsi_component *c;
     uint32_t id;
     ECSI_REQUIRE(world != NULL, NULL);
-    ECSI_REQUIRE(type != NULL && type->name != NULL, NULL);
+    ECSI_REQUIRE(type != NULL, NULL);
+    ECSI_REQUIRE(type->name != NULL, NULL);
     id = ecsi_component_seek(&world->components, type);
     if (ECSI_UNLIKELY(id == 0)) return NULL;
     c = ecsi_component_at(&world->components, id);
@@ -14171,7 +14187,8 @@ ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info)
     ecs_query query = ecs_query_find(world, info);
     ecs_status status;
     if (ECSI_LIKELY(query.id != 0)) return query;
-    ECSI_REQUIRE(world != NULL && info != NULL, query);
+    ECSI_REQUIRE(world != NULL, query);
+    ECSI_REQUIRE(info != NULL, query);
     status = ecsi_map_reserve(&world->memory, &world->queries.by_address);
     if (status == ECS_OK) status = ecs_query_make(world, info, &query);
     if (status == ECS_OK) {

@@ -940,6 +940,7 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ecsi_node *passing = NULL;
     double pushed_ns = 0;
     double largest_ns = 0;
+    bool pinned = false;
     uint32_t p;
     if (count == 0) return false;
     ECSI_CHECK(schedule->ticking);
@@ -957,11 +958,13 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
             passing = node;
         } else {
             double ns = ecsi_node_release(worker, node);
+            pinned = pinned || node->system->desc.main_thread;
             pushed_ns += ns;
             if (ns > largest_ns) largest_ns = ns;
         }
     }
-    ecsi_release_notify(worker, schedule, pushed_ns - largest_ns);
+    /* The largest one we take ourselves, unless we are busy with what only we may run. */
+    ecsi_release_notify(worker, schedule, pinned ? pushed_ns : pushed_ns - largest_ns);
     ecsi_summon_call(&summon, worker, &schedule->latch);
     while (passing != NULL) {
         ecsi_node *node = passing;

@@ -675,7 +675,8 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     ECSI_CHECK(id != 0 || type != NULL);
     ECSI_CHECK((kind == ECSI_COMMAND_SET) == (value != NULL));
     if (id == 0) {
-        ECSI_REQUIRE(type != NULL && type->name != NULL, ECS_INVALID);
+        ECSI_REQUIRE(type != NULL, ECS_INVALID);
+        ECSI_REQUIRE(type->name != NULL, ECS_INVALID);
         id = ecsi_component_seek(cmd->flush->components, type);
     }
     if (ECSI_UNLIKELY(id == 0)) {

@@ -28,7 +28,7 @@
  * millisecond, several times what waking a sleeper costs. */
 #define ECSI_POOL_SPINS_GROWTH 4u
 /* Pauses before a single job is stolen: some tenths of a microsecond. */
-#define ECSI_LONE_PAUSES 12
+#define ECSI_LONE_PAUSES 12u
 /* Pauses between two looks grow up to this: a look takes the line away from its owner. For who
  * waits for something, and for who looks for anything. */
 #define ECSI_PAUSES_WAITING 4u
@@ -183,7 +183,7 @@ static bool ecsi_pool_visible(void *data)
     const ecs_pool *pool = worker->pool;
     uint32_t high = ECSI_LOAD(&pool->high, relaxed);
     uint32_t i;
-    ECSI_CHECK(worker != NULL);
+    ECSI_CHECK(worker->index < pool->slot_count);
     ECSI_CHECK(high <= pool->slot_count);
     if (ECSI_LOAD(&pool->stop, relaxed) != 0 || !ecsi_injector_empty(&pool->injector)) return true;
     if (ECSI_LOAD(&worker->inbox, relaxed) != NULL) return true;
@@ -212,6 +212,7 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
 {
     ecs_pool *pool = worker->pool;
     ecsi_deque *deque = &pool->slots[victim].deque;
+    uint32_t pauses = ECSI_LONE_PAUSES;
     void *item;
     int64_t top;
     int64_t size;
@@ -224,7 +225,7 @@ static ecs_job *ecsi_worker_rob(ecs_worker *worker, uint32_t victim)
     /* A single job is often taken back by its owner at once: we look away for a while, and take
      * it if it still lies there. */
     if (size == 1) {
-        for (size = 0; size < ECSI_LONE_PAUSES; size++) ecsi_pause();
+        for (; pauses > 0; pauses--) ecsi_pause();
         if (ECSI_LOAD(&deque->top, relaxed) != top) return NULL;
     }
     ECSI_COUNT_UP(&worker->attempts, 1u);
@@ -348,9 +349,9 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
     ecs_worker *worker = (ecs_worker *)data;
     ecs_pool *pool = worker->pool;
     bool token = false;
+    uint32_t spins = 0;
     ECSI_CHECK(worker->in_system == 0);
     ECSI_CHECK(worker->index < pool->thread_count);
-    uint32_t spins = 0;
     if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
     while (ECSI_LOAD(&pool->stop, relaxed) == 0) {
         ecs_job *job = ecsi_worker_find(worker);
@@ -404,9 +405,9 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     bool token = false;
     uint32_t spins = 0;
     ecsi_latch_wait wait;
-    wait.worker = worker;
     ECSI_CHECK(worker->in_system == 0);
     ECSI_CHECK(worker->index < pool->slot_count);
+    wait.worker = worker;
     wait.latch = latch;
     while (!ecsi_latch_open(latch)) {
         ecs_job *job = ecsi_worker_find(worker);
@@ -572,9 +573,9 @@ ECS_API void ecs_job_run(ecs_worker *worker, ecs_job *job, ecs_job_function run,
 static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
 {
     ecs_pool *pool = worker->pool;
-    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
     uint32_t runner = ECSI_LOAD(&job->runner, acquire); /* pairs with ecsi_job_execute */
     void *item = NULL;
+    ECSI_CHECK(job->kind == ECSI_JOB_PLAIN);
     if (runner != 0) {
         int64_t base = (int64_t)ECSI_LOAD(&job->base, relaxed);
         ECSI_CHECK(runner - 1 != worker->index && runner <= pool->slot_count);
@@ -1058,7 +1059,8 @@ ECS_API ecs_pool *ecs_pool_create(const ecs_pool_desc *desc)
     if (!ecsi_pool_resolve(desc, &d)) return NULL;
     ECSI_CHECK(d.workers > 0 && d.guests_max > 0);
     if (d.allocator != NULL) allocator = *d.allocator;
-    ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
+    ECSI_REQUIRE(allocator.alloc != NULL, NULL);
+    ECSI_REQUIRE(allocator.release != NULL, NULL);
     memory = allocator.alloc(ecsi_pool_bytes(&d), ECSI_LINE_BYTES, allocator.user);
     if (memory == NULL) return NULL;
     pool = ecsi_pool_make(memory, &d);
@@ -1114,7 +1116,8 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
 ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)
 {
     const ecs_worker *worker;
-    ECSI_REQUIRE(pool != NULL && out != NULL, ECS_INVALID);
+    ECSI_REQUIRE(pool != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
     if (index >= pool->slot_count) return ECS_NOT_FOUND;
     worker = &pool->slots[index];
     out->executed = ECSI_LOAD(&worker->executed, relaxed);
@@ -1183,7 +1186,8 @@ ECS_API void ecs_pool_leave(ecs_worker *worker)
 
 ECS_API ecs_status ecs_pool_stats(const ecs_pool *pool, uint32_t index, ecs_worker_stats *out)
 {
-    ECSI_REQUIRE(pool != NULL && out != NULL, ECS_INVALID);
+    ECSI_REQUIRE(pool != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
     if (index > 0) return ECS_NOT_FOUND;
     memset(out, 0, sizeof *out);
     return ECS_OK;
@@ -1305,8 +1309,10 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
     ecs_loop loop;
     uint32_t width;
     uint32_t i;
-    ECSI_REQUIRE(reduce != NULL && value != NULL, ECS_INVALID);
-    ECSI_REQUIRE(reduce->leaf != NULL && reduce->combine != NULL, ECS_INVALID);
+    ECSI_REQUIRE(reduce != NULL, ECS_INVALID);
+    ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    ECSI_REQUIRE(reduce->leaf != NULL, ECS_INVALID);
+    ECSI_REQUIRE(reduce->combine != NULL, ECS_INVALID);
     if (reduce->bytes == 0 || reduce->bytes > ECS_REDUCE_BYTES_MAX) return ECS_TOO_LARGE;
     if (reduce->count == 0) return ECS_OK;
     r.reduce = reduce;

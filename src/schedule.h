@@ -241,7 +241,8 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     ecsi_phase phase;
     ecs_status status;
     ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
-    ECSI_REQUIRE(desc->after <= count && desc->before <= count, ECS_INVALID);
+    ECSI_REQUIRE(desc->after <= count, ECS_INVALID);
+    ECSI_REQUIRE(desc->before <= count, ECS_INVALID);
     if (ecsi_phase_by_name(schedule, desc->name) != 0) return ECS_EXISTS;
     memset(&phase, 0, sizeof phase);
     status = ecsi_name_copy(phase.name, desc->name);

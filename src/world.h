@@ -503,7 +503,8 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
         return NULL;
     }
     if (d.allocator != NULL) allocator = *d.allocator;
-    ECSI_REQUIRE(allocator.alloc != NULL && allocator.release != NULL, NULL);
+    ECSI_REQUIRE(allocator.alloc != NULL, NULL);
+    ECSI_REQUIRE(allocator.release != NULL, NULL);
     world = ecsi_world_memory(&d, &allocator, &bytes);
     if (world == NULL) return NULL;
     world->desc = d;
@@ -545,7 +546,9 @@ ECS_API void ecs_world_destroy(ecs_world *world)
 {
     uint32_t i;
     if (world == NULL) return;
-    ECSI_REQUIRE_VOID(world->locks == 0 && !world->schedule.ticking && !world->flush.running);
+    ECSI_REQUIRE_VOID(world->locks == 0);
+    ECSI_REQUIRE_VOID(!world->schedule.ticking);
+    ECSI_REQUIRE_VOID(!world->flush.running);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
@@ -724,7 +727,8 @@ ECS_API ecs_component ecs_component_of(const ecs_world *world, const ecs_type *t
 {
     ecs_component c = {0};
     ECSI_REQUIRE(world != NULL, c);
-    ECSI_REQUIRE(type != NULL && type->name != NULL, c);
+    ECSI_REQUIRE(type != NULL, c);
+    ECSI_REQUIRE(type->name != NULL, c);
     c.id = ecsi_component_seek(&world->components, type);
     return c;
 }
@@ -1072,7 +1076,8 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
     const ecsi_component *c;
     uint32_t id;
     ECSI_REQUIRE(world != NULL, NULL);
-    ECSI_REQUIRE(type != NULL && type->name != NULL, NULL);
+    ECSI_REQUIRE(type != NULL, NULL);
+    ECSI_REQUIRE(type->name != NULL, NULL);
     id = ecsi_component_seek(&world->components, type);
     if (ECSI_UNLIKELY(id == 0)) return NULL;
     c = ecsi_component_at(&world->components, id);
@@ -1139,7 +1144,8 @@ ECS_API ecs_query ecs_query_of(ecs_world *world, const ecs_query_info *info)
     ecs_query query = ecs_query_find(world, info);
     ecs_status status;
     if (ECSI_LIKELY(query.id != 0)) return query;
-    ECSI_REQUIRE(world != NULL && info != NULL, query);
+    ECSI_REQUIRE(world != NULL, query);
+    ECSI_REQUIRE(info != NULL, query);
     status = ecsi_map_reserve(&world->memory, &world->queries.by_address);
     if (status == ECS_OK) status = ecs_query_make(world, info, &query);
     if (status == ECS_OK) {

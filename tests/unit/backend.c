@@ -991,6 +991,185 @@ TEST(backend_world_and_its_workers_live_in_a_buffer)
     }
 }
 
+/* ---- What is left behind --------------------------------------------------------------------- */
+
+static ecs_worker *wait_guest;
+static ecs_latch wait_latch;
+static ecs_signal wait_entered;
+static ecs_signal wait_ticked;
+static ecs_signal wait_over;
+static ecs_status wait_status;
+
+static void sleep_ms(long ms)
+{
+    struct timespec time = {0, ms * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* On the guest: ends its wait in the midst of the tick. */
+ECS_SYSTEM(wait_first, WRITE(Number))
+{
+    sleep_ms(20);
+    if (view->worker == wait_guest && view->entities != NULL) {
+        ecs_latch_down(view->worker, &wait_latch);
+        wait_guest = NULL;
+    }
+    return ECS_OK;
+}
+
+ECS_SYSTEM(wait_second, WRITE(Number))
+{
+    ecs_write(view, Number)->value++;
+    return ECS_OK;
+}
+
+ECS_TASK(wait_busy)
+{
+    sleep_ms(5);
+    return ECS_OK;
+}
+
+/* Keeps the pool's own thread away from the tick. */
+static void keep_busy(ecs_worker *worker, void *data)
+{
+    (void)worker;
+    ecs_signal_set((ecs_signal *)data);
+    ecs_signal_wait(&wait_over, ECS_FOREVER);
+}
+
+static void *guest_main(void *data)
+{
+    ecs_worker *guest = ecs_pool_enter((ecs_pool *)data);
+    ecs_signal busy;
+    ecs_job job;
+    ecs_signal_init(&busy);
+    ecs_job_run(guest, &job, keep_busy, &busy);
+    ecs_signal_wait(&busy, ECS_FOREVER);
+    wait_guest = guest;
+    ecs_signal_set(&wait_entered);
+    ecs_latch_wait(guest, &wait_latch);
+    /* Not a wait that helps: whatever is in its deque is for others now. */
+    wait_status = ecs_signal_wait(&wait_ticked, 5000000000u);
+    ecs_signal_set(&wait_over);
+    ecs_job_wait(guest, &job);
+    ecs_pool_leave(guest);
+    return NULL;
+}
+
+TEST(backend_guest_whose_wait_is_over_keeps_no_job_of_a_tick)
+{
+    ecs_pool_desc desc;
+    ecs_system_desc main_desc;
+    pthread_t thread;
+    memset(&desc, 0, sizeof desc);
+    desc.workers = 2;
+    ecs_pool *pool = ecs_pool_create(&desc);
+    ecs_world_desc world_desc = desc_of(2, pool);
+    ecs_world *world = ecs_world_create(&world_desc);
+    ecs_spawn_with(world, (Number, {0}));
+    ecs_system_add(world, &wait_first, ECS_UPDATE);
+    ecs_system_add(world, &wait_second, ECS_UPDATE);
+    memset(&main_desc, 0, sizeof main_desc);
+    main_desc.system = &wait_busy;
+    main_desc.main_thread = true;
+    ecs_system_add_desc(world, &main_desc);
+    ecs_latch_init(&wait_latch, 1);
+    ecs_signal_init(&wait_entered);
+    ecs_signal_init(&wait_ticked);
+    ecs_signal_init(&wait_over);
+    REQUIRE(pthread_create(&thread, NULL, guest_main, pool) == 0);
+    REQUIRE_STATUS(ecs_signal_wait(&wait_entered, ECS_FOREVER), ECS_OK);
+    uint32_t ticks = 0;
+    for (; wait_guest != NULL && ticks < 400; ticks++) {
+        REQUIRE_STATUS(ecs_tick(world, 0), ECS_OK);
+    }
+    REQUIRE(ticks < 400);
+    ecs_signal_set(&wait_ticked);
+    pthread_join(thread, NULL);
+    CHECK_STATUS(wait_status, ECS_OK);
+    ecs_world_destroy(world);
+    CHECK_STATUS(ecs_pool_destroy(pool), ECS_OK);
+}
+
+/* Records a little and fails. */
+ECS_SYSTEM(try_and_fail, READ(Number))
+{
+    for (int i = 0; i < 4; i++) ecs_cmd_set(view->cmd, view->entities[0], Side, {1});
+    return ECS_FAILED;
+}
+
+/* Its spawns are refused half way. */
+ECS_SYSTEM(spawn_too_much, READ(Number))
+{
+    for (int i = 0; i < 600; i++) {
+        ecs_cmd_spawn_with(view->cmd, (Number, {1}), (Side, {1}), (Parent, {1, {0}}), (Old));
+    }
+    return ECS_OK;
+}
+
+static uint32_t recorded_well;
+
+ECS_SYSTEM(record_well, READ(Number))
+{
+    recorded_well = 0;
+    for (int i = 0; i < 100; i++) {
+        if (ecs_cmd_set(view->cmd, view->entities[0], Side, {1}) == ECS_OK) recorded_well++;
+    }
+    return ECS_OK;
+}
+
+static ecs_world *bounded(uint32_t share_ns)
+{
+    ecs_world_desc desc = desc_of(2, NULL);
+    desc.memory = ECS_MEMORY_FIXED;
+    desc.entities_max = 1000;
+    desc.share_ns = share_ns;
+    ecs_world *world = ecs_world_create(&desc);
+    if (world != NULL) ecs_spawn_with(world, (Number, {0}));
+    return world;
+}
+
+TEST(backend_fixed_world_gets_back_what_failed_runs_recorded)
+{
+    for (uint32_t share_ns = 0; share_ns < 2; share_ns++) {
+        ecs_world *world = bounded(share_ns);
+        ecs_system_desc desc;
+        REQUIRE(world != NULL);
+        memset(&desc, 0, sizeof desc);
+        desc.system = &try_and_fail;
+        desc.on_error = ECS_SKIP;
+        REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+        for (int i = 0; i < 1500; i++) CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
+        CHECK_EQ_U64(ecs_world_stats(world).commands_refused, 0);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(backend_fixed_world_has_room_beside_spawns_that_are_refused)
+{
+    ecs_world *world = bounded(1);
+    ecs_system_desc desc;
+    REQUIRE(world != NULL);
+    memset(&desc, 0, sizeof desc);
+    desc.system = &spawn_too_much;
+    desc.stream_bytes_max = 160;
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    ecs_system_add(world, &record_well, ECS_UPDATE);
+    for (int i = 0; i < 5; i++) {
+        CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
+        CHECK_EQ_U64(recorded_well, 100);
+    }
+    ecs_world_destroy(world);
+}
+
+TEST_DEATH(backend_world_with_a_guest_in_its_pool_is_not_destroyed)
+{
+    ecs_world_desc desc = desc_of(2, NULL);
+    ecs_world *world = ecs_world_create(&desc);
+    ecs_pool_enter(ecs_world_pool(world));
+    ecs_world_destroy(world);
+}
+
 /* ---- Allocations that fail ------------------------------------------------------------------- */
 
 typedef struct {
