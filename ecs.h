@@ -11624,7 +11624,7 @@ static void ecsi_node_skip(ecsi_node *node)
 static inline uint32_t ecsi_chunk_blocks(const ecsi_table *table, const ecsi_chunk *chunk)
 {
     ECSI_CHECK(table->block_rows > 0);
-    return (chunk->count + table->block_rows - 1) / table->block_rows;
+    return chunk->count == 0 ? 0 : ((chunk->count - 1) >> table->block_shift) + 1;
 }
 
 static uint32_t ecsi_query_block_count(const ecsi_query *query)
@@ -11810,10 +11810,10 @@ static ecs_status ecsi_part_run(ecsi_part *part, uint32_t first, uint32_t end, u
         const ecsi_table *table = match->table;
         if (part->chunk == NULL && table->row_count > 0) part->chunk = table->first;
         while (part->chunk != NULL && part->chunk->count > 0) {
-            uint32_t count = part->chunk->count;
-            uint32_t row = first > part->number ? (first - part->number) * table->block_rows : 0;
-            uint32_t number = part->number + row / table->block_rows;
-            for (; row < count; row += table->block_rows, number++) {
+            uint32_t after = part->number + ecsi_chunk_blocks(table, part->chunk);
+            uint32_t number = ecsi_min_u32(ecsi_max_u32(first, part->number), after);
+            uint32_t row = (number - part->number) * table->block_rows;
+            for (; number < after; row += table->block_rows, number++) {
                 ecs_status one;
                 if (number >= end) return status;
                 one = ecsi_part_block(part, match, row, number);
@@ -11821,8 +11821,8 @@ static ecs_status ecsi_part_run(ecsi_part *part, uint32_t first, uint32_t end, u
                 status = one;
                 *failed = number;
             }
-            part->number += ecsi_chunk_blocks(table, part->chunk);
-            part->base += count;
+            part->number = after;
+            part->base += part->chunk->count;
             part->chunk = part->chunk->next;
         }
         part->chunk = NULL;
