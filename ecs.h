@@ -230,7 +230,8 @@ ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
     X(ECS_CONFLICT, "two conflicting systems have no order (strict mode)")     \
     X(ECS_FAILED, "a system failed")                                           \
     X(ECS_UNSUPPORTED, "not supported by this build or kind of component")     \
-    X(ECS_TIMEOUT, "the time was up")
+    X(ECS_TIMEOUT, "the time was up")                                          \
+    X(ECS_CANCELLED, "cancelled")
 
 typedef enum ecs_status {
 #define ECSI_STATUS_ENUM(name, text) name,
@@ -479,6 +480,8 @@ typedef struct ecs_world_desc {
     size_t stream_bytes_max;        /* 64 MiB; fixed: a share by rows: recorded by one system
                                        in one row block */
     uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
+    size_t restore_bytes_max;       /* no limit, 0: copies of what systems with `restore` write,
+                                       all those that are due in one phase */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
     ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
@@ -948,10 +951,18 @@ typedef struct ecs_system {
     ecs_status (*run_exclusive)(ecs_world *world, const ecs_view *view); /* instead of run */
 } ecs_system;
 
+/* What follows when a system answers something else than ECS_OK. All its row blocks finish, its
+ * commands and events of that run are dropped, and what it wrote into columns stays, unless it
+ * says `restore`. */
 typedef enum ecs_on_error {
+    ECS_ERROR_DEFAULT, /* ECS_FAIL_FAST */
     ECS_FAIL_FAST, /* its successors are skipped, the phase is finished, the tick stops */
-    ECS_SKIP       /* counted and reported; everything goes on */
+    ECS_SKIP,      /* counted and reported; everything goes on */
+    ECS_RETRY      /* run again, as a whole; when that is used up `on_exhausted` follows */
 } ecs_on_error;
+
+/* Runs again of a failed system at most. */
+#define ECS_RETRIES_MAX 255u
 
 typedef struct ecs_system_desc {
     const ecs_system *system; /* copied, with its terms */
@@ -971,6 +982,20 @@ typedef struct ecs_system_desc {
     float step_s;         /* fixed step: runs 0 to steps_max times a tick */
     uint32_t steps_max;   /* 0: 4; time beyond it is dropped */
     ecs_on_error on_error;
+    ecs_on_error on_exhausted; /* of ECS_RETRY: ECS_FAIL_FAST or ECS_SKIP */
+    bool idempotent;      /* running it twice is like running it once; ECS_RETRY needs this... */
+    bool restore;         /* ...or this: what it wrote into columns and resources, and their
+                             change ticks, is put back when it fails. Copies them before each
+                             run: see restore_bytes_max. ECS_UNSUPPORTED for types with hooks. */
+    uint32_t retries;     /* 0: 3; at most ECS_RETRIES_MAX. With a quota, the commands of one
+                             phase are shared out as if each of them happened. */
+    uint32_t retry_ticks; /* 0: at once. n: n ticks later, then 2n, 4n, ...; meanwhile the system
+                             waits, and neither its time nor its events are lost. */
+    uint32_t breaker_failures; /* of ECS_SKIP: after so many in a row it no longer runs; 0: never */
+    uint32_t breaker_ticks;    /* for so many ticks, then one run decides; 0: until it is enabled */
+    uint64_t budget_ns;        /* of one run; longer ones are counted and reported; 0: none */
+    bool budget_fails;         /* and are failures with ECS_TIMEOUT: outside of what is the same
+                                  on every run and backend */
     size_t stream_bytes_max; /* 0: the world's; quota of one row block */
     bool unsplit;            /* one stream and one worker for all its row blocks */
     bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
@@ -981,8 +1006,26 @@ typedef struct ecs_system_desc {
  * terms. ECS_FULL: systems_max. */
 ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase);
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc);
-/* ECS_NOT_FOUND. Not inside a tick. */
+/* ECS_NOT_FOUND. Not inside a tick. Enabling closes its breaker and ends a wait for a retry. */
 ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool enabled);
+
+typedef struct ecs_system_state {
+    bool enabled;
+    bool broken;           /* its breaker is open: it does not run */
+    uint32_t wait_ticks;   /* until it is run again after a failure; 0 when broken: for ever */
+    uint64_t runs;         /* these count from when it was added */
+    uint64_t failures;     /* failed runs, each try for itself */
+    uint64_t retries;      /* runs that followed a failure */
+    uint64_t breaks;       /* times that its breaker opened */
+    uint64_t overruns;     /* runs over budget_ns */
+    uint64_t overrun_ns;   /* the longest of them took so much more */
+    ecs_status last;       /* of the last failure */
+    uint64_t last_tick;    /* of the last failure; 0: none */
+} ecs_system_state;
+
+/* ECS_NOT_FOUND. Between ticks. */
+ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name,
+                                        ecs_system_state *out);
 /* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
  * 0 for a system without a step of its own or of its phase. */
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
@@ -1000,19 +1043,32 @@ ECS_API ecs_status ecs_schedule_build(ecs_world *world);
  * tick or an iteration. `dt` is seconds, finite, not negative. */
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt);
 
+/* Ends the tick that runs, or the next one when none does, with ECS_CANCELLED: systems that
+ * have begun finish, no other begins, and what was recorded is applied. Any thread, a system
+ * included. Which systems had begun depends on time, and so does the result. */
+ECS_API void ecs_tick_cancel(ecs_world *world);
+/* For systems that take long. */
+ECS_API bool ecs_tick_cancelled(const ecs_world *world);
+
 typedef struct ecs_failure {
     const char *system;
     const char *phase;
     uint64_t tick;
-    ecs_status status;  /* of the lowest row block that failed */
+    ecs_status status;  /* of the lowest row block that failed; ECS_FULL: no room to save what
+                           `restore` asks for, and then it did not run */
     uint32_t row_block; /* its number */
+    uint32_t attempt;   /* 0: the first run, 1: the first retry, ... */
+    bool again;         /* it is run again, at once or after retry_ticks */
+    bool broken;        /* its breaker opened */
 } ecs_failure;
 
 typedef struct ecs_tick_report {
     ecs_status status;
     uint64_t tick;
     uint32_t systems_run;
-    uint32_t systems_skipped; /* after a failure */
+    uint32_t systems_skipped; /* after a failure, or cancelled */
+    uint32_t overruns;        /* runs over their budget_ns */
+    bool cancelled;
     uint32_t failure_count;   /* kept below */
     uint32_t failures_lost;   /* beyond ECS_FAILURES_MAX */
     uint64_t commands_applied;
@@ -10549,6 +10605,12 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
 #define ECSI_SAMPLE_EVERY 16u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
+/* Retries when none are given. */
+#define ECSI_RETRIES 3u
+/* Copies of what systems write are reserved in units of so many bytes. */
+#define ECSI_SAVE_UNIT 16u
+/* Waits for a retry double up to so many ticks. */
+#define ECSI_RETRY_TICKS_MAX (1u << 20)
 
 /* A fixed step: time is saved up and spent in equal pieces. */
 typedef struct ecsi_fixed {
@@ -10571,6 +10633,7 @@ typedef struct ecsi_term_slot {
     uint32_t reader;
 #ifndef ECS_NO_EVENTS
     ecs_events events;
+    uint32_t seen; /* of them in this tick, by its first run */
 #endif
 } ecsi_term_slot;
 
@@ -10594,6 +10657,13 @@ typedef struct ecsi_system {
     double since_s;  /* time since its last run */
     ecsi_fixed fixed;
     double cost_ns;  /* of one tick, by all workers: an average that forgets; 0: not measured */
+    uint32_t attempts;      /* tries of one run in one tick at most */
+    uint32_t wait_ticks;    /* until it runs again after a failure */
+    uint32_t retried;       /* retries with a wait in between, in a row */
+    uint32_t failed_in_row; /* that count for the breaker */
+    bool broken;            /* its breaker is open */
+    bool probing;           /* and was until now: one failure opens it again */
+    ecs_system_state state; /* what it counts */
 } ecsi_system;
 
 /* A system in the tick that runs: one for each, at its member's number in schedule->order. */
@@ -10605,8 +10675,15 @@ typedef struct ecsi_node {
     uint32_t member;       /* of the phase */
     uint32_t before_count; /* members of its segment that must end before it */
     uint32_t runs;         /* that are due */
-    uint32_t run;          /* that were begun */
+    uint32_t run;          /* that have ended */
+    uint32_t attempt;      /* of the next run: 0 for its first try */
+    uint32_t tries;        /* that have ended */
+    uint32_t overruns;
+    ecs_status refused;    /* why it cannot run: no room to save what it writes */
+    size_t saved_at;       /* in schedule->saved */
+    uint64_t begin_ns;     /* of the try, with a budget */
     float dt;
+    bool cut;              /* no further run in this tick */
     bool skipped;          /* after a failure */
     bool ran;              /* got a row: it has seen its events */
     uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
@@ -10635,9 +10712,8 @@ typedef struct ecsi_node {
 typedef struct ecsi_fail {
     uint64_t first; /* its streams... */
     uint64_t end;   /* ...up to here */
-    ecsi_node *node;
-    uint32_t block;
-    ecs_status status;
+    ecs_failure failure;
+    bool fast;
 } ecsi_fail;
 
 /* What one worker records into. */
@@ -10670,6 +10746,9 @@ typedef struct ecsi_schedule {
     uint64_t share_rows;  /* ...by their rows... */
     bool share_stale;     /* the world has changed since these were counted */
     double share_scale;   /* ...and what those with a quota of their own get of it */
+    ecsi_vec saved;       /* of ECSI_SAVE_UNIT bytes: see failure.h */
+    size_t restore_bytes_max;
+    bool restores;        /* a system has `restore` */
     bool strict;
     bool built;
     bool ticking;
@@ -10692,6 +10771,7 @@ typedef struct ecsi_schedule {
     ecsi_atomic_u32 stopping; /* `stop`, for those who ask while others run */
 #endif
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
+    ecsi_atomic_u32 cancel; /* this tick, or the next one */
     ecs_tick_report report;
     char error[ECSI_SCHEDULE_TEXT_BYTES];
 } ecsi_schedule;
@@ -10894,6 +10974,56 @@ static void ecsi_system_unbind(ecsi_schedule *schedule, ecsi_system *system)
     }
 }
 
+/* Whether the bytes of all that a system may write can be copied back over its values. */
+static bool ecsi_system_restores(const ecsi_schedule *schedule, const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->desc.restore);
+    ECSI_CHECK(system->query != NULL);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (!term->writes && term->access != ECS_ACCESS_RES_WRITE) continue;
+        if (ecsi_component_at(schedule->flush->components, term->component)->lifecycle) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Checks what a description says about failures. */
+static ecs_status ecsi_failure_check(const ecs_system_desc *desc)
+{
+    bool exclusive = desc->system->run_exclusive != NULL;
+    ECSI_CHECK(desc->system != NULL);
+    ECSI_REQUIRE((uint32_t)desc->on_error <= ECS_RETRY, ECS_INVALID);
+    ECSI_REQUIRE((uint32_t)desc->on_exhausted < ECS_RETRY, ECS_INVALID);
+    ECSI_REQUIRE(desc->retries <= ECS_RETRIES_MAX, ECS_INVALID);
+    ECSI_REQUIRE(desc->retry_ticks <= ECSI_RETRY_TICKS_MAX, ECS_INVALID);
+    if (desc->on_error == ECS_RETRY) {
+        ECSI_REQUIRE(desc->idempotent || desc->restore, ECS_INVALID);
+    }
+    return exclusive && desc->restore ? ECS_UNSUPPORTED : ECS_OK;
+}
+
+/* Takes it over; the system's terms are bound. */
+static ecs_status ecsi_failure_fill(ecsi_schedule *schedule, ecsi_system *system)
+{
+    ecs_system_desc *desc = &system->desc;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK((uint32_t)desc->on_error <= ECS_RETRY);
+    if (desc->on_error == ECS_ERROR_DEFAULT) desc->on_error = ECS_FAIL_FAST;
+    if (desc->on_exhausted == ECS_ERROR_DEFAULT) desc->on_exhausted = ECS_FAIL_FAST;
+    system->attempts = 1;
+    if (desc->on_error == ECS_RETRY) {
+        if (desc->retries == 0) desc->retries = ECSI_RETRIES;
+        if (desc->retry_ticks == 0) system->attempts = desc->retries + 1;
+    }
+    if (!desc->restore) return ECS_OK;
+    if (!ecsi_system_restores(schedule, system)) return ECS_UNSUPPORTED;
+    schedule->restores = true;
+    return ECS_OK;
+}
+
 /* What a description says about time and order. */
 static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
                                    const ecs_system_desc *desc)
@@ -10913,7 +11043,8 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     system->run_exclusive = desc->system->run_exclusive;
     system->enabled = !desc->disabled;
     system->unsplit = desc->unsplit || desc->main_thread;
-    status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
+    status = ecsi_failure_check(desc);
+    if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
     if (status == ECS_OK) {
         status = ecsi_order_copy(system, desc->after, &system->after_count,
@@ -10955,6 +11086,7 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     info.term_count = from->term_count;
     status = ecsi_query_make(schedule->queries, &info, true, &system->query);
     if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
+    if (status == ECS_OK) status = ecsi_failure_fill(schedule, system);
     if (status == ECS_OK && desc->init != NULL) {
         schedule->adding = true;
         status = desc->init(schedule->world, desc->user);
@@ -11410,7 +11542,30 @@ static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *ph
     return (row[b / 64] >> (b % 64) & 1u) != 0;
 }
 
+/* The node that runs at `place` of a phase. */
+static inline ecsi_node *ecsi_phase_node(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t place)
+{
+    ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                   ecsi_phase_member(schedule, phase, place));
+    ECSI_CHECK(node->schedule == schedule);
+    ECSI_CHECK(node->phase == phase->first);
+    return node;
+}
+
+/* Whether somebody has cancelled the tick. */
+static inline bool ecsi_tick_cancelled(const ecsi_schedule *schedule)
+{
+    /* Relaxed: it says when to stop, and hands nothing over. */
+    return ECSI_UNLIKELY(ECSI_LOAD(&schedule->cancel, relaxed) != 0);
+}
+
 /* ---- Life ------------------------------------------------------------------------------- */
+
+static inline uint32_t ecsi_save_units(size_t bytes)
+{
+    return bytes / ECSI_SAVE_UNIT < UINT32_MAX ? (uint32_t)(bytes / ECSI_SAVE_UNIT) : UINT32_MAX;
+}
 
 /* One lane for each worker that may run systems. */
 static ecs_status ecsi_lanes_create(ecsi_schedule *schedule)
@@ -11490,6 +11645,10 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
         status = ecsi_vec_create(memory, &schedule->nodes, n, sizeof(ecsi_node));
     }
     if (status == ECS_OK) status = ecsi_vec_create(memory, &schedule->fails, n, sizeof(ecsi_fail));
+    if (status == ECS_OK && memory->fixed) {
+        status = ecsi_vec_create(memory, &schedule->saved,
+                                 ecsi_save_units(schedule->restore_bytes_max), ECSI_SAVE_UNIT);
+    }
     if (status == ECS_OK) status = ecsi_lanes_create(schedule);
     for (i = 0; i < 5 && status == ECS_OK && !memory->measuring; i++) {
         ecs_phase_desc desc;
@@ -11517,9 +11676,287 @@ static void ecsi_schedule_destroy(ecsi_schedule *schedule)
     ecsi_vec_destroy(memory, &schedule->direct, sizeof(uint64_t));
     ecsi_vec_destroy(memory, &schedule->nodes, sizeof(ecsi_node));
     ecsi_vec_destroy(memory, &schedule->fails, sizeof(ecsi_fail));
+    ecsi_vec_destroy(memory, &schedule->saved, ECSI_SAVE_UNIT);
 }
 
 #endif /* ECS_SCHEDULE_H */
+
+/* >>failure ================================================== src/failure.h */
+
+/* failure.h: what follows when a system fails: skip, retry, restore, the breaker.
+ *
+ * All of it is counted in ticks and runs, never in time, so that it is the same on any number
+ * of workers. Each try of a run has streams of its own: what a failed one recorded is dropped
+ * by their serials. What a system with `restore` writes is copied before a run into memory that
+ * was shared out when its segment was planned, so that whether there is room does not depend
+ * on which worker comes first. */
+/* floor: 11 */
+#ifndef ECS_FAILURE_H
+#define ECS_FAILURE_H
+
+/* ---- Time ---------------------------------------------------------------------------------- */
+
+/* Whether a system that failed must wait in this tick. Counts the tick; its time is kept. */
+static bool ecsi_system_waits(ecsi_system *system, float dt)
+{
+    ECSI_CHECK(system->enabled);
+    ECSI_CHECK(dt >= 0);
+    if (ECSI_LIKELY(system->wait_ticks == 0 && !system->broken)) return false;
+    if (system->wait_ticks > 0 && --system->wait_ticks == 0) {
+        system->probing = system->broken;
+        system->broken = false;
+        return false;
+    }
+    system->since_s += (double)dt;
+    if (system->fixed.step_s > 0) system->fixed.saved_s += (double)dt;
+    if (system->ticks < UINT32_MAX) system->ticks++;
+    return true;
+}
+
+/* It was enabled by hand: as if it had never failed. */
+static void ecsi_system_forgive(ecsi_system *system)
+{
+    ECSI_CHECK(system->enabled);
+    ECSI_CHECK(!system->failed);
+    system->wait_ticks = 0;
+    system->retried = 0;
+    system->failed_in_row = 0;
+    system->broken = false;
+    system->probing = false;
+}
+
+/* The runs of this tick that did not happen, the failed one included, are due later. */
+static void ecsi_node_postpone(ecsi_node *node)
+{
+    ecsi_system *system = node->system;
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(node->dt >= 0);
+    if (system->fixed.step_s > 0) {
+        system->fixed.saved_s += (double)system->fixed.step_s * (node->runs - node->run);
+        return;
+    }
+    system->since_s += (double)node->dt;
+    system->ticks = system->desc.every_ticks;
+}
+
+/* ---- What follows -------------------------------------------------------------------------- */
+
+typedef enum ecsi_outcome {
+    ECSI_GO_ON, /* to the node's next run */
+    ECSI_AGAIN, /* the same run once more */
+    ECSI_CUT,   /* no further run in this tick */
+    ECSI_STOP   /* it failed fast */
+} ecsi_outcome;
+
+/* A failure that counts, for a system that is skipped. */
+static ecsi_outcome ecsi_node_skipped(ecsi_system *system)
+{
+    const ecs_system_desc *desc = &system->desc;
+    ECSI_CHECK(!system->broken);
+    ECSI_CHECK(system->wait_ticks == 0);
+    if (desc->breaker_failures == 0) return ECSI_GO_ON;
+    system->failed_in_row++;
+    if (!system->probing && system->failed_in_row < desc->breaker_failures) return ECSI_GO_ON;
+    system->broken = true;
+    system->probing = false;
+    system->failed_in_row = 0;
+    system->wait_ticks = desc->breaker_ticks;
+    system->state.breaks++;
+    return ECSI_CUT;
+}
+
+/* A try has failed; `run` still counts the ended ones. The failure is described for the report. */
+static ecsi_outcome ecsi_node_failed(ecsi_node *node, ecs_failure *failure)
+{
+    ecsi_system *system = node->system;
+    const ecs_system_desc *desc = &system->desc;
+    ecs_on_error policy = desc->on_error;
+    ecsi_outcome outcome = ECSI_GO_ON;
+    ECSI_CHECK(node->attempt < system->attempts);
+    ECSI_CHECK(failure->status != ECS_OK);
+    system->state.failures++;
+    system->state.last = failure->status;
+    system->state.last_tick = node->schedule->tick;
+    failure->attempt = desc->retry_ticks == 0 ? node->attempt : system->retried;
+    failure->again = false;
+    failure->broken = false;
+    if (policy == ECS_RETRY) {
+        if (node->attempt + 1 < system->attempts) {
+            failure->again = true;
+            return ECSI_AGAIN;
+        }
+        if (desc->retry_ticks > 0 && system->retried < desc->retries) {
+            uint32_t shift = ecsi_min_u32(system->retried, 20);
+            uint64_t ticks = (uint64_t)desc->retry_ticks << shift;
+            system->wait_ticks = ticks < ECSI_RETRY_TICKS_MAX ? (uint32_t)ticks
+                                                              : ECSI_RETRY_TICKS_MAX;
+            system->retried++;
+            ecsi_node_postpone(node);
+            failure->again = true;
+            return ECSI_CUT;
+        }
+        system->retried = 0;
+        policy = desc->on_exhausted;
+    }
+    if (policy == ECS_SKIP) {
+        outcome = ecsi_node_skipped(system);
+        failure->broken = outcome == ECSI_CUT;
+        return outcome;
+    }
+    system->failed = true;
+    return ECSI_STOP;
+}
+
+static void ecsi_node_succeeded(ecsi_node *node)
+{
+    ecsi_system *system = node->system;
+    ECSI_CHECK(node->attempt < system->attempts);
+    ECSI_CHECK(!system->failed);
+    if (ECSI_LIKELY((system->retried | system->failed_in_row) == 0 && !system->probing)) return;
+    system->retried = 0;
+    system->failed_in_row = 0;
+    system->probing = false;
+}
+
+/* One try has ended: counts it, and goes on to the next one. Answers whether there is one in
+ * this tick. */
+static bool ecsi_node_step(ecsi_node *node, ecsi_outcome outcome)
+{
+    ecsi_system *system = node->system;
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(outcome != ECSI_AGAIN || node->attempt + 1 < system->attempts);
+    system->state.runs++;
+    node->tries++;
+    if (outcome == ECSI_AGAIN) {
+        node->attempt++;
+        system->state.retries++;
+        return true;
+    }
+    node->attempt = 0;
+    node->run++;
+    if (outcome == ECSI_CUT || outcome == ECSI_STOP) node->cut = true;
+    return node->run < node->runs && !node->cut;
+}
+
+/* A run took so long. Answers whether that makes it a failure. */
+static bool ecsi_node_overran(ecsi_node *node, uint64_t ns)
+{
+    ecsi_system *system = node->system;
+    const ecs_system_desc *desc = &system->desc;
+    ECSI_CHECK(desc->budget_ns > 0);
+    ECSI_CHECK(node->run < node->runs);
+    if (ns <= desc->budget_ns) return false;
+    ns -= desc->budget_ns;
+    node->overruns++;
+    system->state.overruns++;
+    if (ns > system->state.overrun_ns) system->state.overrun_ns = ns;
+    return desc->budget_fails;
+}
+
+/* ---- Saving and putting back --------------------------------------------------------------- */
+
+typedef enum ecsi_save_mode { ECSI_SAVE_MEASURE, ECSI_SAVE_COPY, ECSI_SAVE_BACK } ecsi_save_mode;
+
+/* One piece; answers the offset behind it. */
+static size_t ecsi_save_piece(unsigned char *data, size_t at, void *live, size_t bytes,
+                              ecsi_save_mode mode)
+{
+    ECSI_CHECK(live != NULL);
+    ECSI_CHECK(mode == ECSI_SAVE_MEASURE || data != NULL);
+    if (mode == ECSI_SAVE_COPY) memcpy(data + at, live, bytes);
+    if (mode == ECSI_SAVE_BACK) memcpy(live, data + at, bytes);
+    return ecsi_align_up(at + bytes, 16);
+}
+
+/* One column, with the change ticks of its row blocks. */
+static size_t ecsi_save_column(unsigned char *data, size_t at, const ecsi_match *match, uint32_t c,
+                               ecsi_save_mode mode)
+{
+    const ecsi_table *table = match->table;
+    ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
+    ECSI_CHECK(c < table->column_count);
+    for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+        uint32_t blocks = ((chunk->count - 1) >> table->block_shift) + 1;
+        ECSI_CHECK(blocks <= table->blocks);
+        at = ecsi_save_piece(data, at, ecsi_chunk_value(chunk, &table->columns[c], 0),
+                             (size_t)chunk->count * table->columns[c].bytes, mode);
+        at = ecsi_save_piece(data, at, ecsi_chunk_tick(chunk, c, 0), blocks * sizeof(uint64_t),
+                             mode);
+    }
+    return at;
+}
+
+/* Everything that a system may write; answers the bytes. */
+static size_t ecsi_system_save(const ecsi_schedule *schedule, const ecsi_system *system,
+                               unsigned char *data, ecsi_save_mode mode)
+{
+    const ecsi_query *query = system->query;
+    size_t at = 0;
+    uint32_t t;
+    uint32_t m;
+    ECSI_CHECK(system->desc.restore);
+    ECSI_CHECK(query != NULL);
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        if (term->access == ECS_ACCESS_RES_WRITE) {
+            const ecsi_component *c = ecsi_component_at(schedule->flush->components,
+                                                        term->component);
+            at = ecsi_save_piece(data, at, system->columns[t], c->type.bytes, mode);
+        }
+        for (m = 0; term->writes && m < query->matches.count; m++) {
+            const ecsi_match *match = ecsi_match_at(query, m);
+            if (match->columns[t] == ECSI_NO_COLUMN) continue;
+            at = ecsi_save_column(data, at, match, match->columns[t], mode);
+        }
+    }
+    return at;
+}
+
+/* Gives each system of a segment that is due its part of the memory for copies. One for which
+ * there is none fails without having run. */
+static void ecsi_segment_reserve(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
+                                 uint32_t end)
+{
+    size_t used = 0;
+    ECSI_CHECK(place < end);
+    ECSI_CHECK(end <= phase->count);
+    for (; place < end; place++) {
+        ecsi_node *node = ecsi_phase_node(schedule, phase, place);
+        size_t bytes;
+        node->refused = ECS_OK;
+        if (node->runs == 0 || !node->system->desc.restore) continue;
+        if (!ecsi_system_restores(schedule, node->system)) { /* they have hooks by now */
+            node->refused = ECS_UNSUPPORTED;
+            continue;
+        }
+        bytes = ecsi_system_save(schedule, node->system, NULL, ECSI_SAVE_MEASURE);
+        if (bytes > schedule->restore_bytes_max - used ||
+            used + bytes > (size_t)UINT32_MAX * ECSI_SAVE_UNIT) {
+            node->refused = ECS_FULL;
+            continue;
+        }
+        node->refused = ecsi_vec_reserve(
+            schedule->memory, &schedule->saved, (uint32_t)((used + bytes) / ECSI_SAVE_UNIT),
+            ecsi_save_units(schedule->restore_bytes_max), ECSI_SAVE_UNIT);
+        if (node->refused != ECS_OK) continue;
+        node->saved_at = used;
+        used += bytes;
+    }
+}
+
+/* Before the first try of a run, and after each that failed. */
+static void ecsi_node_save(const ecsi_node *node, ecsi_save_mode mode)
+{
+    const ecsi_schedule *schedule = node->schedule;
+    unsigned char *data = (unsigned char *)schedule->saved.data;
+    ECSI_CHECK(mode != ECSI_SAVE_MEASURE);
+    if (ECSI_LIKELY(!node->system->desc.restore) || node->refused != ECS_OK) return;
+    if (data == NULL) return; /* nothing to save */
+    ECSI_CHECK(node->saved_at <= (size_t)schedule->saved.capacity * ECSI_SAVE_UNIT);
+    (void)ecsi_system_save(schedule, node->system, data + node->saved_at, mode);
+}
+
+#endif /* ECS_FAILURE_H */
 
 /* >>backend ================================================== src/backend.h */
 
@@ -11544,17 +11981,6 @@ static void ecsi_schedule_destroy(ecsi_schedule *schedule)
 /* floor: 11 */
 #ifndef ECS_BACKEND_H
 #define ECS_BACKEND_H
-
-/* The node that runs at `place` of a phase. */
-static inline ecsi_node *ecsi_phase_node(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                                         uint32_t place)
-{
-    ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                   ecsi_phase_member(schedule, phase, place));
-    ECSI_CHECK(node->schedule == schedule);
-    ECSI_CHECK(node->phase == phase->first);
-    return node;
-}
 
 /* ---- Time ---------------------------------------- */
 
@@ -11588,6 +12014,7 @@ static uint32_t ecsi_node_due(const ecsi_schedule *schedule, ecsi_node *node, fl
     node->saved_ticks = system->ticks;
     node->saved_since_s = system->since_s;
     node->saved_fixed_s = system->fixed.saved_s;
+    if (ecsi_system_waits(system, dt)) return 0;
     if (system->fixed.step_s > 0) {
         uint32_t steps = ecsi_fixed_steps(&system->fixed, dt);
         node->dt = system->fixed.step_s;
@@ -11603,6 +12030,20 @@ static uint32_t ecsi_node_due(const ecsi_schedule *schedule, ecsi_node *node, fl
     node->dt = (float)system->since_s;
     system->since_s = 0;
     return 1;
+}
+
+/* A node before its phase runs: how often it is due. */
+static void ecsi_node_plan(const ecsi_schedule *schedule, ecsi_node *node, float dt)
+{
+    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(!node->system->failed);
+    node->skipped = false;
+    node->cut = false;
+    node->run = 0;
+    node->attempt = 0;
+    node->tries = 0;
+    node->overruns = 0;
+    node->runs = node->system->enabled ? ecsi_node_due(schedule, node, dt) : 0;
 }
 
 /* A node that was planned does not run, because one before it failed. */
@@ -11701,6 +12142,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         uint32_t runs = system->fixed.step_s > 0 ? system->fixed.steps_max : 1;
+        runs *= system->attempts;
         if (system->run_exclusive != NULL) continue;
         if (system->desc.stream_bytes_max != 0) {
             taken += (double)system->desc.stream_bytes_max * ecsi_system_streams(system) * runs;
@@ -11845,6 +12287,7 @@ static void ecsi_system_events(const ecsi_schedule *schedule, ecsi_system *syste
             slot->events.missed = 0;
         } else {
             slot->events = ecsi_reader_peek(schedule->flush->events, slot->reader);
+            slot->seen = slot->events.count;
         }
     }
 }
@@ -11858,34 +12301,43 @@ static void ecsi_system_seen(const ecsi_schedule *schedule, const ecsi_system *s
         const ecsi_term_slot *slot = &system->slots[t];
         if (slot->reader == 0) continue;
         ECSI_CHECK(system->columns[t] == &slot->events);
-        ecsi_reader_advance(schedule->flush->events, slot->reader, slot->events.count);
+        ecsi_reader_advance(schedule->flush->events, slot->reader, slot->seen);
     }
 }
 #endif
 
 /* ---- Failures ---------------------------------------- */
 
-static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
-                                ecs_status status, uint32_t block)
+/* Names a failure. */
+static ecs_failure ecsi_failure_make(const ecsi_node *node, ecs_status status, uint32_t block)
+{
+    const ecsi_schedule *schedule = node->schedule;
+    ecs_failure failure;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(schedule->ticking);
+    memset(&failure, 0, sizeof failure);
+    failure.system = node->system->name;
+    failure.phase = ecsi_phase_at(schedule, node->system->phase)->name;
+    failure.tick = schedule->tick;
+    failure.status = status;
+    failure.row_block = block;
+    return failure;
+}
+
+static void ecsi_report_failure(ecsi_schedule *schedule, const ecs_failure *failure, bool fast)
 {
     ecs_tick_report *report = &schedule->report;
-    ecs_failure *failure;
-    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(failure->status != ECS_OK);
     ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
-    if (system->desc.on_error == ECS_FAIL_FAST && report->status == ECS_OK) report->status = status;
+    if (fast && report->status == ECS_OK) report->status = failure->status;
     if (report->failure_count == ECS_FAILURES_MAX) {
         report->failures_lost++;
         return;
     }
-    failure = &report->failures[report->failure_count++];
-    failure->system = system->name;
-    failure->phase = ecsi_phase_at(schedule, system->phase)->name;
-    failure->tick = schedule->tick;
-    failure->status = status;
-    failure->row_block = block;
+    report->failures[report->failure_count++] = *failure;
 }
 
-/* Whether a system that failed fast must come before a node. */
+/* Whether a node must not run: one that failed fast must come before it, or all is over. */
 static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
                               const ecsi_node *node)
 {
@@ -11893,6 +12345,7 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
     ECSI_CHECK(node->member < phase->count);
     ECSI_CHECK(schedule->built);
     ECSI_CHECK(node->phase == phase->first);
+    if (ecsi_tick_cancelled(schedule)) return true;
     for (i = 0; i < phase->count; i++) {
         if (i == node->member || !ecsi_phase_after(schedule, phase, i, node->member)) continue;
         if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
@@ -11978,6 +12431,14 @@ static inline uint64_t ecsi_cost_clock(void)
 #endif
 }
 
+/* Streams of a node in one tick: each try of each run has its own. */
+static inline uint64_t ecsi_node_streams(const ecsi_node *node)
+{
+    ECSI_CHECK(node->system->attempts > 0);
+    ECSI_CHECK(node->system->run != NULL);
+    return (uint64_t)node->runs * node->system->attempts * ecsi_system_streams(node->system);
+}
+
 /* Runs a system once, here. */
 static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t *block)
 {
@@ -12006,39 +12467,69 @@ static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t 
     return status;
 }
 
+/* One try, with what a system may ask for: copies, a budget. */
+static ecs_status ecsi_node_try(ecsi_node *node, uint64_t serial, uint32_t *block)
+{
+    uint64_t budget_ns = node->system->desc.budget_ns;
+    uint64_t begin_ns;
+    ecs_status status;
+    ECSI_CHECK(node->attempt < node->system->attempts);
+    ECSI_CHECK(node->run < node->runs);
+    if (ECSI_UNLIKELY(node->refused != ECS_OK)) return node->refused;
+    if (node->attempt == 0) ecsi_node_save(node, ECSI_SAVE_COPY);
+    begin_ns = budget_ns != 0 ? ecsi_cost_clock() : 0;
+    status = ecsi_node_run_once(node, serial, block);
+    if (budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+        status == ECS_OK) {
+        status = ECS_TIMEOUT;
+    }
+    return status;
+}
+
 /* Runs a system as often as planned. Streams of runs that a failure cut off count as well. */
 static void ecsi_node_run(ecsi_node *node)
 {
     ecsi_schedule *schedule = node->schedule;
     ecsi_system *system = node->system;
     ecsi_flush *flush = schedule->flush;
+    bool simple = node->runs == 1 && system->attempts == 1;
+    uint64_t streams = simple ? 1 : ecsi_system_streams(system);
+    uint64_t serial = flush->serial_next + 1;
+    ecsi_outcome outcome;
     ECSI_CHECK(node->runs > 0);
+    ECSI_CHECK(!system->failed);
     node->ran = false;
-    for (node->run = 0; node->run < node->runs && !system->failed;) {
+    do {
         ecsi_queue *queue = &schedule->lanes[0].queue;
         ecsi_queue_mark mark = ecsi_queue_where(queue);
+        uint64_t slot = (uint64_t)node->run * system->attempts + node->attempt;
         uint32_t block = 0;
         ecs_status status;
 #ifndef ECS_NO_EVENTS
         if (ECSI_UNLIKELY(system->has_events)) {
-            ecsi_system_events(schedule, system, node->ran);
+            ecsi_system_events(schedule, system, node->run > 0 && node->ran);
         }
 #endif
-        status = ecsi_node_run_once(node, flush->serial_next + 1, &block);
-        node->run++;
-        schedule->report.systems_run++;
-        if (ECSI_LIKELY(status == ECS_OK)) continue;
-        ecsi_queue_rewind(flush, queue, mark);
-        ecsi_report_failure(schedule, system, status, block);
-        if (system->desc.on_error != ECS_FAIL_FAST) continue;
-        system->failed = true;
-        schedule->stop = true;
-    }
-    if (node->run < node->runs) {
-        flush->serial_next += (uint64_t)(node->runs - node->run) * ecsi_system_streams(system);
-    }
+        status = ecsi_node_try(node, serial + slot * streams, &block);
+        outcome = ECSI_GO_ON;
+        if (ECSI_LIKELY(status == ECS_OK)) {
+            ecsi_node_succeeded(node);
+        } else {
+            ecs_failure failure = ecsi_failure_make(node, status, block);
+            ecsi_queue_rewind(flush, queue, mark);
+            ecsi_node_save(node, ECSI_SAVE_BACK);
+            outcome = ecsi_node_failed(node, &failure);
+            ecsi_report_failure(schedule, &failure, outcome == ECSI_STOP);
+            schedule->stop = schedule->stop || outcome == ECSI_STOP;
+        }
+    } while (ecsi_node_step(node, outcome) && !ecsi_tick_cancelled(schedule));
+    schedule->report.systems_run += node->tries;
+    schedule->report.overruns += node->overruns;
+    if (!simple) flush->serial_next = serial - 1 + ecsi_node_streams(node);
 #ifndef ECS_NO_EVENTS
-    if (ECSI_UNLIKELY(system->has_events) && node->ran) ecsi_system_seen(schedule, system);
+    if (ECSI_UNLIKELY(system->has_events) && node->ran && system->retried == 0) {
+        ecsi_system_seen(schedule, system);
+    }
 #endif
 }
 
@@ -12051,13 +12542,11 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
     ECSI_CHECK(end <= phase->count);
     for (; place < end; place++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, place);
-        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+        if (ECSI_UNLIKELY(schedule->stop || ecsi_tick_cancelled(schedule)) &&
+            ecsi_node_blocked(schedule, phase, node)) {
             ecsi_node_skip(node);
             if (node->skipped) schedule->report.systems_skipped++;
-            if (node->runs > 0) {
-                schedule->flush->serial_next +=
-                    (uint64_t)node->runs * ecsi_system_streams(node->system);
-            }
+            if (node->runs > 0) schedule->flush->serial_next += ecsi_node_streams(node);
             continue;
         }
         if (node->runs > 0) ecsi_node_run(node);
@@ -12101,11 +12590,14 @@ static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *sy
 static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float dt)
 {
     ecsi_system *system = node->system;
-    uint32_t runs = ecsi_node_due(schedule, node, dt);
+    bool more;
     ECSI_CHECK(schedule->ticking);
     ECSI_CHECK(system->run_exclusive != NULL);
     ECSI_CHECK(!system->failed);
-    for (; runs > 0 && !system->failed; runs--) {
+    ecsi_node_plan(schedule, node, dt);
+    for (more = node->runs > 0; more; more = more && !ecsi_tick_cancelled(schedule)) {
+        ecsi_outcome outcome = ECSI_GO_ON;
+        uint64_t begin_ns = system->desc.budget_ns != 0 ? ecsi_cost_clock() : 0;
         ecs_view view;
         ecs_status status;
         memset(&view, 0, sizeof view);
@@ -12117,12 +12609,21 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
         view.dt = node->dt;
         schedule->report.systems_run++;
         status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
-        if (status == ECS_OK) continue;
-        ecsi_report_failure(schedule, system, status, 0);
-        if (system->desc.on_error != ECS_FAIL_FAST) continue;
-        system->failed = true;
-        schedule->stop = true;
+        if (system->desc.budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+            status == ECS_OK) {
+            status = ECS_TIMEOUT;
+        }
+        if (status == ECS_OK) {
+            ecsi_node_succeeded(node);
+        } else {
+            ecs_failure failure = ecsi_failure_make(node, status, 0);
+            outcome = ecsi_node_failed(node, &failure);
+            ecsi_report_failure(schedule, &failure, outcome == ECSI_STOP);
+            schedule->stop = schedule->stop || outcome == ECSI_STOP;
+        }
+        more = ecsi_node_step(node, outcome);
     }
+    schedule->report.overruns += node->overruns;
 }
 
 /* ---- Work stealing ---------------------------------------- */
@@ -12144,11 +12645,20 @@ static void ecsi_node_fail(ecsi_node *node, uint32_t block, ecs_status status)
     }
 }
 
+/* The first stream of the try that runs. */
+static inline uint64_t ecsi_node_serial(const ecsi_node *node)
+{
+    uint64_t slot = (uint64_t)node->run * node->system->attempts + node->attempt;
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(node->attempt < node->system->attempts);
+    return node->serial + slot * node->stream_count;
+}
+
 /* This worker's part of a run. Answers whether it was the last one at it. */
 static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
 {
     const ecsi_system *system = node->system;
-    uint64_t serial = node->serial + (uint64_t)node->run * node->stream_count;
+    uint64_t serial = ecsi_node_serial(node);
     uint64_t begin = ecsi_clock_ns();
     ecsi_part part;
     uint64_t recorded;
@@ -12159,7 +12669,9 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     ECSI_CHECK(node->serial > 0);
     recorded = part.queue->recorded;
     ecsi_worker_busy(worker, 1);
-    if (system->unsplit || system->query->system) {
+    if (ECSI_UNLIKELY(node->refused != ECS_OK)) {
+        ecsi_node_fail(node, 0, node->refused);
+    } else if (system->unsplit || system->query->system) {
         ecsi_part_stream(&part, 0, ecsi_system_rows(system));
         status = system->query->system ? system->run(&part.view)
                                        : ecsi_part_run(&part, 0, UINT32_MAX, &block);
@@ -12209,9 +12721,11 @@ static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
 #ifndef ECS_NO_EVENTS
     if (system->has_events) {
         ecsi_system_events(node->schedule, node->system,
-                           ECSI_LOAD(&node->got_rows, relaxed) != 0);
+                           node->run > 0 && ECSI_LOAD(&node->got_rows, relaxed) != 0);
     }
 #endif
+    if (node->attempt == 0) ecsi_node_save(node, ECSI_SAVE_COPY);
+    if (system->desc.budget_ns != 0) node->begin_ns = ecsi_clock_ns();
     ECSI_STORE(&node->grabbed, (uint64_t)0, relaxed);
     ECSI_STORE(&node->failed, ECSI_NOT_FAILED, relaxed);
     if (!system->unsplit && !system->query->system && node->block_count > 1) {
@@ -12231,32 +12745,36 @@ static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
     if (pushed > 0) (void)ecsi_idle_notify(&worker->pool->idle);
 }
 
-/* The last part of a run has ended. Answers whether another run follows. */
+/* The last part of a try has ended. Answers whether another one follows. */
 static bool ecsi_node_close(ecsi_node *node)
 {
     ecsi_schedule *schedule = node->schedule;
     ecsi_system *system = node->system;
     uint64_t failed = ECSI_LOAD(&node->failed, relaxed);
+    ecsi_outcome outcome = ECSI_GO_ON;
     ECSI_CHECK(node->run < node->runs);
     ECSI_CHECK(ECSI_LOAD(&node->active, relaxed) == 0);
-    node->run++;
-    if (ECSI_UNLIKELY(failed != ECSI_NOT_FAILED)) {
+    if (system->desc.budget_ns != 0 &&
+        ecsi_node_overran(node, ecsi_clock_ns() - node->begin_ns) && failed == ECSI_NOT_FAILED) {
+        failed = (uint32_t)ECS_TIMEOUT;
+    }
+    if (ECSI_LIKELY(failed == ECSI_NOT_FAILED)) {
+        ecsi_node_succeeded(node);
+    } else {
         uint32_t at = ECSI_ADD(&schedule->fail_count, 1u, relaxed);
         ecsi_fail *fail = ECSI_VEC_AT(ecsi_fail, &schedule->fails, at);
         ECSI_CHECK(at < schedule->fails.capacity);
-        fail->first = node->serial + (uint64_t)(node->run - 1) * node->stream_count;
+        fail->first = ecsi_node_serial(node);
         fail->end = fail->first + node->stream_count;
-        fail->node = node;
-        fail->block = (uint32_t)(failed >> 32);
-        fail->status = (ecs_status)(uint32_t)failed;
-        if (system->desc.on_error == ECS_FAIL_FAST) {
-            /* Both are published to the successors by the count-down of `before`. */
-            system->failed = true;
-            ECSI_STORE(&schedule->stopping, 1u, relaxed);
-            return false;
-        }
+        fail->failure = ecsi_failure_make(node, (ecs_status)(uint32_t)failed,
+                                          (uint32_t)(failed >> 32));
+        ecsi_node_save(node, ECSI_SAVE_BACK);
+        outcome = ecsi_node_failed(node, &fail->failure);
+        fail->fast = outcome == ECSI_STOP;
+        /* This and `failed` are published to the successors by the count-down of `before`. */
+        if (outcome == ECSI_STOP) ECSI_STORE(&schedule->stopping, 1u, relaxed);
     }
-    return node->run < node->runs;
+    return ecsi_node_step(node, outcome) && !ecsi_tick_cancelled(schedule);
 }
 
 /* Makes a node's job known: to the thread that ticks, or to all. Its cost if others may take
@@ -12285,7 +12803,8 @@ static bool ecsi_node_passes(ecsi_node *node)
     const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
     ECSI_CHECK(ECSI_LOAD(&node->before, relaxed) == 0);
     ECSI_CHECK(node->system->run != NULL);
-    if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0) &&
+    if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0 ||
+                      ecsi_tick_cancelled(schedule)) &&
         ecsi_node_blocked(schedule, phase, node)) {
         ecsi_node_skip(node);
         return true;
@@ -12385,8 +12904,7 @@ static uint32_t ecsi_segment_prepare(ecsi_schedule *schedule, const ecsi_phase *
     ECSI_CHECK(end <= phase->count);
     for (p = place; p < end; p++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, p);
-        runs += node->runs;
-        node->run = 0;
+        runs += (uint64_t)node->runs * node->system->attempts;
         node->stream_count = 0;
         node->block_count = 0;
         ECSI_STORE(&node->before, node->before_count, relaxed);
@@ -12398,7 +12916,7 @@ static uint32_t ecsi_segment_prepare(ecsi_schedule *schedule, const ecsi_phase *
         }
         node->stream_count = ecsi_system_streams(node->system);
         node->serial = serial;
-        serial += (uint64_t)node->stream_count * node->runs;
+        serial += (uint64_t)node->stream_count * node->runs * node->system->attempts;
         node->begin.run = ecsi_node_begin_job;
         node->begin.data = node;
         node->begin.kind = ECSI_JOB_SYSTEM;
@@ -12434,19 +12952,21 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
             fails[k] = fails[i];
             fails[i] = least;
         }
-        ecsi_report_failure(schedule, fails[i].node->system, fails[i].status, fails[i].block);
+        ecsi_report_failure(schedule, &fails[i].failure, fails[i].fast);
         ecsi_batch_fail(schedule->flush, &schedule->batch, fails[i].first, fails[i].end);
     }
     schedule->stop = schedule->stop || ECSI_LOAD(&schedule->stopping, relaxed) != 0;
     for (; place < end; place++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, place);
-        schedule->report.systems_run += node->run;
+        schedule->report.systems_run += node->tries;
+        schedule->report.overruns += node->overruns;
         if (node->skipped) schedule->report.systems_skipped++;
-        if (node->run > 0) {
+        if (node->tries > 0) {
             ecsi_system_cost(node->system, (double)ECSI_LOAD(&node->busy_ns, relaxed));
         }
 #ifndef ECS_NO_EVENTS
-        if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0) {
+        if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0 &&
+            node->system->retried == 0) {
             ecsi_system_seen(schedule, node->system);
         }
 #endif
@@ -12550,11 +13070,11 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
     for (end = place; end < phase->count; end++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, end);
         if (node->system->run_exclusive != NULL) break;
-        node->skipped = false;
-        node->runs = node->system->enabled ? ecsi_node_due(schedule, node, dt) : 0;
+        ecsi_node_plan(schedule, node, dt);
         ECSI_CHECK(!node->system->failed);
     }
     if (end == place) return end;
+    if (ECSI_UNLIKELY(schedule->restores)) ecsi_segment_reserve(schedule, phase, place, end);
     /* Until the next flush: whether the exclusive systems in between are due is not known. */
     if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
         ecsi_segment_shares(schedule, phase, place, phase->count);
@@ -12591,7 +13111,8 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
         ECSI_CHECK(node->system->run_exclusive != NULL);
         place++;
         if (!node->system->enabled) continue;
-        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+        if (ECSI_UNLIKELY(schedule->stop || ecsi_tick_cancelled(schedule)) &&
+            ecsi_node_blocked(schedule, phase, node)) {
             schedule->report.systems_skipped++;
             continue;
         }
@@ -12601,6 +13122,12 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
     for (place = 0; place < phase->count && schedule->stop; place++) {
         ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
     }
+}
+
+/* No phase begins any more. */
+static inline bool ecsi_tick_over(const ecsi_schedule *schedule)
+{
+    return schedule->stop || ecsi_tick_cancelled(schedule);
 }
 
 /* All phases in order, until a system fails fast. The schedule is built. */
@@ -12620,6 +13147,8 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     report->systems_skipped = 0;
     report->failure_count = 0;
     report->failures_lost = 0;
+    report->overruns = 0;
+    report->cancelled = false;
     schedule->ticking = true;
     schedule->stop = false;
     schedule->sample = schedule->pool != NULL &&
@@ -12628,16 +13157,21 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     schedule->samples++;
     if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
     schedule->flush->worker = schedule->worker;
-    for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
+    for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
         ecsi_phase *phase =
             ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
         uint32_t steps = 1;
         if (phase->fixed.step_s > 0) {
             steps = ecsi_fixed_steps(&phase->fixed, dt);
         }
-        for (; steps > 0 && !schedule->stop; steps--) {
+        for (; steps > 0 && !ecsi_tick_over(schedule); steps--) {
             ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
         }
+    }
+    if (ecsi_tick_cancelled(schedule)) {
+        ECSI_STORE(&schedule->cancel, 0u, relaxed);
+        report->cancelled = true;
+        if (report->status == ECS_OK) report->status = ECS_CANCELLED;
     }
     ecs_pool_leave(schedule->worker);
     schedule->worker = NULL;
@@ -12798,6 +13332,9 @@ static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
         h = ecsi_mix(h, ecsi_hash_text(system->name));
         h = ecsi_hash_time(ecsi_hash_time(h, system->since_s), system->fixed.saved_s);
         h = ecsi_mix(h, (uint64_t)system->ticks << 1 | (system->enabled ? 1u : 0u));
+        h = ecsi_mix(h, (uint64_t)system->wait_ticks << 32 | (uint64_t)system->retried << 2 |
+                        (system->broken ? 2u : 0u) | (system->probing ? 1u : 0u));
+        h = ecsi_mix(h, system->failed_in_row);
         ECSI_CHECK(system->phase <= schedule->phases.count);
     }
     return h;
@@ -13123,6 +13660,7 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
+    if (d->restore_bytes_max == 0) d->restore_bytes_max = SIZE_MAX / 4;
     ECSI_CHECK(d->systems_max > 0);
 }
 
@@ -13137,7 +13675,7 @@ static double ecsi_desc_bytes(const ecs_world_desc *d)
     return tables + rest + (double)d->chunks_max * d->chunk_bytes +
            (double)d->chunks_max * 8.0 * d->getters_max + (double)d->table_slots_max * 128.0 +
            (double)d->command_bytes_max * 8.0 + (double)d->resource_bytes_max +
-           (double)d->event_bytes_max;
+           (double)d->event_bytes_max + (double)d->restore_bytes_max;
 }
 
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
@@ -13405,6 +13943,7 @@ static void ecsi_world_wire(ecs_world *world)
     world->schedule.strict = d->strict;
     world->schedule.settle = ecsi_world_settle;
     world->schedule.bytes_max = d->command_bytes_max;
+    world->schedule.restore_bytes_max = d->restore_bytes_max;
     world->schedule.lane_count = ecsi_lane_count(d);
     world->schedule.share_ns = d->share_ns;
     ECSI_CHECK(world->locks == 0);
@@ -14671,7 +15210,39 @@ ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool en
     index = ecsi_system_find(&world->schedule, name);
     if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
     ecsi_system_at(&world->schedule, index)->enabled = enabled;
+    if (enabled) ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
     return ECS_OK;
+}
+
+ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name,
+                                        ecs_system_state *out)
+{
+    const ecsi_system *system;
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
+    system = ecsi_system_at(&world->schedule, index);
+    *out = system->state;
+    out->enabled = system->enabled;
+    out->broken = system->broken;
+    out->wait_ticks = system->wait_ticks;
+    return ECS_OK;
+}
+
+ECS_API void ecs_tick_cancel(ecs_world *world)
+{
+    ECSI_REQUIRE_VOID(world != NULL);
+    /* Relaxed: it says when to stop, and hands nothing over. */
+    ECSI_STORE(&world->schedule.cancel, 1u, relaxed);
+}
+
+ECS_API bool ecs_tick_cancelled(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, false);
+    return ecsi_tick_cancelled(&world->schedule);
 }
 
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)

@@ -219,7 +219,8 @@ ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
     X(ECS_CONFLICT, "two conflicting systems have no order (strict mode)")     \
     X(ECS_FAILED, "a system failed")                                           \
     X(ECS_UNSUPPORTED, "not supported by this build or kind of component")     \
-    X(ECS_TIMEOUT, "the time was up")
+    X(ECS_TIMEOUT, "the time was up")                                          \
+    X(ECS_CANCELLED, "cancelled")
 
 typedef enum ecs_status {
 #define ECSI_STATUS_ENUM(name, text) name,
@@ -468,6 +469,8 @@ typedef struct ecs_world_desc {
     size_t stream_bytes_max;        /* 64 MiB; fixed: a share by rows: recorded by one system
                                        in one row block */
     uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
+    size_t restore_bytes_max;       /* no limit, 0: copies of what systems with `restore` write,
+                                       all those that are due in one phase */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
     ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
@@ -937,10 +940,18 @@ typedef struct ecs_system {
     ecs_status (*run_exclusive)(ecs_world *world, const ecs_view *view); /* instead of run */
 } ecs_system;
 
+/* What follows when a system answers something else than ECS_OK. All its row blocks finish, its
+ * commands and events of that run are dropped, and what it wrote into columns stays, unless it
+ * says `restore`. */
 typedef enum ecs_on_error {
+    ECS_ERROR_DEFAULT, /* ECS_FAIL_FAST */
     ECS_FAIL_FAST, /* its successors are skipped, the phase is finished, the tick stops */
-    ECS_SKIP       /* counted and reported; everything goes on */
+    ECS_SKIP,      /* counted and reported; everything goes on */
+    ECS_RETRY      /* run again, as a whole; when that is used up `on_exhausted` follows */
 } ecs_on_error;
+
+/* Runs again of a failed system at most. */
+#define ECS_RETRIES_MAX 255u
 
 typedef struct ecs_system_desc {
     const ecs_system *system; /* copied, with its terms */
@@ -960,6 +971,20 @@ typedef struct ecs_system_desc {
     float step_s;         /* fixed step: runs 0 to steps_max times a tick */
     uint32_t steps_max;   /* 0: 4; time beyond it is dropped */
     ecs_on_error on_error;
+    ecs_on_error on_exhausted; /* of ECS_RETRY: ECS_FAIL_FAST or ECS_SKIP */
+    bool idempotent;      /* running it twice is like running it once; ECS_RETRY needs this... */
+    bool restore;         /* ...or this: what it wrote into columns and resources, and their
+                             change ticks, is put back when it fails. Copies them before each
+                             run: see restore_bytes_max. ECS_UNSUPPORTED for types with hooks. */
+    uint32_t retries;     /* 0: 3; at most ECS_RETRIES_MAX. With a quota, the commands of one
+                             phase are shared out as if each of them happened. */
+    uint32_t retry_ticks; /* 0: at once. n: n ticks later, then 2n, 4n, ...; meanwhile the system
+                             waits, and neither its time nor its events are lost. */
+    uint32_t breaker_failures; /* of ECS_SKIP: after so many in a row it no longer runs; 0: never */
+    uint32_t breaker_ticks;    /* for so many ticks, then one run decides; 0: until it is enabled */
+    uint64_t budget_ns;        /* of one run; longer ones are counted and reported; 0: none */
+    bool budget_fails;         /* and are failures with ECS_TIMEOUT: outside of what is the same
+                                  on every run and backend */
     size_t stream_bytes_max; /* 0: the world's; quota of one row block */
     bool unsplit;            /* one stream and one worker for all its row blocks */
     bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
@@ -970,8 +995,26 @@ typedef struct ecs_system_desc {
  * terms. ECS_FULL: systems_max. */
 ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase);
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc);
-/* ECS_NOT_FOUND. Not inside a tick. */
+/* ECS_NOT_FOUND. Not inside a tick. Enabling closes its breaker and ends a wait for a retry. */
 ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool enabled);
+
+typedef struct ecs_system_state {
+    bool enabled;
+    bool broken;           /* its breaker is open: it does not run */
+    uint32_t wait_ticks;   /* until it is run again after a failure; 0 when broken: for ever */
+    uint64_t runs;         /* these count from when it was added */
+    uint64_t failures;     /* failed runs, each try for itself */
+    uint64_t retries;      /* runs that followed a failure */
+    uint64_t breaks;       /* times that its breaker opened */
+    uint64_t overruns;     /* runs over budget_ns */
+    uint64_t overrun_ns;   /* the longest of them took so much more */
+    ecs_status last;       /* of the last failure */
+    uint64_t last_tick;    /* of the last failure; 0: none */
+} ecs_system_state;
+
+/* ECS_NOT_FOUND. Between ticks. */
+ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name,
+                                        ecs_system_state *out);
 /* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
  * 0 for a system without a step of its own or of its phase. */
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
@@ -989,19 +1032,32 @@ ECS_API ecs_status ecs_schedule_build(ecs_world *world);
  * tick or an iteration. `dt` is seconds, finite, not negative. */
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt);
 
+/* Ends the tick that runs, or the next one when none does, with ECS_CANCELLED: systems that
+ * have begun finish, no other begins, and what was recorded is applied. Any thread, a system
+ * included. Which systems had begun depends on time, and so does the result. */
+ECS_API void ecs_tick_cancel(ecs_world *world);
+/* For systems that take long. */
+ECS_API bool ecs_tick_cancelled(const ecs_world *world);
+
 typedef struct ecs_failure {
     const char *system;
     const char *phase;
     uint64_t tick;
-    ecs_status status;  /* of the lowest row block that failed */
+    ecs_status status;  /* of the lowest row block that failed; ECS_FULL: no room to save what
+                           `restore` asks for, and then it did not run */
     uint32_t row_block; /* its number */
+    uint32_t attempt;   /* 0: the first run, 1: the first retry, ... */
+    bool again;         /* it is run again, at once or after retry_ticks */
+    bool broken;        /* its breaker opened */
 } ecs_failure;
 
 typedef struct ecs_tick_report {
     ecs_status status;
     uint64_t tick;
     uint32_t systems_run;
-    uint32_t systems_skipped; /* after a failure */
+    uint32_t systems_skipped; /* after a failure, or cancelled */
+    uint32_t overruns;        /* runs over their budget_ns */
+    bool cancelled;
     uint32_t failure_count;   /* kept below */
     uint32_t failures_lost;   /* beyond ECS_FAILURES_MAX */
     uint64_t commands_applied;

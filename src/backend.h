@@ -20,18 +20,7 @@
 #ifndef ECS_BACKEND_H
 #define ECS_BACKEND_H
 
-#include "schedule.h"
-
-/* The node that runs at `place` of a phase. */
-static inline ecsi_node *ecsi_phase_node(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                                         uint32_t place)
-{
-    ecsi_node *node = ecsi_node_at(schedule, phase->first +
-                                   ecsi_phase_member(schedule, phase, place));
-    ECSI_CHECK(node->schedule == schedule);
-    ECSI_CHECK(node->phase == phase->first);
-    return node;
-}
+#include "failure.h"
 
 /* ---- Time ---------------------------------------- */
 
@@ -65,6 +54,7 @@ static uint32_t ecsi_node_due(const ecsi_schedule *schedule, ecsi_node *node, fl
     node->saved_ticks = system->ticks;
     node->saved_since_s = system->since_s;
     node->saved_fixed_s = system->fixed.saved_s;
+    if (ecsi_system_waits(system, dt)) return 0;
     if (system->fixed.step_s > 0) {
         uint32_t steps = ecsi_fixed_steps(&system->fixed, dt);
         node->dt = system->fixed.step_s;
@@ -80,6 +70,20 @@ static uint32_t ecsi_node_due(const ecsi_schedule *schedule, ecsi_node *node, fl
     node->dt = (float)system->since_s;
     system->since_s = 0;
     return 1;
+}
+
+/* A node before its phase runs: how often it is due. */
+static void ecsi_node_plan(const ecsi_schedule *schedule, ecsi_node *node, float dt)
+{
+    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(!node->system->failed);
+    node->skipped = false;
+    node->cut = false;
+    node->run = 0;
+    node->attempt = 0;
+    node->tries = 0;
+    node->overruns = 0;
+    node->runs = node->system->enabled ? ecsi_node_due(schedule, node, dt) : 0;
 }
 
 /* A node that was planned does not run, because one before it failed. */
@@ -178,6 +182,7 @@ static void ecsi_segment_shares(ecsi_schedule *schedule, const ecsi_phase *phase
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         uint32_t runs = system->fixed.step_s > 0 ? system->fixed.steps_max : 1;
+        runs *= system->attempts;
         if (system->run_exclusive != NULL) continue;
         if (system->desc.stream_bytes_max != 0) {
             taken += (double)system->desc.stream_bytes_max * ecsi_system_streams(system) * runs;
@@ -322,6 +327,7 @@ static void ecsi_system_events(const ecsi_schedule *schedule, ecsi_system *syste
             slot->events.missed = 0;
         } else {
             slot->events = ecsi_reader_peek(schedule->flush->events, slot->reader);
+            slot->seen = slot->events.count;
         }
     }
 }
@@ -335,34 +341,43 @@ static void ecsi_system_seen(const ecsi_schedule *schedule, const ecsi_system *s
         const ecsi_term_slot *slot = &system->slots[t];
         if (slot->reader == 0) continue;
         ECSI_CHECK(system->columns[t] == &slot->events);
-        ecsi_reader_advance(schedule->flush->events, slot->reader, slot->events.count);
+        ecsi_reader_advance(schedule->flush->events, slot->reader, slot->seen);
     }
 }
 #endif
 
 /* ---- Failures ---------------------------------------- */
 
-static void ecsi_report_failure(ecsi_schedule *schedule, const ecsi_system *system,
-                                ecs_status status, uint32_t block)
+/* Names a failure. */
+static ecs_failure ecsi_failure_make(const ecsi_node *node, ecs_status status, uint32_t block)
+{
+    const ecsi_schedule *schedule = node->schedule;
+    ecs_failure failure;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(schedule->ticking);
+    memset(&failure, 0, sizeof failure);
+    failure.system = node->system->name;
+    failure.phase = ecsi_phase_at(schedule, node->system->phase)->name;
+    failure.tick = schedule->tick;
+    failure.status = status;
+    failure.row_block = block;
+    return failure;
+}
+
+static void ecsi_report_failure(ecsi_schedule *schedule, const ecs_failure *failure, bool fast)
 {
     ecs_tick_report *report = &schedule->report;
-    ecs_failure *failure;
-    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(failure->status != ECS_OK);
     ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
-    if (system->desc.on_error == ECS_FAIL_FAST && report->status == ECS_OK) report->status = status;
+    if (fast && report->status == ECS_OK) report->status = failure->status;
     if (report->failure_count == ECS_FAILURES_MAX) {
         report->failures_lost++;
         return;
     }
-    failure = &report->failures[report->failure_count++];
-    failure->system = system->name;
-    failure->phase = ecsi_phase_at(schedule, system->phase)->name;
-    failure->tick = schedule->tick;
-    failure->status = status;
-    failure->row_block = block;
+    report->failures[report->failure_count++] = *failure;
 }
 
-/* Whether a system that failed fast must come before a node. */
+/* Whether a node must not run: one that failed fast must come before it, or all is over. */
 static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *phase,
                               const ecsi_node *node)
 {
@@ -370,6 +385,7 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
     ECSI_CHECK(node->member < phase->count);
     ECSI_CHECK(schedule->built);
     ECSI_CHECK(node->phase == phase->first);
+    if (ecsi_tick_cancelled(schedule)) return true;
     for (i = 0; i < phase->count; i++) {
         if (i == node->member || !ecsi_phase_after(schedule, phase, i, node->member)) continue;
         if (ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i))->failed) return true;
@@ -455,6 +471,14 @@ static inline uint64_t ecsi_cost_clock(void)
 #endif
 }
 
+/* Streams of a node in one tick: each try of each run has its own. */
+static inline uint64_t ecsi_node_streams(const ecsi_node *node)
+{
+    ECSI_CHECK(node->system->attempts > 0);
+    ECSI_CHECK(node->system->run != NULL);
+    return (uint64_t)node->runs * node->system->attempts * ecsi_system_streams(node->system);
+}
+
 /* Runs a system once, here. */
 static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t *block)
 {
@@ -483,39 +507,69 @@ static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t 
     return status;
 }
 
+/* One try, with what a system may ask for: copies, a budget. */
+static ecs_status ecsi_node_try(ecsi_node *node, uint64_t serial, uint32_t *block)
+{
+    uint64_t budget_ns = node->system->desc.budget_ns;
+    uint64_t begin_ns;
+    ecs_status status;
+    ECSI_CHECK(node->attempt < node->system->attempts);
+    ECSI_CHECK(node->run < node->runs);
+    if (ECSI_UNLIKELY(node->refused != ECS_OK)) return node->refused;
+    if (node->attempt == 0) ecsi_node_save(node, ECSI_SAVE_COPY);
+    begin_ns = budget_ns != 0 ? ecsi_cost_clock() : 0;
+    status = ecsi_node_run_once(node, serial, block);
+    if (budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+        status == ECS_OK) {
+        status = ECS_TIMEOUT;
+    }
+    return status;
+}
+
 /* Runs a system as often as planned. Streams of runs that a failure cut off count as well. */
 static void ecsi_node_run(ecsi_node *node)
 {
     ecsi_schedule *schedule = node->schedule;
     ecsi_system *system = node->system;
     ecsi_flush *flush = schedule->flush;
+    bool simple = node->runs == 1 && system->attempts == 1;
+    uint64_t streams = simple ? 1 : ecsi_system_streams(system);
+    uint64_t serial = flush->serial_next + 1;
+    ecsi_outcome outcome;
     ECSI_CHECK(node->runs > 0);
+    ECSI_CHECK(!system->failed);
     node->ran = false;
-    for (node->run = 0; node->run < node->runs && !system->failed;) {
+    do {
         ecsi_queue *queue = &schedule->lanes[0].queue;
         ecsi_queue_mark mark = ecsi_queue_where(queue);
+        uint64_t slot = (uint64_t)node->run * system->attempts + node->attempt;
         uint32_t block = 0;
         ecs_status status;
 #ifndef ECS_NO_EVENTS
         if (ECSI_UNLIKELY(system->has_events)) {
-            ecsi_system_events(schedule, system, node->ran);
+            ecsi_system_events(schedule, system, node->run > 0 && node->ran);
         }
 #endif
-        status = ecsi_node_run_once(node, flush->serial_next + 1, &block);
-        node->run++;
-        schedule->report.systems_run++;
-        if (ECSI_LIKELY(status == ECS_OK)) continue;
-        ecsi_queue_rewind(flush, queue, mark);
-        ecsi_report_failure(schedule, system, status, block);
-        if (system->desc.on_error != ECS_FAIL_FAST) continue;
-        system->failed = true;
-        schedule->stop = true;
-    }
-    if (node->run < node->runs) {
-        flush->serial_next += (uint64_t)(node->runs - node->run) * ecsi_system_streams(system);
-    }
+        status = ecsi_node_try(node, serial + slot * streams, &block);
+        outcome = ECSI_GO_ON;
+        if (ECSI_LIKELY(status == ECS_OK)) {
+            ecsi_node_succeeded(node);
+        } else {
+            ecs_failure failure = ecsi_failure_make(node, status, block);
+            ecsi_queue_rewind(flush, queue, mark);
+            ecsi_node_save(node, ECSI_SAVE_BACK);
+            outcome = ecsi_node_failed(node, &failure);
+            ecsi_report_failure(schedule, &failure, outcome == ECSI_STOP);
+            schedule->stop = schedule->stop || outcome == ECSI_STOP;
+        }
+    } while (ecsi_node_step(node, outcome) && !ecsi_tick_cancelled(schedule));
+    schedule->report.systems_run += node->tries;
+    schedule->report.overruns += node->overruns;
+    if (!simple) flush->serial_next = serial - 1 + ecsi_node_streams(node);
 #ifndef ECS_NO_EVENTS
-    if (ECSI_UNLIKELY(system->has_events) && node->ran) ecsi_system_seen(schedule, system);
+    if (ECSI_UNLIKELY(system->has_events) && node->ran && system->retried == 0) {
+        ecsi_system_seen(schedule, system);
+    }
 #endif
 }
 
@@ -528,13 +582,11 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
     ECSI_CHECK(end <= phase->count);
     for (; place < end; place++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, place);
-        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+        if (ECSI_UNLIKELY(schedule->stop || ecsi_tick_cancelled(schedule)) &&
+            ecsi_node_blocked(schedule, phase, node)) {
             ecsi_node_skip(node);
             if (node->skipped) schedule->report.systems_skipped++;
-            if (node->runs > 0) {
-                schedule->flush->serial_next +=
-                    (uint64_t)node->runs * ecsi_system_streams(node->system);
-            }
+            if (node->runs > 0) schedule->flush->serial_next += ecsi_node_streams(node);
             continue;
         }
         if (node->runs > 0) ecsi_node_run(node);
@@ -578,11 +630,14 @@ static ecs_status ecsi_system_exclusive(ecsi_schedule *schedule, ecsi_system *sy
 static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float dt)
 {
     ecsi_system *system = node->system;
-    uint32_t runs = ecsi_node_due(schedule, node, dt);
+    bool more;
     ECSI_CHECK(schedule->ticking);
     ECSI_CHECK(system->run_exclusive != NULL);
     ECSI_CHECK(!system->failed);
-    for (; runs > 0 && !system->failed; runs--) {
+    ecsi_node_plan(schedule, node, dt);
+    for (more = node->runs > 0; more; more = more && !ecsi_tick_cancelled(schedule)) {
+        ecsi_outcome outcome = ECSI_GO_ON;
+        uint64_t begin_ns = system->desc.budget_ns != 0 ? ecsi_cost_clock() : 0;
         ecs_view view;
         ecs_status status;
         memset(&view, 0, sizeof view);
@@ -594,12 +649,21 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
         view.dt = node->dt;
         schedule->report.systems_run++;
         status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
-        if (status == ECS_OK) continue;
-        ecsi_report_failure(schedule, system, status, 0);
-        if (system->desc.on_error != ECS_FAIL_FAST) continue;
-        system->failed = true;
-        schedule->stop = true;
+        if (system->desc.budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+            status == ECS_OK) {
+            status = ECS_TIMEOUT;
+        }
+        if (status == ECS_OK) {
+            ecsi_node_succeeded(node);
+        } else {
+            ecs_failure failure = ecsi_failure_make(node, status, 0);
+            outcome = ecsi_node_failed(node, &failure);
+            ecsi_report_failure(schedule, &failure, outcome == ECSI_STOP);
+            schedule->stop = schedule->stop || outcome == ECSI_STOP;
+        }
+        more = ecsi_node_step(node, outcome);
     }
+    schedule->report.overruns += node->overruns;
 }
 
 /* ---- Work stealing ---------------------------------------- */
@@ -621,11 +685,20 @@ static void ecsi_node_fail(ecsi_node *node, uint32_t block, ecs_status status)
     }
 }
 
+/* The first stream of the try that runs. */
+static inline uint64_t ecsi_node_serial(const ecsi_node *node)
+{
+    uint64_t slot = (uint64_t)node->run * node->system->attempts + node->attempt;
+    ECSI_CHECK(node->run < node->runs);
+    ECSI_CHECK(node->attempt < node->system->attempts);
+    return node->serial + slot * node->stream_count;
+}
+
 /* This worker's part of a run. Answers whether it was the last one at it. */
 static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
 {
     const ecsi_system *system = node->system;
-    uint64_t serial = node->serial + (uint64_t)node->run * node->stream_count;
+    uint64_t serial = ecsi_node_serial(node);
     uint64_t begin = ecsi_clock_ns();
     ecsi_part part;
     uint64_t recorded;
@@ -636,7 +709,9 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     ECSI_CHECK(node->serial > 0);
     recorded = part.queue->recorded;
     ecsi_worker_busy(worker, 1);
-    if (system->unsplit || system->query->system) {
+    if (ECSI_UNLIKELY(node->refused != ECS_OK)) {
+        ecsi_node_fail(node, 0, node->refused);
+    } else if (system->unsplit || system->query->system) {
         ecsi_part_stream(&part, 0, ecsi_system_rows(system));
         status = system->query->system ? system->run(&part.view)
                                        : ecsi_part_run(&part, 0, UINT32_MAX, &block);
@@ -686,9 +761,11 @@ static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
 #ifndef ECS_NO_EVENTS
     if (system->has_events) {
         ecsi_system_events(node->schedule, node->system,
-                           ECSI_LOAD(&node->got_rows, relaxed) != 0);
+                           node->run > 0 && ECSI_LOAD(&node->got_rows, relaxed) != 0);
     }
 #endif
+    if (node->attempt == 0) ecsi_node_save(node, ECSI_SAVE_COPY);
+    if (system->desc.budget_ns != 0) node->begin_ns = ecsi_clock_ns();
     ECSI_STORE(&node->grabbed, (uint64_t)0, relaxed);
     ECSI_STORE(&node->failed, ECSI_NOT_FAILED, relaxed);
     if (!system->unsplit && !system->query->system && node->block_count > 1) {
@@ -708,32 +785,36 @@ static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
     if (pushed > 0) (void)ecsi_idle_notify(&worker->pool->idle);
 }
 
-/* The last part of a run has ended. Answers whether another run follows. */
+/* The last part of a try has ended. Answers whether another one follows. */
 static bool ecsi_node_close(ecsi_node *node)
 {
     ecsi_schedule *schedule = node->schedule;
     ecsi_system *system = node->system;
     uint64_t failed = ECSI_LOAD(&node->failed, relaxed);
+    ecsi_outcome outcome = ECSI_GO_ON;
     ECSI_CHECK(node->run < node->runs);
     ECSI_CHECK(ECSI_LOAD(&node->active, relaxed) == 0);
-    node->run++;
-    if (ECSI_UNLIKELY(failed != ECSI_NOT_FAILED)) {
+    if (system->desc.budget_ns != 0 &&
+        ecsi_node_overran(node, ecsi_clock_ns() - node->begin_ns) && failed == ECSI_NOT_FAILED) {
+        failed = (uint32_t)ECS_TIMEOUT;
+    }
+    if (ECSI_LIKELY(failed == ECSI_NOT_FAILED)) {
+        ecsi_node_succeeded(node);
+    } else {
         uint32_t at = ECSI_ADD(&schedule->fail_count, 1u, relaxed);
         ecsi_fail *fail = ECSI_VEC_AT(ecsi_fail, &schedule->fails, at);
         ECSI_CHECK(at < schedule->fails.capacity);
-        fail->first = node->serial + (uint64_t)(node->run - 1) * node->stream_count;
+        fail->first = ecsi_node_serial(node);
         fail->end = fail->first + node->stream_count;
-        fail->node = node;
-        fail->block = (uint32_t)(failed >> 32);
-        fail->status = (ecs_status)(uint32_t)failed;
-        if (system->desc.on_error == ECS_FAIL_FAST) {
-            /* Both are published to the successors by the count-down of `before`. */
-            system->failed = true;
-            ECSI_STORE(&schedule->stopping, 1u, relaxed);
-            return false;
-        }
+        fail->failure = ecsi_failure_make(node, (ecs_status)(uint32_t)failed,
+                                          (uint32_t)(failed >> 32));
+        ecsi_node_save(node, ECSI_SAVE_BACK);
+        outcome = ecsi_node_failed(node, &fail->failure);
+        fail->fast = outcome == ECSI_STOP;
+        /* This and `failed` are published to the successors by the count-down of `before`. */
+        if (outcome == ECSI_STOP) ECSI_STORE(&schedule->stopping, 1u, relaxed);
     }
-    return node->run < node->runs;
+    return ecsi_node_step(node, outcome) && !ecsi_tick_cancelled(schedule);
 }
 
 /* Makes a node's job known: to the thread that ticks, or to all. Its cost if others may take
@@ -762,7 +843,8 @@ static bool ecsi_node_passes(ecsi_node *node)
     const ecsi_phase *phase = ecsi_phase_at(schedule, node->system->phase);
     ECSI_CHECK(ECSI_LOAD(&node->before, relaxed) == 0);
     ECSI_CHECK(node->system->run != NULL);
-    if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0) &&
+    if (ECSI_UNLIKELY(ECSI_LOAD(&schedule->stopping, relaxed) != 0 ||
+                      ecsi_tick_cancelled(schedule)) &&
         ecsi_node_blocked(schedule, phase, node)) {
         ecsi_node_skip(node);
         return true;
@@ -862,8 +944,7 @@ static uint32_t ecsi_segment_prepare(ecsi_schedule *schedule, const ecsi_phase *
     ECSI_CHECK(end <= phase->count);
     for (p = place; p < end; p++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, p);
-        runs += node->runs;
-        node->run = 0;
+        runs += (uint64_t)node->runs * node->system->attempts;
         node->stream_count = 0;
         node->block_count = 0;
         ECSI_STORE(&node->before, node->before_count, relaxed);
@@ -875,7 +956,7 @@ static uint32_t ecsi_segment_prepare(ecsi_schedule *schedule, const ecsi_phase *
         }
         node->stream_count = ecsi_system_streams(node->system);
         node->serial = serial;
-        serial += (uint64_t)node->stream_count * node->runs;
+        serial += (uint64_t)node->stream_count * node->runs * node->system->attempts;
         node->begin.run = ecsi_node_begin_job;
         node->begin.data = node;
         node->begin.kind = ECSI_JOB_SYSTEM;
@@ -911,19 +992,21 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
             fails[k] = fails[i];
             fails[i] = least;
         }
-        ecsi_report_failure(schedule, fails[i].node->system, fails[i].status, fails[i].block);
+        ecsi_report_failure(schedule, &fails[i].failure, fails[i].fast);
         ecsi_batch_fail(schedule->flush, &schedule->batch, fails[i].first, fails[i].end);
     }
     schedule->stop = schedule->stop || ECSI_LOAD(&schedule->stopping, relaxed) != 0;
     for (; place < end; place++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, place);
-        schedule->report.systems_run += node->run;
+        schedule->report.systems_run += node->tries;
+        schedule->report.overruns += node->overruns;
         if (node->skipped) schedule->report.systems_skipped++;
-        if (node->run > 0) {
+        if (node->tries > 0) {
             ecsi_system_cost(node->system, (double)ECSI_LOAD(&node->busy_ns, relaxed));
         }
 #ifndef ECS_NO_EVENTS
-        if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0) {
+        if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0 &&
+            node->system->retried == 0) {
             ecsi_system_seen(schedule, node->system);
         }
 #endif
@@ -1027,11 +1110,11 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
     for (end = place; end < phase->count; end++) {
         ecsi_node *node = ecsi_phase_node(schedule, phase, end);
         if (node->system->run_exclusive != NULL) break;
-        node->skipped = false;
-        node->runs = node->system->enabled ? ecsi_node_due(schedule, node, dt) : 0;
+        ecsi_node_plan(schedule, node, dt);
         ECSI_CHECK(!node->system->failed);
     }
     if (end == place) return end;
+    if (ECSI_UNLIKELY(schedule->restores)) ecsi_segment_reserve(schedule, phase, place, end);
     /* Until the next flush: whether the exclusive systems in between are due is not known. */
     if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
         ecsi_segment_shares(schedule, phase, place, phase->count);
@@ -1068,7 +1151,8 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
         ECSI_CHECK(node->system->run_exclusive != NULL);
         place++;
         if (!node->system->enabled) continue;
-        if (ECSI_UNLIKELY(schedule->stop) && ecsi_node_blocked(schedule, phase, node)) {
+        if (ECSI_UNLIKELY(schedule->stop || ecsi_tick_cancelled(schedule)) &&
+            ecsi_node_blocked(schedule, phase, node)) {
             schedule->report.systems_skipped++;
             continue;
         }
@@ -1078,6 +1162,12 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
     for (place = 0; place < phase->count && schedule->stop; place++) {
         ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
     }
+}
+
+/* No phase begins any more. */
+static inline bool ecsi_tick_over(const ecsi_schedule *schedule)
+{
+    return schedule->stop || ecsi_tick_cancelled(schedule);
 }
 
 /* All phases in order, until a system fails fast. The schedule is built. */
@@ -1097,6 +1187,8 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     report->systems_skipped = 0;
     report->failure_count = 0;
     report->failures_lost = 0;
+    report->overruns = 0;
+    report->cancelled = false;
     schedule->ticking = true;
     schedule->stop = false;
     schedule->sample = schedule->pool != NULL &&
@@ -1105,16 +1197,21 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     schedule->samples++;
     if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
     schedule->flush->worker = schedule->worker;
-    for (p = 0; p < schedule->phase_order.count && !schedule->stop; p++) {
+    for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
         ecsi_phase *phase =
             ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
         uint32_t steps = 1;
         if (phase->fixed.step_s > 0) {
             steps = ecsi_fixed_steps(&phase->fixed, dt);
         }
-        for (; steps > 0 && !schedule->stop; steps--) {
+        for (; steps > 0 && !ecsi_tick_over(schedule); steps--) {
             ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
         }
+    }
+    if (ecsi_tick_cancelled(schedule)) {
+        ECSI_STORE(&schedule->cancel, 0u, relaxed);
+        report->cancelled = true;
+        if (report->status == ECS_OK) report->status = ECS_CANCELLED;
     }
     ecs_pool_leave(schedule->worker);
     schedule->worker = NULL;

@@ -24,6 +24,7 @@
 #include "flush.h"
 #include "pool.h"
 #include "schedule.h"
+#include "failure.h"
 #include "backend.h"
 #include "hash.h"
 #include "explain.h"

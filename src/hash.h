@@ -145,6 +145,9 @@ static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
         h = ecsi_mix(h, ecsi_hash_text(system->name));
         h = ecsi_hash_time(ecsi_hash_time(h, system->since_s), system->fixed.saved_s);
         h = ecsi_mix(h, (uint64_t)system->ticks << 1 | (system->enabled ? 1u : 0u));
+        h = ecsi_mix(h, (uint64_t)system->wait_ticks << 32 | (uint64_t)system->retried << 2 |
+                        (system->broken ? 2u : 0u) | (system->probing ? 1u : 0u));
+        h = ecsi_mix(h, system->failed_in_row);
         ECSI_CHECK(system->phase <= schedule->phases.count);
     }
     return h;

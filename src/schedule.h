@@ -24,6 +24,12 @@
 #define ECSI_SAMPLE_EVERY 16u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
+/* Retries when none are given. */
+#define ECSI_RETRIES 3u
+/* Copies of what systems write are reserved in units of so many bytes. */
+#define ECSI_SAVE_UNIT 16u
+/* Waits for a retry double up to so many ticks. */
+#define ECSI_RETRY_TICKS_MAX (1u << 20)
 
 /* A fixed step: time is saved up and spent in equal pieces. */
 typedef struct ecsi_fixed {
@@ -46,6 +52,7 @@ typedef struct ecsi_term_slot {
     uint32_t reader;
 #ifndef ECS_NO_EVENTS
     ecs_events events;
+    uint32_t seen; /* of them in this tick, by its first run */
 #endif
 } ecsi_term_slot;
 
@@ -69,6 +76,13 @@ typedef struct ecsi_system {
     double since_s;  /* time since its last run */
     ecsi_fixed fixed;
     double cost_ns;  /* of one tick, by all workers: an average that forgets; 0: not measured */
+    uint32_t attempts;      /* tries of one run in one tick at most */
+    uint32_t wait_ticks;    /* until it runs again after a failure */
+    uint32_t retried;       /* retries with a wait in between, in a row */
+    uint32_t failed_in_row; /* that count for the breaker */
+    bool broken;            /* its breaker is open */
+    bool probing;           /* and was until now: one failure opens it again */
+    ecs_system_state state; /* what it counts */
 } ecsi_system;
 
 /* A system in the tick that runs: one for each, at its member's number in schedule->order. */
@@ -80,8 +94,15 @@ typedef struct ecsi_node {
     uint32_t member;       /* of the phase */
     uint32_t before_count; /* members of its segment that must end before it */
     uint32_t runs;         /* that are due */
-    uint32_t run;          /* that were begun */
+    uint32_t run;          /* that have ended */
+    uint32_t attempt;      /* of the next run: 0 for its first try */
+    uint32_t tries;        /* that have ended */
+    uint32_t overruns;
+    ecs_status refused;    /* why it cannot run: no room to save what it writes */
+    size_t saved_at;       /* in schedule->saved */
+    uint64_t begin_ns;     /* of the try, with a budget */
     float dt;
+    bool cut;              /* no further run in this tick */
     bool skipped;          /* after a failure */
     bool ran;              /* got a row: it has seen its events */
     uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
@@ -110,9 +131,8 @@ typedef struct ecsi_node {
 typedef struct ecsi_fail {
     uint64_t first; /* its streams... */
     uint64_t end;   /* ...up to here */
-    ecsi_node *node;
-    uint32_t block;
-    ecs_status status;
+    ecs_failure failure;
+    bool fast;
 } ecsi_fail;
 
 /* What one worker records into. */
@@ -145,6 +165,9 @@ typedef struct ecsi_schedule {
     uint64_t share_rows;  /* ...by their rows... */
     bool share_stale;     /* the world has changed since these were counted */
     double share_scale;   /* ...and what those with a quota of their own get of it */
+    ecsi_vec saved;       /* of ECSI_SAVE_UNIT bytes: see failure.h */
+    size_t restore_bytes_max;
+    bool restores;        /* a system has `restore` */
     bool strict;
     bool built;
     bool ticking;
@@ -167,6 +190,7 @@ typedef struct ecsi_schedule {
     ecsi_atomic_u32 stopping; /* `stop`, for those who ask while others run */
 #endif
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
+    ecsi_atomic_u32 cancel; /* this tick, or the next one */
     ecs_tick_report report;
     char error[ECSI_SCHEDULE_TEXT_BYTES];
 } ecsi_schedule;
@@ -369,6 +393,56 @@ static void ecsi_system_unbind(ecsi_schedule *schedule, ecsi_system *system)
     }
 }
 
+/* Whether the bytes of all that a system may write can be copied back over its values. */
+static bool ecsi_system_restores(const ecsi_schedule *schedule, const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->desc.restore);
+    ECSI_CHECK(system->query != NULL);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (!term->writes && term->access != ECS_ACCESS_RES_WRITE) continue;
+        if (ecsi_component_at(schedule->flush->components, term->component)->lifecycle) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Checks what a description says about failures. */
+static ecs_status ecsi_failure_check(const ecs_system_desc *desc)
+{
+    bool exclusive = desc->system->run_exclusive != NULL;
+    ECSI_CHECK(desc->system != NULL);
+    ECSI_REQUIRE((uint32_t)desc->on_error <= ECS_RETRY, ECS_INVALID);
+    ECSI_REQUIRE((uint32_t)desc->on_exhausted < ECS_RETRY, ECS_INVALID);
+    ECSI_REQUIRE(desc->retries <= ECS_RETRIES_MAX, ECS_INVALID);
+    ECSI_REQUIRE(desc->retry_ticks <= ECSI_RETRY_TICKS_MAX, ECS_INVALID);
+    if (desc->on_error == ECS_RETRY) {
+        ECSI_REQUIRE(desc->idempotent || desc->restore, ECS_INVALID);
+    }
+    return exclusive && desc->restore ? ECS_UNSUPPORTED : ECS_OK;
+}
+
+/* Takes it over; the system's terms are bound. */
+static ecs_status ecsi_failure_fill(ecsi_schedule *schedule, ecsi_system *system)
+{
+    ecs_system_desc *desc = &system->desc;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK((uint32_t)desc->on_error <= ECS_RETRY);
+    if (desc->on_error == ECS_ERROR_DEFAULT) desc->on_error = ECS_FAIL_FAST;
+    if (desc->on_exhausted == ECS_ERROR_DEFAULT) desc->on_exhausted = ECS_FAIL_FAST;
+    system->attempts = 1;
+    if (desc->on_error == ECS_RETRY) {
+        if (desc->retries == 0) desc->retries = ECSI_RETRIES;
+        if (desc->retry_ticks == 0) system->attempts = desc->retries + 1;
+    }
+    if (!desc->restore) return ECS_OK;
+    if (!ecsi_system_restores(schedule, system)) return ECS_UNSUPPORTED;
+    schedule->restores = true;
+    return ECS_OK;
+}
+
 /* What a description says about time and order. */
 static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
                                    const ecs_system_desc *desc)
@@ -388,7 +462,8 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     system->run_exclusive = desc->system->run_exclusive;
     system->enabled = !desc->disabled;
     system->unsplit = desc->unsplit || desc->main_thread;
-    status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
+    status = ecsi_failure_check(desc);
+    if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
     if (status == ECS_OK) {
         status = ecsi_order_copy(system, desc->after, &system->after_count,
@@ -430,6 +505,7 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     info.term_count = from->term_count;
     status = ecsi_query_make(schedule->queries, &info, true, &system->query);
     if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
+    if (status == ECS_OK) status = ecsi_failure_fill(schedule, system);
     if (status == ECS_OK && desc->init != NULL) {
         schedule->adding = true;
         status = desc->init(schedule->world, desc->user);
@@ -885,7 +961,30 @@ static bool ecsi_phase_after(const ecsi_schedule *schedule, const ecsi_phase *ph
     return (row[b / 64] >> (b % 64) & 1u) != 0;
 }
 
+/* The node that runs at `place` of a phase. */
+static inline ecsi_node *ecsi_phase_node(const ecsi_schedule *schedule, const ecsi_phase *phase,
+                                         uint32_t place)
+{
+    ecsi_node *node = ecsi_node_at(schedule, phase->first +
+                                   ecsi_phase_member(schedule, phase, place));
+    ECSI_CHECK(node->schedule == schedule);
+    ECSI_CHECK(node->phase == phase->first);
+    return node;
+}
+
+/* Whether somebody has cancelled the tick. */
+static inline bool ecsi_tick_cancelled(const ecsi_schedule *schedule)
+{
+    /* Relaxed: it says when to stop, and hands nothing over. */
+    return ECSI_UNLIKELY(ECSI_LOAD(&schedule->cancel, relaxed) != 0);
+}
+
 /* ---- Life ------------------------------------------------------------------------------- */
+
+static inline uint32_t ecsi_save_units(size_t bytes)
+{
+    return bytes / ECSI_SAVE_UNIT < UINT32_MAX ? (uint32_t)(bytes / ECSI_SAVE_UNIT) : UINT32_MAX;
+}
 
 /* One lane for each worker that may run systems. */
 static ecs_status ecsi_lanes_create(ecsi_schedule *schedule)
@@ -965,6 +1064,10 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
         status = ecsi_vec_create(memory, &schedule->nodes, n, sizeof(ecsi_node));
     }
     if (status == ECS_OK) status = ecsi_vec_create(memory, &schedule->fails, n, sizeof(ecsi_fail));
+    if (status == ECS_OK && memory->fixed) {
+        status = ecsi_vec_create(memory, &schedule->saved,
+                                 ecsi_save_units(schedule->restore_bytes_max), ECSI_SAVE_UNIT);
+    }
     if (status == ECS_OK) status = ecsi_lanes_create(schedule);
     for (i = 0; i < 5 && status == ECS_OK && !memory->measuring; i++) {
         ecs_phase_desc desc;
@@ -992,6 +1095,7 @@ static void ecsi_schedule_destroy(ecsi_schedule *schedule)
     ecsi_vec_destroy(memory, &schedule->direct, sizeof(uint64_t));
     ecsi_vec_destroy(memory, &schedule->nodes, sizeof(ecsi_node));
     ecsi_vec_destroy(memory, &schedule->fails, sizeof(ecsi_fail));
+    ecsi_vec_destroy(memory, &schedule->saved, ECSI_SAVE_UNIT);
 }
 
 #endif /* ECS_SCHEDULE_H */

@@ -80,6 +80,7 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
+    if (d->restore_bytes_max == 0) d->restore_bytes_max = SIZE_MAX / 4;
     ECSI_CHECK(d->systems_max > 0);
 }
 
@@ -94,7 +95,7 @@ static double ecsi_desc_bytes(const ecs_world_desc *d)
     return tables + rest + (double)d->chunks_max * d->chunk_bytes +
            (double)d->chunks_max * 8.0 * d->getters_max + (double)d->table_slots_max * 128.0 +
            (double)d->command_bytes_max * 8.0 + (double)d->resource_bytes_max +
-           (double)d->event_bytes_max;
+           (double)d->event_bytes_max + (double)d->restore_bytes_max;
 }
 
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
@@ -362,6 +363,7 @@ static void ecsi_world_wire(ecs_world *world)
     world->schedule.strict = d->strict;
     world->schedule.settle = ecsi_world_settle;
     world->schedule.bytes_max = d->command_bytes_max;
+    world->schedule.restore_bytes_max = d->restore_bytes_max;
     world->schedule.lane_count = ecsi_lane_count(d);
     world->schedule.share_ns = d->share_ns;
     ECSI_CHECK(world->locks == 0);
@@ -1628,7 +1630,39 @@ ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool en
     index = ecsi_system_find(&world->schedule, name);
     if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
     ecsi_system_at(&world->schedule, index)->enabled = enabled;
+    if (enabled) ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
     return ECS_OK;
+}
+
+ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name,
+                                        ecs_system_state *out)
+{
+    const ecsi_system *system;
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
+    system = ecsi_system_at(&world->schedule, index);
+    *out = system->state;
+    out->enabled = system->enabled;
+    out->broken = system->broken;
+    out->wait_ticks = system->wait_ticks;
+    return ECS_OK;
+}
+
+ECS_API void ecs_tick_cancel(ecs_world *world)
+{
+    ECSI_REQUIRE_VOID(world != NULL);
+    /* Relaxed: it says when to stop, and hands nothing over. */
+    ECSI_STORE(&world->schedule.cancel, 1u, relaxed);
+}
+
+ECS_API bool ecs_tick_cancelled(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, false);
+    return ecsi_tick_cancelled(&world->schedule);
 }
 
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
