@@ -953,7 +953,9 @@ typedef struct ecs_system_desc {
                                  it has run, before any system after that */
     ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added; it
                                                            cannot add systems: ECS_LOCKED */
-    void (*fini)(ecs_world *world, void *user);         /* when the world ends */
+    void (*fini)(ecs_world *world, void *user);         /* when it is removed, or the world
+                                                           ends; it cannot add or remove
+                                                           systems: ECS_LOCKED */
     void *user;
     uint32_t every_ticks; /* 0 or 1: each tick; n: ticks n, 2n, ... since it was added */
     float interval_s;     /* runs when so much time has passed; dt is the time since */
@@ -972,6 +974,10 @@ ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ec
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc);
 /* ECS_NOT_FOUND. Not inside a tick. */
 ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool enabled);
+/* Calls its fini, and gives its query, its event readers and its memory back; the others stay in
+ * the order of their registration. Commands that it recorded are still applied. ECS_NOT_FOUND;
+ * ECS_LOCKED inside a tick, an iteration, a hook, or a system's init or fini. */
+ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name);
 /* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
  * 0 for a system without a step of its own or of its phase. */
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);

@@ -25,6 +25,7 @@
 #include "pool.h"
 #include "schedule.h"
 #include "backend.h"
+#include "remove.h"
 #include "hash.h"
 #include "explain.h"
 #include "world.h"

@@ -193,9 +193,13 @@ static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *sch
 
 static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t system)
 {
+    uint32_t i;
     ECSI_CHECK(schedule != NULL);
-    if (system >= schedule->systems.count) return "the world's stream";
-    return ecsi_system_at(schedule, system)->name;
+    if (system == ECSI_NO_SYSTEM) return "the world's stream";
+    for (i = 0; i < schedule->systems.count; i++) {
+        if (ecsi_system_at(schedule, i)->stamp == system) return ecsi_system_at(schedule, i)->name;
+    }
+    return "a system that was removed";
 }
 
 static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedule)

@@ -51,6 +51,8 @@ typedef struct ecsi_term_slot {
 
 typedef struct ecsi_system {
     char name[ECS_NAME_BYTES_MAX];
+    uint32_t bytes; /* of its memory: this, slots, columns, order_names */
+    uint32_t stamp; /* tells it from all others, removed ones too; commands carry it */
     ecs_system_desc desc; /* names inside are copied into order_names */
     char (*order_names)[ECS_NAME_BYTES_MAX]; /* before, then after */
     ecs_status (*run)(const ecs_view *view);
@@ -130,6 +132,8 @@ typedef struct ecsi_schedule {
     ecsi_vec phases;      /* of ecsi_phase, by number minus one */
     ecsi_vec phase_order; /* of uint32_t: numbers */
     ecsi_vec systems;     /* of ecsi_system *, in order of registration */
+    ecsi_slab system_slab;
+    uint32_t stamp_next;
     ecsi_vec order;       /* of uint32_t: systems, phase by phase */
     ecsi_vec reach;       /* of uint64_t */
     ecsi_vec direct;      /* of uint64_t: the same without what follows from others */
@@ -168,13 +172,18 @@ typedef struct ecsi_schedule {
 #endif
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecs_tick_report report;
+    char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
     char error[ECSI_SCHEDULE_TEXT_BYTES];
 } ecsi_schedule;
 
-/* Bytes that ecsi_keep may need for one system. */
-#define ECSI_SYSTEM_KEEP_BYTES                                                     \
-    (sizeof(ecsi_system) + 8 * (sizeof(ecsi_term_slot) + sizeof(void *)) +         \
-     4 * ECS_NAME_BYTES_MAX + 256)
+/* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
+#define ECSI_SYSTEM_HEAD_BYTES ((sizeof(ecsi_system) + 15) & ~(size_t)15)
+#define ECSI_SYSTEM_BYTES(terms, names)                                            \
+    (ECSI_SYSTEM_HEAD_BYTES + (terms) * (sizeof(ecsi_term_slot) + sizeof(void *)) + \
+     (names) * ECS_NAME_BYTES_MAX)
+#define ECSI_SYSTEM_SLOT_BYTES                                                     \
+    ((ECSI_SYSTEM_BYTES(ECS_TERMS_MAX, 2 * ECS_ORDER_MAX) + 63) & ~(size_t)63)
+#define ECSI_SYSTEM_KEEP_BYTES (ECSI_SYSTEM_SLOT_BYTES + 64)
 
 static inline ecsi_system *ecsi_system_at(const ecsi_schedule *schedule, uint32_t index)
 {
@@ -288,26 +297,48 @@ static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
     return ECS_OK;
 }
 
-/* Memory for a system with so many terms and names. */
-static ecsi_system *ecsi_system_alloc(ecsi_memory *memory, const ecs_system_desc *desc)
+/* Memory for a system with so many terms and names, in one piece. */
+static ecsi_system *ecsi_system_alloc(ecsi_schedule *schedule, const ecs_system_desc *desc)
 {
-    ecsi_system *system = (ecsi_system *)ecsi_keep(memory, sizeof *system, 16);
     uint32_t terms = desc->system->term_count;
     uint32_t names = 0;
     uint32_t i;
+    ecsi_system *system;
+    unsigned char *at;
     ECSI_CHECK(terms <= ECS_TERMS_MAX);
-    if (system == NULL) return NULL;
     for (i = 0; i < ECS_ORDER_MAX && desc->before[i] != NULL; i++) names++;
     for (i = 0; i < ECS_ORDER_MAX && desc->after[i] != NULL; i++) names++;
-    system->order_names =
-        (char(*)[ECS_NAME_BYTES_MAX])ecsi_keep(memory, names * ECS_NAME_BYTES_MAX, 1);
-    system->slots = (ecsi_term_slot *)ecsi_keep(memory, terms * sizeof(ecsi_term_slot), 16);
-    system->columns = (void **)ecsi_keep(memory, terms * sizeof(void *), 16);
     ECSI_CHECK(names <= 2 * ECS_ORDER_MAX);
-    if (system->order_names == NULL || system->slots == NULL || system->columns == NULL) {
-        return NULL;
-    }
+    at = (unsigned char *)ecsi_slab_take(schedule->memory, &schedule->system_slab,
+                                         ECSI_SYSTEM_BYTES(terms, names));
+    if (at == NULL) return NULL;
+    system = (ecsi_system *)(void *)at;
+    system->bytes = (uint32_t)ECSI_SYSTEM_BYTES(terms, names);
+    at += ECSI_SYSTEM_HEAD_BYTES;
+    system->slots = (ecsi_term_slot *)(void *)at;
+    at += terms * sizeof(ecsi_term_slot);
+    system->columns = (void **)(void *)at;
+    system->order_names = (char(*)[ECS_NAME_BYTES_MAX])(void *)(at + terms * sizeof(void *));
     return system;
+}
+
+/* Gives back what a system holds, and itself. It is in no list. */
+static void ecsi_system_free(ecsi_schedule *schedule, ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(schedule->flush != NULL);
+    ECSI_CHECK(system->slots != NULL);
+#ifndef ECS_NO_EVENTS
+    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
+        if (system->slots[t].reader != 0) {
+            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
+        }
+    }
+#else
+    (void)t;
+#endif
+    if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
+    ecsi_slab_give(schedule->memory, &schedule->system_slab, system, system->bytes);
 }
 
 /* Binds the terms that are no columns: resources, readers, getters; and finds out whether the
@@ -354,21 +385,6 @@ static ecs_status ecsi_system_bind(ecsi_schedule *schedule, ecsi_system *system)
     return ECS_OK;
 }
 
-/* Takes back what ecsi_system_bind opened. */
-static void ecsi_system_unbind(ecsi_schedule *schedule, ecsi_system *system)
-{
-    uint32_t t;
-    ECSI_CHECK(schedule->flush != NULL);
-    ECSI_CHECK(system->slots != NULL);
-    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
-#ifndef ECS_NO_EVENTS
-        if (system->slots[t].reader != 0) {
-            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
-        }
-#endif
-    }
-}
-
 /* What a description says about time and order. */
 static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
                                    const ecs_system_desc *desc)
@@ -402,7 +418,6 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     ecsi_memory *memory = schedule->memory;
     const ecs_system *from = desc->system;
     const char *name = desc->name != NULL ? desc->name : from->name;
-    ecsi_keep_mark mark = ecsi_keep_where(memory);
     ecsi_system *system;
     ecs_query_info info;
     ecs_status status;
@@ -414,21 +429,15 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     status = ecsi_vec_reserve(memory, &schedule->systems, schedule->systems.count + 1,
                               schedule->systems_max, sizeof(ecsi_system *));
     if (status != ECS_OK) return status;
-    system = ecsi_system_alloc(memory, desc);
-    if (system == NULL) {
-        ecsi_keep_rewind(memory, mark);
-        return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
-    }
+    system = ecsi_system_alloc(schedule, desc);
+    if (system == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
     status = ecsi_system_fill(schedule, system, desc);
-    if (status != ECS_OK) {
-        ecsi_keep_rewind(memory, mark);
-        return status;
-    }
-    /* From here on memory that was kept stays: queries and resources outlive a refusal. */
     info.name = system->name;
     info.terms = from->terms;
     info.term_count = from->term_count;
-    status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    if (status == ECS_OK) {
+        status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    }
     if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
     if (status == ECS_OK && desc->init != NULL) {
         schedule->adding = true;
@@ -436,11 +445,12 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
         schedule->adding = false;
     }
     if (status != ECS_OK) {
-        ecsi_system_unbind(schedule, system);
-        if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
+        ecsi_system_free(schedule, system);
         return status;
     }
     ECSI_CHECK(system->query != NULL);
+    if (schedule->stamp_next == ECSI_NO_SYSTEM) schedule->stamp_next = 0;
+    system->stamp = schedule->stamp_next++;
     *ECSI_VEC_AT(ecsi_system *, &schedule->systems, schedule->systems.count++) = system;
     schedule->built = false;
     return ECS_OK;
@@ -942,6 +952,7 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
     ecs_status status =
         ecsi_vec_create(memory, &schedule->phases, schedule->phases_max, sizeof(ecsi_phase));
     ECSI_CHECK(schedule->phases_max >= 5);
+    schedule->system_slab.bytes = ECSI_SYSTEM_SLOT_BYTES;
     if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &schedule->phase_order, schedule->phases_max,
                                  sizeof(uint32_t));
@@ -980,8 +991,13 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
 static void ecsi_schedule_destroy(ecsi_schedule *schedule)
 {
     ecsi_memory *memory = schedule->memory;
+    uint32_t i;
     ECSI_CHECK(!schedule->ticking);
     ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
+    for (i = 0; i < schedule->systems.count && !memory->fixed; i++) {
+        ecsi_system_free(schedule, ecsi_system_at(schedule, i));
+    }
+    schedule->systems.count = 0;
     ecsi_lanes_destroy(schedule);
     ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
     ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));

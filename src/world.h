@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "explain.h"
 #include "hash.h"
+#include "remove.h"
 
 struct ecs_world {
     ecsi_entities entities; /* must be first: it begins with the ecsi_front */
@@ -189,7 +190,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
     bytes += (size_t)d->components_max * ECSI_COMPONENT_KEEP_BYTES;
     bytes += (size_t)d->tables_max * ECSI_TABLE_KEEP_BYTES;
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
-    bytes += (size_t)d->queries_max * (ECSI_QUERY_KEEP_BYTES + (size_t)d->tables_max * 16u);
+    bytes += (size_t)d->queries_max * ECSI_QUERY_KEEP_BYTES;
     bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
     return bytes + d->resource_bytes_max + d->event_bytes_max;
 }
@@ -671,7 +672,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
     stats.component_count = world->components.list.count;
     stats.table_count = world->storage.tables.count;
     stats.chunk_count = world->storage.chunk_count;
-    stats.query_count = world->queries.list.count;
+    stats.query_count = world->queries.live;
     stats.system_count = world->schedule.systems.count;
     stats.bytes_allocated = world->memory.bytes_allocated;
     stats.bytes_storage = world->storage.chunk_bytes_total;
@@ -1628,6 +1629,18 @@ ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool en
     index = ecsi_system_find(&world->schedule, name);
     if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
     ecsi_system_at(&world->schedule, index)->enabled = enabled;
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name)
+{
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
+    ecsi_system_take_out(&world->schedule, index);
     return ECS_OK;
 }
 
