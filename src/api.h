@@ -989,6 +989,10 @@ ECS_API ecs_phase ecs_phase_find(const ecs_world *world, const char *name);
 /* Checks and orders everything now; ecs_tick does it when needed. ECS_CYCLE,
  * ECS_CONFLICT, ECS_NOT_FOUND (an unknown name): logged, and in ecs_explain_schedule. */
 ECS_API ecs_status ecs_schedule_build(ecs_world *world);
+/* The same without the log, and writes everything that is to be said about the schedule into
+ * `text`, at most `bytes` with the closing zero: errors, warnings and notes, one a line, with the
+ * names of systems, phases and components. What does not fit is counted in the last line. */
+ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t bytes);
 
 /* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
  * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
@@ -1235,6 +1239,9 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
 /* Text into `text`, at most `bytes` with the closing zero; the answer is the bytes that
  * the whole text takes without it, as snprintf does. */
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
+/* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
+ * conflict a dashed one with what both touch, exclusive systems are boxes. */
+ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);
 ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, char *text,

@@ -173,7 +173,10 @@ typedef struct ecsi_schedule {
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecs_tick_report report;
     char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
-    char error[ECSI_SCHEDULE_TEXT_BYTES];
+    char error[ECSI_SCHEDULE_TEXT_BYTES]; /* why the last build was refused */
+    uint32_t refused_count; /* calls that add a system and were refused, and the last of them */
+    ecs_status refused_status;
+    char refused_name[ECS_NAME_BYTES_MAX];
 } ecsi_schedule;
 
 /* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
@@ -477,6 +480,17 @@ static uint32_t ecsi_access_strength(uint32_t access)
     }
 }
 
+/* Whether two terms of different systems touch one value, and at least one of them writes it. */
+static inline bool ecsi_terms_conflict(const ecsi_query_term *x, const ecsi_query_term *y)
+{
+    uint32_t strength = ecsi_access_strength(x->access);
+    uint32_t other = ecsi_access_strength(y->access);
+    ECSI_CHECK(x != y);
+    if (x->component != y->component) return false;
+    if (strength == 0 || other == 0 || strength + other < 3) return false;
+    return ecsi_access_is_resource(x->access) == ecsi_access_is_resource(y->access);
+}
+
 /* Whether two systems may not run at the same time; `component` says because of what, 0 for
  * an exclusive one. */
 static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
@@ -491,12 +505,10 @@ static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
     if (a->run_exclusive != NULL || b->run_exclusive != NULL) return true;
     for (i = 0; i < a->query->term_count; i++) {
         const ecsi_query_term *x = &a->query->terms[i];
-        uint32_t strength = ecsi_access_strength(x->access);
-        for (k = 0; k < b->query->term_count && strength > 0; k++) {
-            const ecsi_query_term *y = &b->query->terms[k];
-            uint32_t other = ecsi_access_strength(y->access);
-            if (x->component != y->component || other == 0 || strength + other < 3) continue;
-            if (ecsi_access_is_resource(x->access) != ecsi_access_is_resource(y->access)) continue;
+        if (ecsi_access_strength(x->access) == 0) continue;
+        for (k = 0; k < b->query->term_count; k++) {
+            if (x->component != b->query->terms[k].component) continue;
+            if (!ecsi_terms_conflict(x, &b->query->terms[k])) continue;
             *component = x->component;
             return true;
         }
@@ -514,8 +526,7 @@ typedef struct ecsi_graph {
     uint32_t count;
     uint32_t words; /* of one row */
     uint32_t edge_count; /* explicit ones */
-    ecsi_text error;
-    ecs_status status;
+    ecs_status status; /* the first error; validate.h finds all of them, with names */
 } ecsi_graph;
 
 static inline bool ecsi_graph_has(const ecsi_graph *graph, uint32_t from, uint32_t to)
@@ -542,18 +553,15 @@ static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
     ECSI_CHECK(ecsi_graph_has(graph, from, to) && !ecsi_graph_has(graph, from, from));
 }
 
-static const char *ecsi_graph_name(const ecsi_graph *graph, uint32_t member)
-{
-    ECSI_CHECK(member < graph->count);
-    return ecsi_system_at(graph->schedule, graph->members[member])->name;
-}
-
 /* The member of that name, or count. */
 static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
 {
     uint32_t i = 0;
     ECSI_CHECK(name != NULL);
-    while (i < graph->count && strcmp(ecsi_graph_name(graph, i), name) != 0) i++;
+    while (i < graph->count &&
+           strcmp(ecsi_system_at(graph->schedule, graph->members[i])->name, name) != 0) {
+        i++;
+    }
     return i;
 }
 
@@ -572,33 +580,6 @@ static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
     return false;
 }
 
-/* The edge from -> to closes a cycle: prints it, following explicit edges from `to` back to
- * `from`. Each step comes nearer, so there are at most `count`. */
-static void ecsi_graph_cycle(ecsi_graph *graph, uint32_t from, uint32_t to)
-{
-    uint32_t at = to;
-    uint32_t step;
-    graph->status = ECS_CYCLE;
-    ECSI_CHECK(from < graph->count);
-    ECSI_CHECK(to < graph->count);
-    ecsi_print(&graph->error, "cycle: %s -> %s", ecsi_graph_name(graph, from),
-               ecsi_graph_name(graph, to));
-    for (step = 0; at != from && step < graph->count; step++) {
-        const ecsi_system *here = ecsi_system_at(graph->schedule, graph->members[at]);
-        uint32_t next;
-        for (next = 0; next < graph->count; next++) {
-            const ecsi_system *there = ecsi_system_at(graph->schedule, graph->members[next]);
-            if (next == at || !ecsi_system_precedes(here, there)) continue;
-            if (next == from || ecsi_graph_has(graph, next, from)) break;
-        }
-        if (next == graph->count) break;
-        at = next;
-        ecsi_print(&graph->error, " -> %s", ecsi_graph_name(graph, at));
-    }
-    ECSI_CHECK(step <= graph->count);
-    ecsi_print(&graph->error, "\n");
-}
-
 /* One name of an order list. */
 static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
                                 bool before)
@@ -609,11 +590,9 @@ static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *
     ECSI_CHECK(member < graph->count);
     ECSI_CHECK(name != NULL && name[0] != 0);
     if (other == graph->count) {
-        ecsi_print(&graph->error, "system %s: '%s' names %s, which is not in its phase\n",
-                   ecsi_graph_name(graph, member), before ? "before" : "after", name);
         if (graph->status == ECS_OK) graph->status = ECS_NOT_FOUND;
     } else if (from == to || ecsi_graph_has(graph, to, from)) {
-        ecsi_graph_cycle(graph, from, to);
+        if (graph->status == ECS_OK) graph->status = ECS_CYCLE;
     } else {
         ecsi_graph_add(graph, from, to);
         graph->edge_count++;
@@ -662,15 +641,9 @@ static void ecsi_graph_conflicts(ecsi_graph *graph, bool strict)
             if (!ecsi_systems_conflict(first, second, &component)) continue;
             if (!strict) {
                 ecsi_graph_add(graph, a, b);
-                continue;
+            } else if (graph->status == ECS_OK) {
+                graph->status = ECS_CONFLICT;
             }
-            ecsi_print(&graph->error, "conflict: %s and %s both touch %s and have no order\n",
-                       first->name, second->name,
-                       component == 0
-                           ? "the whole world"
-                           : ecsi_component_at(graph->schedule->queries->storage->components,
-                                               component)->name);
-            if (graph->status == ECS_OK) graph->status = ECS_CONFLICT;
         }
     }
     ECSI_CHECK(a == graph->count);
@@ -700,31 +673,41 @@ static void ecsi_graph_sort(const ecsi_graph *graph, uint32_t *out)
     }
 }
 
-/* Orders one phase: its systems are in `order` from phase->first on. */
-static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
-                                   uint32_t *sorted, ecsi_text *error)
+/* The systems of a phase are in `order` from phase->first on. */
+static void ecsi_graph_begin(ecsi_graph *graph, ecsi_schedule *schedule, const ecsi_phase *phase)
 {
-    uint32_t *members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
-    ecsi_graph graph;
-    uint32_t i;
-    uint32_t n;
     ECSI_CHECK(phase->count > 0);
     ECSI_CHECK(phase->first + phase->count <= schedule->systems.count);
-    graph.schedule = schedule;
-    graph.members = members;
-    graph.count = phase->count;
-    graph.words = (phase->count + 63) / 64;
-    graph.edge_count = 0;
-    graph.reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
-    graph.error = *error;
-    graph.status = ECS_OK;
-    memset(graph.reach, 0, (size_t)graph.count * graph.words * sizeof(uint64_t));
-    for (i = 0; i < graph.count; i++) {
-        const ecsi_system *system = ecsi_system_at(schedule, members[i]);
+    graph->schedule = schedule;
+    graph->members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
+    graph->count = phase->count;
+    graph->words = (phase->count + 63) / 64;
+    graph->edge_count = 0;
+    graph->reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
+    graph->status = ECS_OK;
+    memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
+}
+
+/* All explicit edges. */
+static void ecsi_graph_names(ecsi_graph *graph)
+{
+    uint32_t i;
+    uint32_t n;
+    ECSI_CHECK(graph->edge_count == 0);
+    for (i = 0; i < graph->count; i++) {
+        const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
         for (n = 0; n < system->before_count + system->after_count; n++) {
-            ecsi_graph_explicit(&graph, i, system->order_names[n], n < system->before_count);
+            ecsi_graph_explicit(graph, i, system->order_names[n], n < system->before_count);
         }
     }
+}
+
+/* Orders one phase. */
+static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase, uint32_t *sorted)
+{
+    ecsi_graph graph;
+    ecsi_graph_begin(&graph, schedule, phase);
+    ecsi_graph_names(&graph);
     if (schedule->strict) ecsi_graph_conflicts(&graph, true);
     if (graph.status == ECS_OK) {
         if (graph.edge_count == 0) {
@@ -735,7 +718,6 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
         ecsi_graph_sort(&graph, sorted);
         /* The rows of the matrix stay in order of registration: see ecsi_phase_after. */
     }
-    *error = graph.error;
     ECSI_CHECK(graph.status != ECS_INVALID);
     return graph.status;
 }
@@ -822,10 +804,9 @@ static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
     return status;
 }
 
-/* Checks and orders all phases. Every error that is found is in schedule->error. */
+/* Checks and orders all phases. Answers the first error; validate.h says what they are. */
 static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
 {
-    ecsi_text error = ecsi_text_begin(schedule->error, sizeof schedule->error);
     uint32_t first = 0;
     uint32_t reach = 0;
     uint32_t p;
@@ -850,7 +831,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
             /* The second half of `order` says in which order the first half runs. */
             uint32_t *sorted = ECSI_VEC_AT(uint32_t, &schedule->order,
                                            schedule->systems.count + phase->first);
-            ecs_status one = ecsi_phase_build(schedule, phase, sorted, &error);
+            ecs_status one = ecsi_phase_build(schedule, phase, sorted);
             if (status == ECS_OK) status = one;
             if (status == ECS_OK) ecsi_phase_direct(schedule, phase);
             if (status == ECS_OK) ecsi_phase_nodes(schedule, phase);
@@ -858,10 +839,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     }
     ECSI_CHECK(first == schedule->systems.count);
     ECSI_CHECK(reach <= schedule->reach.capacity);
-    if (status != ECS_OK) {
-        ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %s", schedule->error);
-        return status;
-    }
+    if (status != ECS_OK) return status;
     schedule->built = true;
     schedule->samples = 0;
     return ECS_OK;

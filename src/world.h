@@ -4,9 +4,11 @@
 #define ECS_WORLD_H
 
 #include "backend.h"
+#include "dot.h"
 #include "explain.h"
 #include "hash.h"
 #include "remove.h"
+#include "validate.h"
 
 struct ecs_world {
     ecsi_entities entities; /* must be first: it begins with the ecsi_front */
@@ -1602,13 +1604,29 @@ ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_t
 
 /* ---- Systems and phases ---------------------------------------------------------------------- */
 
+/* Remembers that a system was not added, for a program that does not look at the answer. */
+static void ecsi_system_refused(ecsi_schedule *schedule, const ecs_system_desc *desc,
+                                ecs_status status)
+{
+    const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(desc->system != NULL);
+    schedule->refused_count++;
+    schedule->refused_status = status;
+    (void)snprintf(schedule->refused_name, sizeof schedule->refused_name, "%s",
+                   name != NULL ? name : "?");
+}
+
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
 {
+    ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->system != NULL, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
-    return ecsi_system_insert(&world->schedule, desc);
+    status = ecsi_system_insert(&world->schedule, desc);
+    if (status != ECS_OK) ecsi_system_refused(&world->schedule, desc, status);
+    return status;
 }
 
 ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase)
@@ -1682,7 +1700,15 @@ ECS_API ecs_status ecs_schedule_build(ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     if (world->schedule.ticking) return ECS_LOCKED;
-    return ecsi_schedule_order(&world->schedule);
+    return ecsi_schedule_build(&world->schedule);
+}
+
+ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t bytes)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(text != NULL || bytes == 0, ECS_INVALID);
+    if (world->schedule.ticking) return ECS_LOCKED;
+    return ecsi_schedule_validate(&world->schedule, text, bytes);
 }
 
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
@@ -1693,7 +1719,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
-    status = ecsi_schedule_order(&world->schedule);
+    status = ecsi_schedule_build(&world->schedule);
     if (status == ECS_OK) status = ecsi_world_settle(world);
     if (status != ECS_OK) return status;
     world->schedule.tick++;
@@ -1727,6 +1753,15 @@ ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t b
     ecsi_text t = ecsi_text_begin(text, bytes);
     ECSI_REQUIRE(world != NULL, 0);
     ecsi_explain_schedule_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_dot_text(&t, &world->schedule);
     ECSI_CHECK(t.total > 0);
     return t.total;
 }
