@@ -975,7 +975,9 @@ typedef struct ecs_system_desc {
                                  it has run, before any system after that */
     ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added; it
                                                            cannot add systems: ECS_LOCKED */
-    void (*fini)(ecs_world *world, void *user);         /* when the world ends */
+    void (*fini)(ecs_world *world, void *user);         /* when it is removed, or the world
+                                                           ends; it cannot add or remove
+                                                           systems: ECS_LOCKED */
     void *user;
     uint32_t every_ticks; /* 0 or 1: each tick; n: ticks n, 2n, ... since it was added */
     float interval_s;     /* runs when so much time has passed; dt is the time since */
@@ -1026,6 +1028,10 @@ typedef struct ecs_system_state {
 /* ECS_NOT_FOUND. Between ticks. */
 ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name,
                                         ecs_system_state *out);
+/* Calls its fini, and gives its query, its event readers and its memory back; the others stay in
+ * the order of their registration. Commands that it recorded are still applied. ECS_NOT_FOUND;
+ * ECS_LOCKED inside a tick, an iteration, a hook, or a system's init or fini. */
+ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name);
 /* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
  * 0 for a system without a step of its own or of its phase. */
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
@@ -1037,6 +1043,10 @@ ECS_API ecs_phase ecs_phase_find(const ecs_world *world, const char *name);
 /* Checks and orders everything now; ecs_tick does it when needed. ECS_CYCLE,
  * ECS_CONFLICT, ECS_NOT_FOUND (an unknown name): logged, and in ecs_explain_schedule. */
 ECS_API ecs_status ecs_schedule_build(ecs_world *world);
+/* The same without the log, and writes everything that is to be said about the schedule into
+ * `text`, at most `bytes` with the closing zero: errors, warnings and notes, one a line, with the
+ * names of systems, phases and components. What does not fit is counted in the last line. */
+ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t bytes);
 
 /* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
  * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
@@ -1296,6 +1306,9 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
 /* Text into `text`, at most `bytes` with the closing zero; the answer is the bytes that
  * the whole text takes without it, as snprintf does. */
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
+/* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
+ * conflict a dashed one with what both touch, exclusive systems are boxes. */
+ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);
 ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, char *text,
@@ -2853,10 +2866,11 @@ ECSI_PRINTF(3, 4) static void ecsi_log_print(const ecsi_log *log, ecs_log_level 
  * vector has its final capacity. How large the block must be is found by running the same
  * creation code over a memory that only measures, so the two cannot disagree.
  *
- * Three ways to hold memory:
+ * Four ways to hold memory:
  *   ecsi_alloc / ecsi_release   one piece
  *   ecsi_vec                    an array that grows to a maximum
- *   ecsi_keep                   small things that live as long as the world */
+ *   ecsi_keep                   small things that live as long as the world
+ *   ecsi_slab                   things of one kind that come and go */
 /* floor: 2 */
 #ifndef ECS_MEMORY_H
 #define ECS_MEMORY_H
@@ -3156,6 +3170,45 @@ static void ecsi_keep_destroy(ecsi_memory *memory)
     ECSI_CHECK(memory != NULL);
     ecsi_keep_rewind(memory, nothing);
     ECSI_CHECK(memory->keep == NULL);
+}
+
+/* ---- Things of one kind that come and go ------------------------------------------ */
+
+/* Grow mode: each has exactly its bytes and gives them back. Fixed mode: each takes a slot of
+ * `bytes`, the most that one can need, and a slot that was given back serves whoever comes next;
+ * so what is refused depends on how many there are and never on what there was before. */
+typedef struct ecsi_slab {
+    size_t bytes; /* of a slot, a multiple of 64 */
+    void *free;   /* slots that were given back; each begins with the address of the next one */
+} ecsi_slab;
+
+/* Zeroed memory, aligned to 64; NULL when refused. */
+static void *ecsi_slab_take(ecsi_memory *memory, ecsi_slab *slab, size_t bytes)
+{
+    void *piece = slab->free;
+    ECSI_CHECK(bytes >= sizeof piece);
+    ECSI_CHECK(bytes <= slab->bytes);
+    if (!memory->fixed) {
+        piece = ecsi_alloc(memory, bytes, 64);
+        return piece == NULL ? NULL : memset(piece, 0, bytes);
+    }
+    if (piece == NULL) return ecsi_keep(memory, slab->bytes, 64);
+    memcpy(&slab->free, piece, sizeof piece);
+    return memset(piece, 0, slab->bytes);
+}
+
+/* Gives back what ecsi_slab_take answered for so many bytes. NULL is fine. */
+static void ecsi_slab_give(ecsi_memory *memory, ecsi_slab *slab, void *piece, size_t bytes)
+{
+    if (piece == NULL) return;
+    ECSI_CHECK(bytes <= slab->bytes);
+    ECSI_CHECK((uintptr_t)piece % 64 == 0);
+    if (!memory->fixed) {
+        ecsi_release(memory, piece, bytes, 64);
+        return;
+    }
+    memcpy(piece, &slab->free, sizeof slab->free);
+    slab->free = piece;
 }
 
 #endif /* ECS_MEMORY_H */
@@ -6874,19 +6927,30 @@ typedef struct ecsi_query {
     bool system;         /* has no columns to walk: runs once */
     ecsi_vec matches;    /* of bytes; count and capacity in matches */
     uint32_t id;
+    struct ecsi_query *next; /* fixed: whose match list lies behind this one's */
 } ecsi_query;
 
 typedef struct ecsi_queries {
     ecsi_storage *storage;
-    ecsi_vec list;       /* of ecsi_query *, by id minus one */
+    ecsi_vec list;       /* of ecsi_query *, by id minus one; NULL: the id is free */
+    uint32_t live;       /* that are not NULL */
+    ecsi_slab slab;
     ecsi_map by_address; /* of typed descriptions */
     uint32_t max;
-    size_t match_bytes_max; /* fixed: budget of all match lists */
+    /* Fixed: all match lists lie in one piece of memory without gaps. When one goes, those
+     * behind it move up. */
+    unsigned char *match_data;
+    size_t match_bytes_max;
     size_t match_bytes;
+    ecsi_query *match_first;
+    ecsi_query *match_last;
 } ecsi_queries;
 
-/* Bytes that ecsi_keep may need for one query without its match list. */
-#define ECSI_QUERY_KEEP_BYTES (sizeof(ecsi_query) + 8 * sizeof(ecsi_query_term) + 64)
+/* Bytes of a query with so many terms, and what ecsi_keep may need for one. */
+#define ECSI_QUERY_BYTES(terms)                                                    \
+    (((sizeof(ecsi_query) + 7) & ~(size_t)7) + (terms) * sizeof(ecsi_query_term))
+#define ECSI_QUERY_SLOT_BYTES ((ECSI_QUERY_BYTES(ECS_TERMS_MAX) + 63) & ~(size_t)63)
+#define ECSI_QUERY_KEEP_BYTES (ECSI_QUERY_SLOT_BYTES + 64)
 
 static inline bool ecsi_access_is_column(uint32_t access)
 {
@@ -6911,6 +6975,7 @@ static inline bool ecsi_access_is_required(uint32_t access)
     return access == ECS_ACCESS_READ || access == ECS_ACCESS_WRITE || access == ECS_ACCESS_WITH;
 }
 
+/* NULL when the id is free. */
 static inline ecsi_query *ecsi_query_at(const ecsi_queries *queries, uint32_t id)
 {
     ECSI_CHECK(id != 0 && id <= queries->list.count);
@@ -6983,14 +7048,14 @@ static ecs_status ecsi_queries_on_table(void *user, ecsi_table *table)
     for (i = 1; i <= queries->list.count; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
         ecs_status status;
-        if (!ecsi_query_matches(query, table)) continue;
+        if (query == NULL || !ecsi_query_matches(query, table)) continue;
         status = ecsi_vec_reserve(storage->memory, &query->matches, query->matches.count + 1,
                                   storage->tables_max, query->match_bytes);
         if (status != ECS_OK) return status;
     }
     for (i = 1; i <= queries->list.count; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
-        if (ecsi_query_matches(query, table)) ecsi_query_push(query, table);
+        if (query != NULL && ecsi_query_matches(query, table)) ecsi_query_push(query, table);
     }
     return ECS_OK;
 }
@@ -7051,29 +7116,79 @@ static ecs_status ecsi_query_check(const ecsi_query_term *terms, uint32_t count,
     return ECS_OK;
 }
 
+/* The last match list goes at the end of those that are there. */
+static void ecsi_match_append(ecsi_queries *queries, ecsi_query *query, size_t bytes)
+{
+    ECSI_CHECK(bytes <= queries->match_bytes_max - queries->match_bytes);
+    ECSI_CHECK(queries->match_data != NULL);
+    query->matches.data = queries->match_data + queries->match_bytes;
+    query->matches.capacity = queries->storage->tables_max;
+    queries->match_bytes += bytes;
+    if (queries->match_last == NULL) {
+        queries->match_first = query;
+    } else {
+        queries->match_last->next = query;
+    }
+    queries->match_last = query;
+}
+
+/* Takes a match list out; those behind it move up. Only what is in them is touched. */
+static void ecsi_match_remove(ecsi_queries *queries, ecsi_query *query)
+{
+    size_t bytes = (size_t)query->match_bytes * query->matches.capacity;
+    ecsi_query *before = queries->match_first == query ? NULL : queries->match_first;
+    ecsi_query *each;
+    ECSI_CHECK(bytes <= queries->match_bytes);
+    ECSI_CHECK(queries->match_first != NULL);
+    while (before != NULL && before->next != query) before = before->next;
+    for (each = query->next; each != NULL; each = each->next) {
+        unsigned char *to = (unsigned char *)each->matches.data - bytes;
+        memmove(to, each->matches.data, (size_t)each->match_bytes * each->matches.count);
+        each->matches.data = to;
+    }
+    if (before == NULL) {
+        queries->match_first = query->next;
+    } else {
+        before->next = query->next;
+    }
+    if (queries->match_last == query) queries->match_last = before;
+    queries->match_bytes -= bytes;
+}
+
+/* Gives a query's memory back; it is in no list of queries. */
+static void ecsi_query_free(ecsi_queries *queries, ecsi_query *query)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    ECSI_CHECK(query != NULL);
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    if (!memory->fixed) {
+        ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+    } else if (query->matches.data != NULL) {
+        ecsi_match_remove(queries, query);
+    }
+    ecsi_slab_give(memory, &queries->slab, query, ECSI_QUERY_BYTES(query->term_count));
+}
+
 /* Memory for a query and, in fixed mode, for as many matches as there can be tables. */
 static ecs_status ecsi_query_alloc(ecsi_queries *queries, const ecsi_query_term *terms,
                                    uint32_t count, ecsi_query **out)
 {
     ecsi_memory *memory = queries->storage->memory;
-    ecsi_query *query = (ecsi_query *)ecsi_keep(memory, sizeof *query, 64);
-    ecs_status refused = memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    ecsi_query *query =
+        (ecsi_query *)ecsi_slab_take(memory, &queries->slab, ECSI_QUERY_BYTES(count));
     ECSI_CHECK(out != NULL);
-    if (query == NULL) return refused;
-    query->terms = (ecsi_query_term *)ecsi_keep(memory, count * sizeof *terms, 8);
-    if (query->terms == NULL) return refused;
+    if (query == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    query->terms = (ecsi_query_term *)(void *)((unsigned char *)query + ECSI_QUERY_BYTES(0));
     if (count > 0) memcpy(query->terms, terms, count * sizeof *terms);
     query->term_count = count;
     query->match_bytes = (uint32_t)ecsi_align_up(sizeof(ecsi_table *) + count * 2u, 8);
+    *out = query;
     if (memory->fixed) {
         size_t bytes = (size_t)query->match_bytes * queries->storage->tables_max;
         if (bytes > queries->match_bytes_max - queries->match_bytes) return ECS_FULL;
-        query->matches.data = ecsi_keep(memory, bytes, 16);
-        if (query->matches.data == NULL) return ECS_FULL;
-        query->matches.capacity = queries->storage->tables_max;
+        ecsi_match_append(queries, query, bytes);
     }
     ECSI_CHECK(query->matches.count == 0);
-    *out = query;
     return ECS_OK;
 }
 
@@ -7106,14 +7221,25 @@ static ecs_status ecsi_query_fill(ecsi_queries *queries, ecsi_query *query)
     return ECS_OK;
 }
 
+/* The lowest id that is free. */
+static uint32_t ecsi_query_id(const ecsi_queries *queries)
+{
+    uint32_t id = 1;
+    ECSI_CHECK(queries->live <= queries->list.count);
+    if (queries->live == queries->list.count) return queries->list.count + 1;
+    while (ecsi_query_at(queries, id) != NULL) id++;
+    ECSI_CHECK(id <= queries->list.count);
+    return id;
+}
+
 /* Nothing is changed on failure, except that types may have been registered. */
 static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *info, bool system,
                                   ecsi_query **out)
 {
     ecsi_memory *memory = queries->storage->memory;
     ecsi_query_term terms[ECS_TERMS_MAX];
-    ecsi_keep_mark mark;
     ecsi_query *query = NULL;
+    uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(info->name != NULL, ECS_INVALID);
     ECSI_CHECK(out != NULL);
@@ -7121,41 +7247,32 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     if (info->term_count > ECS_TERMS_MAX) return ECS_INVALID;
     status = ecsi_query_resolve(queries, info, terms);
     if (status == ECS_OK) status = ecsi_query_check(terms, info->term_count, system);
-    if (status == ECS_OK) {
-        status = ecsi_vec_reserve(memory, &queries->list, queries->list.count + 1, queries->max,
-                                  sizeof(ecsi_query *));
-    }
     if (status != ECS_OK) return status;
-    mark = ecsi_keep_where(memory);
-    status = ecsi_query_alloc(queries, terms, info->term_count, &query);
+    id = ecsi_query_id(queries);
+    status = ecsi_vec_reserve(memory, &queries->list, id, queries->max, sizeof(ecsi_query *));
+    if (status == ECS_OK) status = ecsi_query_alloc(queries, terms, info->term_count, &query);
     if (status == ECS_OK) status = ecsi_name_copy(query->name, info->name);
     if (status == ECS_OK) status = ecsi_query_fill(queries, query);
     if (status != ECS_OK) {
-        if (query != NULL && !memory->fixed) {
-            ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
-        }
-        ecsi_keep_rewind(memory, mark);
+        if (query != NULL) ecsi_query_free(queries, query);
         return status;
     }
-    if (memory->fixed) {
-        queries->match_bytes += (size_t)query->match_bytes * queries->storage->tables_max;
-    }
-    *ECSI_VEC_AT(ecsi_query *, &queries->list, queries->list.count++) = query;
-    query->id = queries->list.count;
+    if (id > queries->list.count) queries->list.count = id;
+    *ECSI_VEC_AT(ecsi_query *, &queries->list, id - 1) = query;
+    queries->live++;
+    query->id = id;
     *out = query;
     return ECS_OK;
 }
 
-/* Forgets a query that nobody has seen, if it is still the newest; its memory that was kept
- * stays with the world. */
+/* Forgets a query and gives its memory and its id back. Nobody walks over it. */
 static void ecsi_query_drop(ecsi_queries *queries, ecsi_query *query)
 {
-    ecsi_memory *memory = queries->storage->memory;
     ECSI_CHECK(query->id != 0);
-    ECSI_CHECK(queries->list.count > 0);
-    if (query->id != queries->list.count) return;
-    queries->list.count--;
-    if (!memory->fixed) ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+    ECSI_CHECK(ecsi_query_at(queries, query->id) == query);
+    *ECSI_VEC_AT(ecsi_query *, &queries->list, query->id - 1) = NULL;
+    queries->live--;
+    ecsi_query_free(queries, query);
 }
 
 static ecs_status ecsi_queries_create(ecsi_queries *queries)
@@ -7165,7 +7282,12 @@ static ecs_status ecsi_queries_create(ecsi_queries *queries)
         ecsi_vec_create(memory, &queries->list, queries->max, sizeof(ecsi_query *));
     ECSI_CHECK(queries->max > 0);
     ECSI_CHECK(queries->storage->on_table == NULL);
+    queries->slab.bytes = ECSI_QUERY_SLOT_BYTES;
     if (status == ECS_OK) status = ecsi_map_create(memory, &queries->by_address, queries->max);
+    if (status == ECS_OK && memory->fixed) {
+        queries->match_data = (unsigned char *)ecsi_alloc(memory, queries->match_bytes_max, 64);
+        if (queries->match_data == NULL && !memory->measuring) status = ECS_NO_MEMORY;
+    }
     queries->storage->on_table = ecsi_queries_on_table;
     queries->storage->on_table_user = queries;
     return status;
@@ -7178,8 +7300,7 @@ static void ecsi_queries_destroy(ecsi_queries *queries)
     ECSI_CHECK(queries->list.count <= queries->max);
     ECSI_CHECK(queries->by_address.count <= queries->list.count);
     for (i = 1; i <= queries->list.count && !memory->fixed; i++) {
-        ecsi_query *query = ecsi_query_at(queries, i);
-        ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+        if (ecsi_query_at(queries, i) != NULL) ecsi_query_drop(queries, ecsi_query_at(queries, i));
     }
     ecsi_vec_destroy(memory, &queries->list, sizeof(ecsi_query *));
     ecsi_map_destroy(memory, &queries->by_address);
@@ -10639,6 +10760,8 @@ typedef struct ecsi_term_slot {
 
 typedef struct ecsi_system {
     char name[ECS_NAME_BYTES_MAX];
+    uint32_t bytes; /* of its memory: this, slots, columns, order_names */
+    uint32_t stamp; /* tells it from all others, removed ones too; commands carry it */
     ecs_system_desc desc; /* names inside are copied into order_names */
     char (*order_names)[ECS_NAME_BYTES_MAX]; /* before, then after */
     ecs_status (*run)(const ecs_view *view);
@@ -10731,6 +10854,8 @@ typedef struct ecsi_schedule {
     ecsi_vec phases;      /* of ecsi_phase, by number minus one */
     ecsi_vec phase_order; /* of uint32_t: numbers */
     ecsi_vec systems;     /* of ecsi_system *, in order of registration */
+    ecsi_slab system_slab;
+    uint32_t stamp_next;
     ecsi_vec order;       /* of uint32_t: systems, phase by phase */
     ecsi_vec reach;       /* of uint64_t */
     ecsi_vec direct;      /* of uint64_t: the same without what follows from others */
@@ -10773,13 +10898,21 @@ typedef struct ecsi_schedule {
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecsi_atomic_u32 cancel; /* this tick, or the next one */
     ecs_tick_report report;
-    char error[ECSI_SCHEDULE_TEXT_BYTES];
+    char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
+    char error[ECSI_SCHEDULE_TEXT_BYTES]; /* why the last build was refused */
+    uint32_t refused_count; /* calls that add a system and were refused, and the last of them */
+    ecs_status refused_status;
+    char refused_name[ECS_NAME_BYTES_MAX];
 } ecsi_schedule;
 
-/* Bytes that ecsi_keep may need for one system. */
-#define ECSI_SYSTEM_KEEP_BYTES                                                     \
-    (sizeof(ecsi_system) + 8 * (sizeof(ecsi_term_slot) + sizeof(void *)) +         \
-     4 * ECS_NAME_BYTES_MAX + 256)
+/* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
+#define ECSI_SYSTEM_HEAD_BYTES ((sizeof(ecsi_system) + 15) & ~(size_t)15)
+#define ECSI_SYSTEM_BYTES(terms, names)                                            \
+    (ECSI_SYSTEM_HEAD_BYTES + (terms) * (sizeof(ecsi_term_slot) + sizeof(void *)) + \
+     (names) * ECS_NAME_BYTES_MAX)
+#define ECSI_SYSTEM_SLOT_BYTES                                                     \
+    ((ECSI_SYSTEM_BYTES(ECS_TERMS_MAX, 2 * ECS_ORDER_MAX) + 63) & ~(size_t)63)
+#define ECSI_SYSTEM_KEEP_BYTES (ECSI_SYSTEM_SLOT_BYTES + 64)
 
 static inline ecsi_system *ecsi_system_at(const ecsi_schedule *schedule, uint32_t index)
 {
@@ -10893,26 +11026,48 @@ static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
     return ECS_OK;
 }
 
-/* Memory for a system with so many terms and names. */
-static ecsi_system *ecsi_system_alloc(ecsi_memory *memory, const ecs_system_desc *desc)
+/* Memory for a system with so many terms and names, in one piece. */
+static ecsi_system *ecsi_system_alloc(ecsi_schedule *schedule, const ecs_system_desc *desc)
 {
-    ecsi_system *system = (ecsi_system *)ecsi_keep(memory, sizeof *system, 16);
     uint32_t terms = desc->system->term_count;
     uint32_t names = 0;
     uint32_t i;
+    ecsi_system *system;
+    unsigned char *at;
     ECSI_CHECK(terms <= ECS_TERMS_MAX);
-    if (system == NULL) return NULL;
     for (i = 0; i < ECS_ORDER_MAX && desc->before[i] != NULL; i++) names++;
     for (i = 0; i < ECS_ORDER_MAX && desc->after[i] != NULL; i++) names++;
-    system->order_names =
-        (char(*)[ECS_NAME_BYTES_MAX])ecsi_keep(memory, names * ECS_NAME_BYTES_MAX, 1);
-    system->slots = (ecsi_term_slot *)ecsi_keep(memory, terms * sizeof(ecsi_term_slot), 16);
-    system->columns = (void **)ecsi_keep(memory, terms * sizeof(void *), 16);
     ECSI_CHECK(names <= 2 * ECS_ORDER_MAX);
-    if (system->order_names == NULL || system->slots == NULL || system->columns == NULL) {
-        return NULL;
-    }
+    at = (unsigned char *)ecsi_slab_take(schedule->memory, &schedule->system_slab,
+                                         ECSI_SYSTEM_BYTES(terms, names));
+    if (at == NULL) return NULL;
+    system = (ecsi_system *)(void *)at;
+    system->bytes = (uint32_t)ECSI_SYSTEM_BYTES(terms, names);
+    at += ECSI_SYSTEM_HEAD_BYTES;
+    system->slots = (ecsi_term_slot *)(void *)at;
+    at += terms * sizeof(ecsi_term_slot);
+    system->columns = (void **)(void *)at;
+    system->order_names = (char(*)[ECS_NAME_BYTES_MAX])(void *)(at + terms * sizeof(void *));
     return system;
+}
+
+/* Gives back what a system holds, and itself. It is in no list. */
+static void ecsi_system_free(ecsi_schedule *schedule, ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(schedule->flush != NULL);
+    ECSI_CHECK(system->slots != NULL);
+#ifndef ECS_NO_EVENTS
+    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
+        if (system->slots[t].reader != 0) {
+            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
+        }
+    }
+#else
+    (void)t;
+#endif
+    if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
+    ecsi_slab_give(schedule->memory, &schedule->system_slab, system, system->bytes);
 }
 
 /* Binds the terms that are no columns: resources, readers, getters; and finds out whether the
@@ -10957,21 +11112,6 @@ static ecs_status ecsi_system_bind(ecsi_schedule *schedule, ecsi_system *system)
         if (status != ECS_OK) return status;
     }
     return ECS_OK;
-}
-
-/* Takes back what ecsi_system_bind opened. */
-static void ecsi_system_unbind(ecsi_schedule *schedule, ecsi_system *system)
-{
-    uint32_t t;
-    ECSI_CHECK(schedule->flush != NULL);
-    ECSI_CHECK(system->slots != NULL);
-    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
-#ifndef ECS_NO_EVENTS
-        if (system->slots[t].reader != 0) {
-            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
-        }
-#endif
-    }
 }
 
 /* Whether the bytes of all that a system may write can be copied back over its values. */
@@ -11058,7 +11198,6 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     ecsi_memory *memory = schedule->memory;
     const ecs_system *from = desc->system;
     const char *name = desc->name != NULL ? desc->name : from->name;
-    ecsi_keep_mark mark = ecsi_keep_where(memory);
     ecsi_system *system;
     ecs_query_info info;
     ecs_status status;
@@ -11070,21 +11209,15 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     status = ecsi_vec_reserve(memory, &schedule->systems, schedule->systems.count + 1,
                               schedule->systems_max, sizeof(ecsi_system *));
     if (status != ECS_OK) return status;
-    system = ecsi_system_alloc(memory, desc);
-    if (system == NULL) {
-        ecsi_keep_rewind(memory, mark);
-        return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
-    }
+    system = ecsi_system_alloc(schedule, desc);
+    if (system == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
     status = ecsi_system_fill(schedule, system, desc);
-    if (status != ECS_OK) {
-        ecsi_keep_rewind(memory, mark);
-        return status;
-    }
-    /* From here on memory that was kept stays: queries and resources outlive a refusal. */
     info.name = system->name;
     info.terms = from->terms;
     info.term_count = from->term_count;
-    status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    if (status == ECS_OK) {
+        status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    }
     if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
     if (status == ECS_OK) status = ecsi_failure_fill(schedule, system);
     if (status == ECS_OK && desc->init != NULL) {
@@ -11093,11 +11226,12 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
         schedule->adding = false;
     }
     if (status != ECS_OK) {
-        ecsi_system_unbind(schedule, system);
-        if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
+        ecsi_system_free(schedule, system);
         return status;
     }
     ECSI_CHECK(system->query != NULL);
+    if (schedule->stamp_next == ECSI_NO_SYSTEM) schedule->stamp_next = 0;
+    system->stamp = schedule->stamp_next++;
     *ECSI_VEC_AT(ecsi_system *, &schedule->systems, schedule->systems.count++) = system;
     schedule->built = false;
     return ECS_OK;
@@ -11124,6 +11258,17 @@ static uint32_t ecsi_access_strength(uint32_t access)
     }
 }
 
+/* Whether two terms of different systems touch one value, and at least one of them writes it. */
+static inline bool ecsi_terms_conflict(const ecsi_query_term *x, const ecsi_query_term *y)
+{
+    uint32_t strength = ecsi_access_strength(x->access);
+    uint32_t other = ecsi_access_strength(y->access);
+    ECSI_CHECK(x != y);
+    if (x->component != y->component) return false;
+    if (strength == 0 || other == 0 || strength + other < 3) return false;
+    return ecsi_access_is_resource(x->access) == ecsi_access_is_resource(y->access);
+}
+
 /* Whether two systems may not run at the same time; `component` says because of what, 0 for
  * an exclusive one. */
 static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
@@ -11138,12 +11283,10 @@ static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
     if (a->run_exclusive != NULL || b->run_exclusive != NULL) return true;
     for (i = 0; i < a->query->term_count; i++) {
         const ecsi_query_term *x = &a->query->terms[i];
-        uint32_t strength = ecsi_access_strength(x->access);
-        for (k = 0; k < b->query->term_count && strength > 0; k++) {
-            const ecsi_query_term *y = &b->query->terms[k];
-            uint32_t other = ecsi_access_strength(y->access);
-            if (x->component != y->component || other == 0 || strength + other < 3) continue;
-            if (ecsi_access_is_resource(x->access) != ecsi_access_is_resource(y->access)) continue;
+        if (ecsi_access_strength(x->access) == 0) continue;
+        for (k = 0; k < b->query->term_count; k++) {
+            if (x->component != b->query->terms[k].component) continue;
+            if (!ecsi_terms_conflict(x, &b->query->terms[k])) continue;
             *component = x->component;
             return true;
         }
@@ -11161,8 +11304,7 @@ typedef struct ecsi_graph {
     uint32_t count;
     uint32_t words; /* of one row */
     uint32_t edge_count; /* explicit ones */
-    ecsi_text error;
-    ecs_status status;
+    ecs_status status; /* the first error; validate.h finds all of them, with names */
 } ecsi_graph;
 
 static inline bool ecsi_graph_has(const ecsi_graph *graph, uint32_t from, uint32_t to)
@@ -11189,18 +11331,15 @@ static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
     ECSI_CHECK(ecsi_graph_has(graph, from, to) && !ecsi_graph_has(graph, from, from));
 }
 
-static const char *ecsi_graph_name(const ecsi_graph *graph, uint32_t member)
-{
-    ECSI_CHECK(member < graph->count);
-    return ecsi_system_at(graph->schedule, graph->members[member])->name;
-}
-
 /* The member of that name, or count. */
 static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
 {
     uint32_t i = 0;
     ECSI_CHECK(name != NULL);
-    while (i < graph->count && strcmp(ecsi_graph_name(graph, i), name) != 0) i++;
+    while (i < graph->count &&
+           strcmp(ecsi_system_at(graph->schedule, graph->members[i])->name, name) != 0) {
+        i++;
+    }
     return i;
 }
 
@@ -11219,33 +11358,6 @@ static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
     return false;
 }
 
-/* The edge from -> to closes a cycle: prints it, following explicit edges from `to` back to
- * `from`. Each step comes nearer, so there are at most `count`. */
-static void ecsi_graph_cycle(ecsi_graph *graph, uint32_t from, uint32_t to)
-{
-    uint32_t at = to;
-    uint32_t step;
-    graph->status = ECS_CYCLE;
-    ECSI_CHECK(from < graph->count);
-    ECSI_CHECK(to < graph->count);
-    ecsi_print(&graph->error, "cycle: %s -> %s", ecsi_graph_name(graph, from),
-               ecsi_graph_name(graph, to));
-    for (step = 0; at != from && step < graph->count; step++) {
-        const ecsi_system *here = ecsi_system_at(graph->schedule, graph->members[at]);
-        uint32_t next;
-        for (next = 0; next < graph->count; next++) {
-            const ecsi_system *there = ecsi_system_at(graph->schedule, graph->members[next]);
-            if (next == at || !ecsi_system_precedes(here, there)) continue;
-            if (next == from || ecsi_graph_has(graph, next, from)) break;
-        }
-        if (next == graph->count) break;
-        at = next;
-        ecsi_print(&graph->error, " -> %s", ecsi_graph_name(graph, at));
-    }
-    ECSI_CHECK(step <= graph->count);
-    ecsi_print(&graph->error, "\n");
-}
-
 /* One name of an order list. */
 static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
                                 bool before)
@@ -11256,11 +11368,9 @@ static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *
     ECSI_CHECK(member < graph->count);
     ECSI_CHECK(name != NULL && name[0] != 0);
     if (other == graph->count) {
-        ecsi_print(&graph->error, "system %s: '%s' names %s, which is not in its phase\n",
-                   ecsi_graph_name(graph, member), before ? "before" : "after", name);
         if (graph->status == ECS_OK) graph->status = ECS_NOT_FOUND;
     } else if (from == to || ecsi_graph_has(graph, to, from)) {
-        ecsi_graph_cycle(graph, from, to);
+        if (graph->status == ECS_OK) graph->status = ECS_CYCLE;
     } else {
         ecsi_graph_add(graph, from, to);
         graph->edge_count++;
@@ -11309,15 +11419,9 @@ static void ecsi_graph_conflicts(ecsi_graph *graph, bool strict)
             if (!ecsi_systems_conflict(first, second, &component)) continue;
             if (!strict) {
                 ecsi_graph_add(graph, a, b);
-                continue;
+            } else if (graph->status == ECS_OK) {
+                graph->status = ECS_CONFLICT;
             }
-            ecsi_print(&graph->error, "conflict: %s and %s both touch %s and have no order\n",
-                       first->name, second->name,
-                       component == 0
-                           ? "the whole world"
-                           : ecsi_component_at(graph->schedule->queries->storage->components,
-                                               component)->name);
-            if (graph->status == ECS_OK) graph->status = ECS_CONFLICT;
         }
     }
     ECSI_CHECK(a == graph->count);
@@ -11347,31 +11451,41 @@ static void ecsi_graph_sort(const ecsi_graph *graph, uint32_t *out)
     }
 }
 
-/* Orders one phase: its systems are in `order` from phase->first on. */
-static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
-                                   uint32_t *sorted, ecsi_text *error)
+/* The systems of a phase are in `order` from phase->first on. */
+static void ecsi_graph_begin(ecsi_graph *graph, ecsi_schedule *schedule, const ecsi_phase *phase)
 {
-    uint32_t *members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
-    ecsi_graph graph;
-    uint32_t i;
-    uint32_t n;
     ECSI_CHECK(phase->count > 0);
     ECSI_CHECK(phase->first + phase->count <= schedule->systems.count);
-    graph.schedule = schedule;
-    graph.members = members;
-    graph.count = phase->count;
-    graph.words = (phase->count + 63) / 64;
-    graph.edge_count = 0;
-    graph.reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
-    graph.error = *error;
-    graph.status = ECS_OK;
-    memset(graph.reach, 0, (size_t)graph.count * graph.words * sizeof(uint64_t));
-    for (i = 0; i < graph.count; i++) {
-        const ecsi_system *system = ecsi_system_at(schedule, members[i]);
+    graph->schedule = schedule;
+    graph->members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
+    graph->count = phase->count;
+    graph->words = (phase->count + 63) / 64;
+    graph->edge_count = 0;
+    graph->reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
+    graph->status = ECS_OK;
+    memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
+}
+
+/* All explicit edges. */
+static void ecsi_graph_names(ecsi_graph *graph)
+{
+    uint32_t i;
+    uint32_t n;
+    ECSI_CHECK(graph->edge_count == 0);
+    for (i = 0; i < graph->count; i++) {
+        const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
         for (n = 0; n < system->before_count + system->after_count; n++) {
-            ecsi_graph_explicit(&graph, i, system->order_names[n], n < system->before_count);
+            ecsi_graph_explicit(graph, i, system->order_names[n], n < system->before_count);
         }
     }
+}
+
+/* Orders one phase. */
+static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase, uint32_t *sorted)
+{
+    ecsi_graph graph;
+    ecsi_graph_begin(&graph, schedule, phase);
+    ecsi_graph_names(&graph);
     if (schedule->strict) ecsi_graph_conflicts(&graph, true);
     if (graph.status == ECS_OK) {
         if (graph.edge_count == 0) {
@@ -11382,7 +11496,6 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
         ecsi_graph_sort(&graph, sorted);
         /* The rows of the matrix stay in order of registration: see ecsi_phase_after. */
     }
-    *error = graph.error;
     ECSI_CHECK(graph.status != ECS_INVALID);
     return graph.status;
 }
@@ -11469,10 +11582,9 @@ static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
     return status;
 }
 
-/* Checks and orders all phases. Every error that is found is in schedule->error. */
+/* Checks and orders all phases. Answers the first error; validate.h says what they are. */
 static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
 {
-    ecsi_text error = ecsi_text_begin(schedule->error, sizeof schedule->error);
     uint32_t first = 0;
     uint32_t reach = 0;
     uint32_t p;
@@ -11497,7 +11609,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
             /* The second half of `order` says in which order the first half runs. */
             uint32_t *sorted = ECSI_VEC_AT(uint32_t, &schedule->order,
                                            schedule->systems.count + phase->first);
-            ecs_status one = ecsi_phase_build(schedule, phase, sorted, &error);
+            ecs_status one = ecsi_phase_build(schedule, phase, sorted);
             if (status == ECS_OK) status = one;
             if (status == ECS_OK) ecsi_phase_direct(schedule, phase);
             if (status == ECS_OK) ecsi_phase_nodes(schedule, phase);
@@ -11505,10 +11617,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     }
     ECSI_CHECK(first == schedule->systems.count);
     ECSI_CHECK(reach <= schedule->reach.capacity);
-    if (status != ECS_OK) {
-        ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %s", schedule->error);
-        return status;
-    }
+    if (status != ECS_OK) return status;
     schedule->built = true;
     schedule->samples = 0;
     return ECS_OK;
@@ -11622,6 +11731,7 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
     ecs_status status =
         ecsi_vec_create(memory, &schedule->phases, schedule->phases_max, sizeof(ecsi_phase));
     ECSI_CHECK(schedule->phases_max >= 5);
+    schedule->system_slab.bytes = ECSI_SYSTEM_SLOT_BYTES;
     if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &schedule->phase_order, schedule->phases_max,
                                  sizeof(uint32_t));
@@ -11664,8 +11774,13 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
 static void ecsi_schedule_destroy(ecsi_schedule *schedule)
 {
     ecsi_memory *memory = schedule->memory;
+    uint32_t i;
     ECSI_CHECK(!schedule->ticking);
     ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
+    for (i = 0; i < schedule->systems.count && !memory->fixed; i++) {
+        ecsi_system_free(schedule, ecsi_system_at(schedule, i));
+    }
+    schedule->systems.count = 0;
     ecsi_lanes_destroy(schedule);
     ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
     ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
@@ -12208,7 +12323,7 @@ static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker
 static inline void ecsi_part_stream(ecsi_part *part, uint32_t number, uint32_t rows)
 {
     ECSI_CHECK(part->serial > 0);
-    ecsi_stream_open(&part->cmd, part->serial + number, part->node->index,
+    ecsi_stream_open(&part->cmd, part->serial + number, part->node->system->stamp,
                      ecsi_stream_bytes(part->schedule, part->node->system, rows));
 }
 
@@ -13185,6 +13300,470 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
 
 #endif /* ECS_BACKEND_H */
 
+/* >>remove ==================================================== src/remove.h */
+
+/* remove.h: takes systems out between ticks.
+ *
+ * What a system has is given back: its event readers, its query, its memory. Getters stay, for
+ * they belong to the component. The order in which the others were registered stays as it is,
+ * so what they do next is what they would have done without it. Commands that are recorded
+ * already carry the system's stamp, which no other system ever gets. */
+/* floor: 11 */
+#ifndef ECS_REMOVE_H
+#define ECS_REMOVE_H
+
+/* The last report holds pointers to names: those of this system go into the schedule. */
+static void ecsi_report_detach(ecsi_schedule *schedule, const ecsi_system *system)
+{
+    ecs_tick_report *report = &schedule->report;
+    uint32_t i;
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    ECSI_CHECK(system != NULL);
+    for (i = 0; i < report->failure_count; i++) {
+        if (report->failures[i].system != system->name) continue;
+        memcpy(schedule->gone_names[i], system->name, sizeof system->name);
+        report->failures[i].system = schedule->gone_names[i];
+    }
+}
+
+/* Its fini may edit the world and tick it, but not add or remove systems. */
+static void ecsi_system_take_out(ecsi_schedule *schedule, uint32_t index)
+{
+    ecsi_system *system = ecsi_system_at(schedule, index);
+    ecsi_system **list = (ecsi_system **)schedule->systems.data;
+    uint32_t after = schedule->systems.count - index - 1;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(!schedule->adding);
+    memmove(&list[index], &list[index + 1], after * sizeof *list);
+    schedule->systems.count--;
+    schedule->built = false;
+    ecsi_report_detach(schedule, system);
+    if (system->desc.fini != NULL) {
+        schedule->adding = true;
+        system->desc.fini(schedule->world, system->desc.user);
+        schedule->adding = false;
+    }
+    ecsi_system_free(schedule, system);
+}
+
+#endif /* ECS_REMOVE_H */
+
+/* >>validate ================================================ src/validate.h */
+
+/* validate.h: says what is wrong with a schedule, all of it at once and by name.
+ *
+ * schedule.h builds and stops at a status; this module looks for the reasons:
+ *
+ *   errors     names that are not there or in another phase, a system that is ordered against
+ *              itself, cycles, and in strict mode conflicts without an order
+ *   warnings   doubled names, events that nobody emits or reads, systems that were refused
+ *   notes      phases without systems
+ *
+ * Cycles are found shortest first from each system on; the edges of one that was found count no
+ * more, so cycles that share a system are found as well, and each edge is in one cycle at most. */
+/* floor: 11 */
+#ifndef ECS_VALIDATE_H
+#define ECS_VALIDATE_H
+
+/* Bytes of the last line of a text that did not fit. */
+#define ECSI_TEXT_TAIL_BYTES 48u
+/* Bytes of a line in the log. */
+#define ECSI_LOG_LINE_BYTES 400
+#define ECSI_NO_MEMBER 0xffffffffu
+
+typedef struct ecsi_findings {
+    const ecsi_schedule *schedule;
+    ecsi_text text;
+    uint32_t counts[3]; /* by ecs_log_level */
+} ecsi_findings;
+
+/* Ends a text: where it did not fit, its last line says how much is missing. */
+static void ecsi_text_end(char *text, size_t bytes, const ecsi_text *t)
+{
+    size_t kept;
+    if (text == NULL || t->total < bytes || bytes <= ECSI_TEXT_TAIL_BYTES) return;
+    kept = bytes - ECSI_TEXT_TAIL_BYTES;
+    ECSI_CHECK(kept > 0);
+    ECSI_CHECK(t->total > kept);
+    (void)snprintf(text + kept, ECSI_TEXT_TAIL_BYTES, "\n... %llu bytes more\n",
+                   (unsigned long long)(t->total - kept));
+}
+
+static void ecsi_finding(ecsi_findings *findings, ecs_log_level level)
+{
+    static const char *const names[] = {"error", "warning", "note"};
+    ECSI_CHECK((uint32_t)level < 3);
+    ECSI_CHECK(findings->schedule != NULL);
+    findings->counts[level]++;
+    ecsi_print(&findings->text, "%s: ", names[level]);
+}
+
+static const char *ecsi_access_name(uint32_t access)
+{
+    static const char *const names[] = {"?",         "READ",     "WRITE",          "WITH",
+                                        "NOT",       "OPTIONAL", "OPTIONAL_WRITE", "ANY",
+                                        "ANY",       "RES_READ", "RES_WRITE",      "ON",
+                                        "EMIT",      "LOOKUP"};
+    ECSI_CHECK(access < ECS_ACCESS_COUNT);
+    ECSI_CHECK(sizeof names / sizeof *names == ECS_ACCESS_COUNT);
+    return names[access];
+}
+
+/* What two systems both touch: every component once, with how the first and the second use it. */
+static void ecsi_conflict_print(ecsi_text *text, const ecsi_schedule *schedule,
+                                const ecsi_system *a, const ecsi_system *b, bool accesses)
+{
+    const ecsi_components *components = schedule->queries->storage->components;
+    uint32_t last = 0;
+    uint32_t count = 0;
+    uint32_t i;
+    uint32_t k;
+    ECSI_CHECK(a != b);
+    if (a->run_exclusive != NULL || b->run_exclusive != NULL) {
+        ecsi_print(text, "the whole world");
+        return;
+    }
+    for (i = 0; i < a->query->term_count; i++) {
+        const ecsi_query_term *x = &a->query->terms[i];
+        for (k = 0; k < b->query->term_count; k++) {
+            const ecsi_query_term *y = &b->query->terms[k];
+            if (x->component == last || !ecsi_terms_conflict(x, y)) continue;
+            last = x->component;
+            ecsi_print(text, "%s%s", count == 0 ? "" : ", ",
+                       ecsi_component_at(components, last)->name);
+            if (accesses) {
+                ecsi_print(text, " (%s, %s)", ecsi_access_name(x->access),
+                           ecsi_access_name(y->access));
+            }
+            count++;
+        }
+    }
+    ECSI_CHECK(count > 0);
+}
+
+/* ---- Names ---------------------------------------------------------------------------- */
+
+/* One name of an order list, the `n`-th of the system's. */
+static void ecsi_validate_name(ecsi_findings *findings, const ecsi_system *system, uint32_t n)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    const char *name = system->order_names[n];
+    const char *list = n < system->before_count ? "before" : "after";
+    uint32_t from = n < system->before_count ? 0 : system->before_count;
+    uint32_t other = ecsi_system_find(schedule, name);
+    ECSI_CHECK(n < system->before_count + system->after_count);
+    ECSI_CHECK(name[0] != 0);
+    for (; from < n; from++) {
+        if (strcmp(system->order_names[from], name) != 0) continue;
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "system %s: '%s' names %s twice\n", system->name, list, name);
+        return;
+    }
+    if (other == ECSI_NO_SYSTEM) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names %s, and no system has that name\n",
+                   system->name, list, name);
+    } else if (ecsi_system_at(schedule, other) == system) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names itself\n", system->name, list);
+    } else if (ecsi_system_at(schedule, other)->phase != system->phase) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text,
+                   "system %s of phase %s: '%s' names %s, which is not in its phase but in %s\n",
+                   system->name, ecsi_phase_at(schedule, system->phase)->name, list, name,
+                   ecsi_phase_at(schedule, ecsi_system_at(schedule, other)->phase)->name);
+    }
+}
+
+/* ---- Cycles --------------------------------------------------------------------------- */
+
+/* The explicit edges of a phase; `graph->reach` holds them and not what follows from them. */
+static void ecsi_validate_edges(ecsi_graph *graph)
+{
+    uint32_t i;
+    uint32_t n;
+    ECSI_CHECK(graph->count > 0);
+    memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
+    for (i = 0; i < graph->count; i++) {
+        const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
+        for (n = 0; n < system->before_count + system->after_count; n++) {
+            uint32_t other = ecsi_graph_find(graph, system->order_names[n]);
+            uint32_t from = n < system->before_count ? i : other;
+            uint32_t to = n < system->before_count ? other : i;
+            if (other == graph->count || from == to) continue;
+            graph->reach[(size_t)from * graph->words + to / 64] |= (uint64_t)1 << (to % 64);
+        }
+    }
+    ECSI_CHECK(graph->words > 0);
+}
+
+/* The shortest way from `start` back to it, breadth first. `parent` says where each member was
+ * reached from. Answers the last member of the way, or ECSI_NO_MEMBER. */
+static uint32_t ecsi_validate_search(const ecsi_graph *graph, uint32_t start, uint32_t *queue,
+                                     uint32_t *parent)
+{
+    uint32_t count = 1;
+    uint32_t i;
+    uint32_t w;
+    ECSI_CHECK(start < graph->count);
+    ECSI_CHECK(queue != parent);
+    for (i = 0; i < graph->count; i++) parent[i] = ECSI_NO_MEMBER;
+    queue[0] = start;
+    for (i = 0; i < count; i++) {
+        const uint64_t *row = &graph->reach[(size_t)queue[i] * graph->words];
+        if (ecsi_graph_has(graph, queue[i], start)) return queue[i];
+        for (w = 0; w < graph->words; w++) {
+            uint64_t bits = row[w];
+            for (; bits != 0; bits &= bits - 1) {
+                uint32_t to = w * 64 + ecsi_lowest_bit(bits);
+                if (parent[to] != ECSI_NO_MEMBER) continue;
+                parent[to] = queue[i];
+                queue[count++] = to;
+            }
+        }
+    }
+    ECSI_CHECK(count <= graph->count);
+    return ECSI_NO_MEMBER;
+}
+
+/* Prints the way from `start` to `end` and back, and takes its edges out of the graph. */
+static void ecsi_validate_cycle(ecsi_findings *findings, ecsi_graph *graph, uint32_t start,
+                                uint32_t end, uint32_t *way, const uint32_t *parent)
+{
+    uint32_t count = 0;
+    uint32_t at = end;
+    ECSI_CHECK(start < graph->count);
+    ECSI_CHECK(end < graph->count);
+    for (; at != start; at = parent[at]) way[count++] = at;
+    ECSI_CHECK(count < graph->count);
+    ecsi_finding(findings, ECS_LOG_ERROR);
+    ecsi_print(&findings->text, "cycle: %s",
+               ecsi_system_at(graph->schedule, graph->members[start])->name);
+    for (at = start; ; at = way[count]) {
+        uint32_t to = count == 0 ? start : way[count - 1];
+        graph->reach[(size_t)at * graph->words + to / 64] &= ~((uint64_t)1 << (to % 64));
+        ecsi_print(&findings->text, " -> %s",
+                   ecsi_system_at(graph->schedule, graph->members[to])->name);
+        if (count == 0) break;
+        count--;
+    }
+    ecsi_print(&findings->text, "\n");
+}
+
+/* ---- One phase ------------------------------------------------------------------------ */
+
+/* The pairs that conflict and have no order, in strict mode. */
+static void ecsi_validate_conflicts(ecsi_findings *findings, ecsi_graph *graph)
+{
+    uint32_t i;
+    uint32_t k;
+    ECSI_CHECK(graph->schedule->strict);
+    memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
+    ecsi_graph_names(graph);
+    for (i = 0; i < graph->count; i++) {
+        const ecsi_system *first = ecsi_system_at(graph->schedule, graph->members[i]);
+        for (k = i + 1; k < graph->count; k++) {
+            const ecsi_system *second = ecsi_system_at(graph->schedule, graph->members[k]);
+            uint32_t component;
+            if (ecsi_graph_has(graph, i, k) || ecsi_graph_has(graph, k, i)) continue;
+            if (!ecsi_systems_conflict(first, second, &component)) continue;
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text, "conflict: %s and %s both touch ", first->name,
+                       second->name);
+            ecsi_conflict_print(&findings->text, graph->schedule, first, second, true);
+            ecsi_print(&findings->text, " and have no order\n");
+        }
+    }
+    ECSI_CHECK(i == graph->count);
+}
+
+/* Cycles and conflicts of a phase whose members are known. What it writes to is rebuilt before
+ * it is used. */
+static void ecsi_validate_phase(ecsi_findings *findings, ecsi_schedule *schedule,
+                                const ecsi_phase *phase)
+{
+    uint32_t *way = ECSI_VEC_AT(uint32_t, &schedule->order,
+                                schedule->systems.count + phase->first);
+    uint32_t *parent = (uint32_t *)schedule->before.data;
+    ecsi_graph graph;
+    uint32_t start = 0;
+    ECSI_CHECK(!schedule->built);
+    ECSI_CHECK(phase->count > 0);
+    ecsi_graph_begin(&graph, schedule, phase);
+    ecsi_validate_edges(&graph);
+    while (start < graph.count) {
+        uint32_t end = ecsi_validate_search(&graph, start, way, parent);
+        if (end == ECSI_NO_MEMBER) {
+            start++;
+        } else {
+            ecsi_validate_cycle(findings, &graph, start, end, way, parent);
+        }
+    }
+    if (schedule->strict) ecsi_validate_conflicts(findings, &graph);
+}
+
+/* ---- Events --------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_EVENTS
+/* Whether a system has a term. */
+static bool ecsi_schedule_uses(const ecsi_schedule *schedule, uint32_t component,
+                               uint32_t access)
+{
+    uint32_t i;
+    uint32_t t;
+    ECSI_CHECK(component != 0);
+    ECSI_CHECK(access < ECS_ACCESS_COUNT);
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_query *query = ecsi_system_at(schedule, i)->query;
+        for (t = 0; t < query->term_count; t++) {
+            if (query->terms[t].component != component) continue;
+            if (query->terms[t].access == access) return true;
+        }
+    }
+    return false;
+}
+
+/* Events that go from nobody, or to nobody. */
+static void ecsi_validate_events(ecsi_findings *findings, const ecsi_system *system)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    const ecsi_components *components = schedule->queries->storage->components;
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        const ecsi_component *c = ecsi_component_at(components, term->component);
+        const ecsi_event *event;
+        if (c->event == 0) continue;
+        event = ecsi_event_at(schedule->flush->events, c->event - 1);
+        if (term->access == ECS_ACCESS_ON && event->sent == 0 &&
+            !ecsi_schedule_uses(schedule, term->component, ECS_ACCESS_EMIT)) {
+            ecsi_finding(findings, ECS_LOG_WARNING);
+            ecsi_print(&findings->text, "system %s reads the event %s, which no system emits\n",
+                       system->name, c->name);
+        } else if (term->access == ECS_ACCESS_EMIT && event->reader_count == 0) {
+            ecsi_finding(findings, ECS_LOG_WARNING);
+            ecsi_print(&findings->text, "system %s emits the event %s, which nobody reads\n",
+                       system->name, c->name);
+        }
+    }
+    ECSI_CHECK(t == system->query->term_count);
+}
+#endif
+
+/* ---- All of it ------------------------------------------------------------------------ */
+
+static void ecsi_validate_phases(ecsi_findings *findings)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t empty = 0;
+    uint32_t p;
+    uint32_t s;
+    ECSI_CHECK(schedule->phases.count == schedule->phase_order.count);
+    for (p = 0; p < schedule->phase_order.count; p++) {
+        uint32_t number = *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p);
+        for (s = 0; s < schedule->systems.count; s++) {
+            if (ecsi_system_at(schedule, s)->phase == number) break;
+        }
+        if (s < schedule->systems.count) continue;
+        if (empty == 0) {
+            ecsi_finding(findings, ECS_LOG_INFO);
+            ecsi_print(&findings->text, "no systems in phase ");
+        }
+        ecsi_print(&findings->text, "%s%s", empty == 0 ? "" : ", ",
+                   ecsi_phase_at(schedule, number)->name);
+        empty++;
+    }
+    if (empty > 0) ecsi_print(&findings->text, "\n");
+    ECSI_CHECK(empty <= schedule->phases.count);
+}
+
+/* Everything that is to be said, in a fixed order. `status` is the answer of the build. */
+static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
+                              ecs_status status)
+{
+    bool ordered = status == ECS_NOT_FOUND || status == ECS_CYCLE || status == ECS_CONFLICT;
+    uint32_t i;
+    uint32_t n;
+    ECSI_CHECK(findings->schedule == schedule);
+    ECSI_CHECK(schedule->built == (status == ECS_OK));
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        for (n = 0; n < system->before_count + system->after_count; n++) {
+            ecsi_validate_name(findings, system, n);
+        }
+    }
+    for (i = 1; i <= schedule->phases.count && ordered; i++) {
+        const ecsi_phase *phase = ecsi_phase_at(schedule, i);
+        if (phase->count > 0) ecsi_validate_phase(findings, schedule, phase);
+    }
+    if (status != ECS_OK && !ordered) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "%s\n", ecs_status_text(status));
+    }
+#ifndef ECS_NO_EVENTS
+    for (i = 0; i < schedule->systems.count; i++) {
+        ecsi_validate_events(findings, ecsi_system_at(schedule, i));
+    }
+#endif
+    if (schedule->refused_count > 0) {
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "%u calls that add a system were refused, the last for %s: %s\n",
+                   schedule->refused_count, schedule->refused_name,
+                   ecs_status_text(schedule->refused_status));
+    }
+    ecsi_validate_phases(findings);
+}
+
+/* Builds, and writes all findings behind a line that counts them. */
+static ecs_status ecsi_schedule_validate(ecsi_schedule *schedule, char *text, size_t bytes)
+{
+    ecs_status status = ecsi_schedule_order(schedule);
+    ecsi_findings findings;
+    ECSI_CHECK(!schedule->ticking);
+    memset(&findings, 0, sizeof findings);
+    findings.schedule = schedule;
+    ecsi_validate_all(&findings, schedule, status);
+    findings.text = ecsi_text_begin(text, bytes);
+    ecsi_print(&findings.text, "schedule: %u systems in %u phases, %u errors, %u warnings\n",
+               schedule->systems.count, schedule->phases.count, findings.counts[ECS_LOG_ERROR],
+               findings.counts[ECS_LOG_WARNING]);
+    ECSI_CHECK((findings.counts[ECS_LOG_ERROR] == 0) == (status == ECS_OK));
+    ecsi_validate_all(&findings, schedule, status);
+    ecsi_text_end(text, bytes, &findings.text);
+    return status;
+}
+
+/* Builds; what is wrong goes into schedule->error and, the errors line by line, into the log. */
+static ecs_status ecsi_schedule_build(ecsi_schedule *schedule)
+{
+    const char *line = schedule->error;
+    ecs_status status;
+    if (ECSI_LIKELY(schedule->built)) return ECS_OK;
+    status = ecsi_schedule_order(schedule);
+    schedule->error[0] = 0;
+    if (status == ECS_OK) return ECS_OK;
+    (void)ecsi_schedule_validate(schedule, schedule->error, sizeof schedule->error);
+    while (*line != 0) {
+        const char *end = strchr(line, '\n');
+        size_t bytes = end == NULL ? strlen(line) : (size_t)(end - line);
+        size_t more = bytes > ECSI_LOG_LINE_BYTES ? bytes - ECSI_LOG_LINE_BYTES : 0;
+        ECSI_CHECK(bytes < sizeof schedule->error);
+        if (strncmp(line, "error", 5) == 0 || strncmp(line, "...", 3) == 0) {
+            ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %.*s", (int)(bytes - more),
+                           line);
+            if (more > 0) {
+                ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: ... %u bytes more",
+                               (uint32_t)more);
+            }
+        }
+        line += bytes + (end != NULL ? 1 : 0);
+    }
+    return status;
+}
+
+#endif /* ECS_VALIDATE_H */
+
 /* >>hash ======================================================== src/hash.h */
 
 /* hash.h: the world hash, the oracle of determinism.
@@ -13357,17 +13936,6 @@ static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
 /* Tables of a query that are listed one by one. */
 #define ECSI_EXPLAIN_TABLES_MAX 256u
 
-static const char *ecsi_access_name(uint32_t access)
-{
-    static const char *const names[] = {"?",         "READ",     "WRITE",          "WITH",
-                                        "NOT",       "OPTIONAL", "OPTIONAL_WRITE", "ANY",
-                                        "ANY",       "RES_READ", "RES_WRITE",      "ON",
-                                        "EMIT",      "LOOKUP"};
-    ECSI_CHECK(access < ECS_ACCESS_COUNT);
-    ECSI_CHECK(sizeof names / sizeof *names == ECS_ACCESS_COUNT);
-    return names[access];
-}
-
 static const char *ecsi_component_name(const ecsi_components *components, uint32_t id)
 {
     ECSI_CHECK(components != NULL);
@@ -13481,6 +14049,35 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     ECSI_CHECK(text->total > 0);
 }
 
+/* What a description says about when and how a system runs, where that is not the default. */
+static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
+{
+    const ecs_system_desc *desc = &system->desc;
+    size_t total = text->total;
+    ECSI_CHECK(system->name[0] != 0);
+    ecsi_print(text, "    runs:");
+    if (!system->enabled) ecsi_print(text, " disabled;");
+    if (desc->run_if != NULL) ecsi_print(text, " when run_if says so;");
+    if (desc->every_ticks > 1) ecsi_print(text, " every %u ticks;", desc->every_ticks);
+    if (desc->interval_s > 0) ecsi_print(text, " after %g s;", (double)desc->interval_s);
+    if (system->fixed.step_s > 0) {
+        ecsi_print(text, " in steps of %g s, at most %u a tick;", (double)system->fixed.step_s,
+                   system->fixed.steps_max);
+    }
+    if (desc->main_thread) {
+        ecsi_print(text, " on the thread that ticks;");
+    } else if (system->unsplit && system->run != NULL) {
+        ecsi_print(text, " unsplit;");
+    }
+    if (desc->stream_bytes_max != 0) {
+        ecsi_print(text, " at most %llu bytes of commands a row block;",
+                   (unsigned long long)desc->stream_bytes_max);
+    }
+    ecsi_print(text, " a failure %s\n",
+               desc->on_error == ECS_FAIL_FAST ? "stops the tick" : "is skipped");
+    ECSI_CHECK(text->total > total);
+}
+
 /* Why one system comes where it comes: what it must wait for, directly. */
 static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
                                 const ecsi_phase *phase, uint32_t member)
@@ -13494,6 +14091,7 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
                system->enabled ? "" : " disabled");
     ecsi_explain_terms(text, components, system->query);
     ecsi_print(text, "\n");
+    ecsi_explain_policy(text, system);
     for (i = 0; i < phase->count; i++) {
         const ecsi_system *other =
             ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i));
@@ -13502,9 +14100,9 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
         if (ecsi_system_precedes(other, system)) {
             ecsi_print(text, "    after %s: explicit order\n", other->name);
         } else if (ecsi_systems_conflict(other, system, &component)) {
-            ecsi_print(text, "    after %s: both touch %s\n", other->name,
-                       component == 0 ? "the whole world"
-                                      : ecsi_component_name(components, component));
+            ecsi_print(text, "    after %s: both touch ", other->name);
+            ecsi_conflict_print(text, schedule, other, system, true);
+            ecsi_print(text, "\n");
         }
     }
     ECSI_CHECK(i == phase->count);
@@ -13539,9 +14137,13 @@ static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *sch
 
 static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t system)
 {
+    uint32_t i;
     ECSI_CHECK(schedule != NULL);
-    if (system >= schedule->systems.count) return "the world's stream";
-    return ecsi_system_at(schedule, system)->name;
+    if (system == ECSI_NO_SYSTEM) return "the world's stream";
+    for (i = 0; i < schedule->systems.count; i++) {
+        if (ecsi_system_at(schedule, i)->stamp == system) return ecsi_system_at(schedule, i)->name;
+    }
+    return "a system that was removed";
 }
 
 static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedule)
@@ -13579,6 +14181,102 @@ static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedu
 #endif /* ECS_NO_EXPLAIN */
 
 #endif /* ECS_EXPLAIN_H */
+
+/* >>dot ========================================================== src/dot.h */
+
+/* dot.h: a built schedule as a graph for Graphviz.
+ *
+ * Phases are clusters, in their order. A solid edge is an explicit order, a dashed one a
+ * conflict, with what both touch as its label. A conflict that follows from other edges is left
+ * out. Exclusive systems are boxes; disabled ones are grey. Names are escaped. */
+/* floor: 12 */
+#ifndef ECS_DOT_H
+#define ECS_DOT_H
+
+#ifndef ECS_NO_EXPLAIN
+
+/* A name as it may stand in a quoted string: control characters become spaces. */
+static void ecsi_dot_name(ecsi_text *text, const char *name)
+{
+    ECSI_CHECK(text != NULL);
+    ECSI_CHECK(name != NULL);
+    for (; *name != 0; name++) {
+        if (*name == '"' || *name == '\\') {
+            ecsi_print(text, "\\%c", *name);
+        } else {
+            ecsi_print(text, "%c", (unsigned char)*name < 32 ? ' ' : *name);
+        }
+    }
+}
+
+static void ecsi_dot_node(ecsi_text *text, const ecsi_system *system, uint32_t index)
+{
+    ECSI_CHECK(system != NULL);
+    ECSI_CHECK(system->name[0] != 0);
+    ecsi_print(text, "    n%u [label=\"", index);
+    ecsi_dot_name(text, system->name);
+    ecsi_print(text, "\", shape=%s%s];\n", system->run_exclusive != NULL ? "box" : "ellipse",
+               system->enabled ? "" : ", color=grey, fontcolor=grey");
+}
+
+/* The edges that leave member `from`. */
+static void ecsi_dot_edges(ecsi_text *text, const ecsi_schedule *schedule,
+                           const ecsi_phase *phase, uint32_t from)
+{
+    uint32_t words = (phase->count + 63) / 64;
+    const uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct,
+                                         phase->reach + from * words);
+    uint32_t index = ecsi_phase_system(schedule, phase, from);
+    const ecsi_system *system = ecsi_system_at(schedule, index);
+    char what[ECSI_SCHEDULE_TEXT_BYTES];
+    uint32_t to;
+    ECSI_CHECK(from < phase->count);
+    for (to = 0; to < phase->count; to++) {
+        uint32_t other_index = ecsi_phase_system(schedule, phase, to);
+        const ecsi_system *other = ecsi_system_at(schedule, other_index);
+        ecsi_text label;
+        if (to == from || !ecsi_phase_after(schedule, phase, from, to)) continue;
+        if (ecsi_system_precedes(system, other)) {
+            ecsi_print(text, "  n%u -> n%u;\n", index, other_index);
+            continue;
+        }
+        if ((direct[to / 64] >> (to % 64) & 1u) == 0) continue;
+        label = ecsi_text_begin(what, sizeof what);
+        ecsi_conflict_print(&label, schedule, system, other, false);
+        ECSI_CHECK(label.total > 0);
+        ecsi_print(text, "  n%u -> n%u [style=dashed, label=\"", index, other_index);
+        ecsi_dot_name(text, what);
+        ecsi_print(text, "\"];\n");
+    }
+}
+
+static void ecsi_dot_text(ecsi_text *text, const ecsi_schedule *schedule)
+{
+    uint32_t p;
+    uint32_t i;
+    ECSI_CHECK(schedule->phases.count == schedule->phase_order.count);
+    ecsi_print(text, "digraph schedule {\n  rankdir=LR;\n");
+    if (!schedule->built) ecsi_print(text, "  label=\"not built\";\n");
+    for (p = 0; p < schedule->phase_order.count && schedule->built; p++) {
+        const ecsi_phase *phase =
+            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
+        ecsi_print(text, "  subgraph cluster_%u {\n    label=\"", p);
+        ecsi_dot_name(text, phase->name);
+        ecsi_print(text, "\";\n");
+        for (i = 0; i < phase->count; i++) {
+            uint32_t index = ecsi_phase_system(schedule, phase, i);
+            ecsi_dot_node(text, ecsi_system_at(schedule, index), index);
+        }
+        ecsi_print(text, "  }\n");
+        for (i = 0; i < phase->count; i++) ecsi_dot_edges(text, schedule, phase, i);
+    }
+    ecsi_print(text, "}\n");
+    ECSI_CHECK(text->total > 0);
+}
+
+#endif /* ECS_NO_EXPLAIN */
+
+#endif /* ECS_DOT_H */
 
 /* >>world ====================================================== src/world.h */
 
@@ -13770,7 +14468,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
     bytes += (size_t)d->components_max * ECSI_COMPONENT_KEEP_BYTES;
     bytes += (size_t)d->tables_max * ECSI_TABLE_KEEP_BYTES;
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
-    bytes += (size_t)d->queries_max * (ECSI_QUERY_KEEP_BYTES + (size_t)d->tables_max * 16u);
+    bytes += (size_t)d->queries_max * ECSI_QUERY_KEEP_BYTES;
     bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
     return bytes + d->resource_bytes_max + d->event_bytes_max;
 }
@@ -14253,7 +14951,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
     stats.component_count = world->components.list.count;
     stats.table_count = world->storage.tables.count;
     stats.chunk_count = world->storage.chunk_count;
-    stats.query_count = world->queries.list.count;
+    stats.query_count = world->queries.live;
     stats.system_count = world->schedule.systems.count;
     stats.bytes_allocated = world->memory.bytes_allocated;
     stats.bytes_storage = world->storage.chunk_bytes_total;
@@ -15183,13 +15881,29 @@ ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_t
 
 /* ---- Systems and phases ---------------------------------------------------------------------- */
 
+/* Remembers that a system was not added, for a program that does not look at the answer. */
+static void ecsi_system_refused(ecsi_schedule *schedule, const ecs_system_desc *desc,
+                                ecs_status status)
+{
+    const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(desc->system != NULL);
+    schedule->refused_count++;
+    schedule->refused_status = status;
+    (void)snprintf(schedule->refused_name, sizeof schedule->refused_name, "%s",
+                   name != NULL ? name : "?");
+}
+
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
 {
+    ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->system != NULL, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
-    return ecsi_system_insert(&world->schedule, desc);
+    status = ecsi_system_insert(&world->schedule, desc);
+    if (status != ECS_OK) ecsi_system_refused(&world->schedule, desc, status);
+    return status;
 }
 
 ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase)
@@ -15245,6 +15959,18 @@ ECS_API bool ecs_tick_cancelled(const ecs_world *world)
     return ecsi_tick_cancelled(&world->schedule);
 }
 
+ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name)
+{
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
+    ecsi_system_take_out(&world->schedule, index);
+    return ECS_OK;
+}
+
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
 {
     const ecsi_system *system;
@@ -15283,7 +16009,15 @@ ECS_API ecs_status ecs_schedule_build(ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     if (world->schedule.ticking) return ECS_LOCKED;
-    return ecsi_schedule_order(&world->schedule);
+    return ecsi_schedule_build(&world->schedule);
+}
+
+ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t bytes)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(text != NULL || bytes == 0, ECS_INVALID);
+    if (world->schedule.ticking) return ECS_LOCKED;
+    return ecsi_schedule_validate(&world->schedule, text, bytes);
 }
 
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
@@ -15294,7 +16028,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
-    status = ecsi_schedule_order(&world->schedule);
+    status = ecsi_schedule_build(&world->schedule);
     if (status == ECS_OK) status = ecsi_world_settle(world);
     if (status != ECS_OK) return status;
     world->schedule.tick++;
@@ -15328,6 +16062,15 @@ ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t b
     ecsi_text t = ecsi_text_begin(text, bytes);
     ECSI_REQUIRE(world != NULL, 0);
     ecsi_explain_schedule_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_dot_text(&t, &world->schedule);
     ECSI_CHECK(t.total > 0);
     return t.total;
 }

@@ -964,7 +964,9 @@ typedef struct ecs_system_desc {
                                  it has run, before any system after that */
     ecs_status (*init)(ecs_world *world, void *user);   /* at once; not ECS_OK: not added; it
                                                            cannot add systems: ECS_LOCKED */
-    void (*fini)(ecs_world *world, void *user);         /* when the world ends */
+    void (*fini)(ecs_world *world, void *user);         /* when it is removed, or the world
+                                                           ends; it cannot add or remove
+                                                           systems: ECS_LOCKED */
     void *user;
     uint32_t every_ticks; /* 0 or 1: each tick; n: ticks n, 2n, ... since it was added */
     float interval_s;     /* runs when so much time has passed; dt is the time since */
@@ -1015,6 +1017,10 @@ typedef struct ecs_system_state {
 /* ECS_NOT_FOUND. Between ticks. */
 ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name,
                                         ecs_system_state *out);
+/* Calls its fini, and gives its query, its event readers and its memory back; the others stay in
+ * the order of their registration. Commands that it recorded are still applied. ECS_NOT_FOUND;
+ * ECS_LOCKED inside a tick, an iteration, a hook, or a system's init or fini. */
+ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name);
 /* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
  * 0 for a system without a step of its own or of its phase. */
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
@@ -1026,6 +1032,10 @@ ECS_API ecs_phase ecs_phase_find(const ecs_world *world, const char *name);
 /* Checks and orders everything now; ecs_tick does it when needed. ECS_CYCLE,
  * ECS_CONFLICT, ECS_NOT_FOUND (an unknown name): logged, and in ecs_explain_schedule. */
 ECS_API ecs_status ecs_schedule_build(ecs_world *world);
+/* The same without the log, and writes everything that is to be said about the schedule into
+ * `text`, at most `bytes` with the closing zero: errors, warnings and notes, one a line, with the
+ * names of systems, phases and components. What does not fit is counted in the last line. */
+ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t bytes);
 
 /* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
  * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
@@ -1285,6 +1295,9 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
 /* Text into `text`, at most `bytes` with the closing zero; the answer is the bytes that
  * the whole text takes without it, as snprintf does. */
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
+/* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
+ * conflict a dashed one with what both touch, exclusive systems are boxes. */
+ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);
 ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, char *text,

@@ -248,7 +248,7 @@ static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker
 static inline void ecsi_part_stream(ecsi_part *part, uint32_t number, uint32_t rows)
 {
     ECSI_CHECK(part->serial > 0);
-    ecsi_stream_open(&part->cmd, part->serial + number, part->node->index,
+    ecsi_stream_open(&part->cmd, part->serial + number, part->node->system->stamp,
                      ecsi_stream_bytes(part->schedule, part->node->system, rows));
 }
 

@@ -26,7 +26,10 @@
 #include "schedule.h"
 #include "failure.h"
 #include "backend.h"
+#include "remove.h"
+#include "validate.h"
 #include "hash.h"
 #include "explain.h"
+#include "dot.h"
 #include "world.h"
 #endif

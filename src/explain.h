@@ -4,23 +4,12 @@
 #ifndef ECS_EXPLAIN_H
 #define ECS_EXPLAIN_H
 
-#include "schedule.h"
+#include "validate.h"
 
 #ifndef ECS_NO_EXPLAIN
 
 /* Tables of a query that are listed one by one. */
 #define ECSI_EXPLAIN_TABLES_MAX 256u
-
-static const char *ecsi_access_name(uint32_t access)
-{
-    static const char *const names[] = {"?",         "READ",     "WRITE",          "WITH",
-                                        "NOT",       "OPTIONAL", "OPTIONAL_WRITE", "ANY",
-                                        "ANY",       "RES_READ", "RES_WRITE",      "ON",
-                                        "EMIT",      "LOOKUP"};
-    ECSI_CHECK(access < ECS_ACCESS_COUNT);
-    ECSI_CHECK(sizeof names / sizeof *names == ECS_ACCESS_COUNT);
-    return names[access];
-}
 
 static const char *ecsi_component_name(const ecsi_components *components, uint32_t id)
 {
@@ -135,6 +124,35 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     ECSI_CHECK(text->total > 0);
 }
 
+/* What a description says about when and how a system runs, where that is not the default. */
+static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
+{
+    const ecs_system_desc *desc = &system->desc;
+    size_t total = text->total;
+    ECSI_CHECK(system->name[0] != 0);
+    ecsi_print(text, "    runs:");
+    if (!system->enabled) ecsi_print(text, " disabled;");
+    if (desc->run_if != NULL) ecsi_print(text, " when run_if says so;");
+    if (desc->every_ticks > 1) ecsi_print(text, " every %u ticks;", desc->every_ticks);
+    if (desc->interval_s > 0) ecsi_print(text, " after %g s;", (double)desc->interval_s);
+    if (system->fixed.step_s > 0) {
+        ecsi_print(text, " in steps of %g s, at most %u a tick;", (double)system->fixed.step_s,
+                   system->fixed.steps_max);
+    }
+    if (desc->main_thread) {
+        ecsi_print(text, " on the thread that ticks;");
+    } else if (system->unsplit && system->run != NULL) {
+        ecsi_print(text, " unsplit;");
+    }
+    if (desc->stream_bytes_max != 0) {
+        ecsi_print(text, " at most %llu bytes of commands a row block;",
+                   (unsigned long long)desc->stream_bytes_max);
+    }
+    ecsi_print(text, " a failure %s\n",
+               desc->on_error == ECS_FAIL_FAST ? "stops the tick" : "is skipped");
+    ECSI_CHECK(text->total > total);
+}
+
 /* Why one system comes where it comes: what it must wait for, directly. */
 static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
                                 const ecsi_phase *phase, uint32_t member)
@@ -148,6 +166,7 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
                system->enabled ? "" : " disabled");
     ecsi_explain_terms(text, components, system->query);
     ecsi_print(text, "\n");
+    ecsi_explain_policy(text, system);
     for (i = 0; i < phase->count; i++) {
         const ecsi_system *other =
             ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, i));
@@ -156,9 +175,9 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
         if (ecsi_system_precedes(other, system)) {
             ecsi_print(text, "    after %s: explicit order\n", other->name);
         } else if (ecsi_systems_conflict(other, system, &component)) {
-            ecsi_print(text, "    after %s: both touch %s\n", other->name,
-                       component == 0 ? "the whole world"
-                                      : ecsi_component_name(components, component));
+            ecsi_print(text, "    after %s: both touch ", other->name);
+            ecsi_conflict_print(text, schedule, other, system, true);
+            ecsi_print(text, "\n");
         }
     }
     ECSI_CHECK(i == phase->count);
@@ -193,9 +212,13 @@ static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *sch
 
 static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t system)
 {
+    uint32_t i;
     ECSI_CHECK(schedule != NULL);
-    if (system >= schedule->systems.count) return "the world's stream";
-    return ecsi_system_at(schedule, system)->name;
+    if (system == ECSI_NO_SYSTEM) return "the world's stream";
+    for (i = 0; i < schedule->systems.count; i++) {
+        if (ecsi_system_at(schedule, i)->stamp == system) return ecsi_system_at(schedule, i)->name;
+    }
+    return "a system that was removed";
 }
 
 static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedule)

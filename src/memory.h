@@ -5,10 +5,11 @@
  * vector has its final capacity. How large the block must be is found by running the same
  * creation code over a memory that only measures, so the two cannot disagree.
  *
- * Three ways to hold memory:
+ * Four ways to hold memory:
  *   ecsi_alloc / ecsi_release   one piece
  *   ecsi_vec                    an array that grows to a maximum
- *   ecsi_keep                   small things that live as long as the world */
+ *   ecsi_keep                   small things that live as long as the world
+ *   ecsi_slab                   things of one kind that come and go */
 /* floor: 2 */
 #ifndef ECS_MEMORY_H
 #define ECS_MEMORY_H
@@ -310,6 +311,45 @@ static void ecsi_keep_destroy(ecsi_memory *memory)
     ECSI_CHECK(memory != NULL);
     ecsi_keep_rewind(memory, nothing);
     ECSI_CHECK(memory->keep == NULL);
+}
+
+/* ---- Things of one kind that come and go ------------------------------------------ */
+
+/* Grow mode: each has exactly its bytes and gives them back. Fixed mode: each takes a slot of
+ * `bytes`, the most that one can need, and a slot that was given back serves whoever comes next;
+ * so what is refused depends on how many there are and never on what there was before. */
+typedef struct ecsi_slab {
+    size_t bytes; /* of a slot, a multiple of 64 */
+    void *free;   /* slots that were given back; each begins with the address of the next one */
+} ecsi_slab;
+
+/* Zeroed memory, aligned to 64; NULL when refused. */
+static void *ecsi_slab_take(ecsi_memory *memory, ecsi_slab *slab, size_t bytes)
+{
+    void *piece = slab->free;
+    ECSI_CHECK(bytes >= sizeof piece);
+    ECSI_CHECK(bytes <= slab->bytes);
+    if (!memory->fixed) {
+        piece = ecsi_alloc(memory, bytes, 64);
+        return piece == NULL ? NULL : memset(piece, 0, bytes);
+    }
+    if (piece == NULL) return ecsi_keep(memory, slab->bytes, 64);
+    memcpy(&slab->free, piece, sizeof piece);
+    return memset(piece, 0, slab->bytes);
+}
+
+/* Gives back what ecsi_slab_take answered for so many bytes. NULL is fine. */
+static void ecsi_slab_give(ecsi_memory *memory, ecsi_slab *slab, void *piece, size_t bytes)
+{
+    if (piece == NULL) return;
+    ECSI_CHECK(bytes <= slab->bytes);
+    ECSI_CHECK((uintptr_t)piece % 64 == 0);
+    if (!memory->fixed) {
+        ecsi_release(memory, piece, bytes, 64);
+        return;
+    }
+    memcpy(piece, &slab->free, sizeof slab->free);
+    slab->free = piece;
 }
 
 #endif /* ECS_MEMORY_H */

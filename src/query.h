@@ -30,19 +30,30 @@ typedef struct ecsi_query {
     bool system;         /* has no columns to walk: runs once */
     ecsi_vec matches;    /* of bytes; count and capacity in matches */
     uint32_t id;
+    struct ecsi_query *next; /* fixed: whose match list lies behind this one's */
 } ecsi_query;
 
 typedef struct ecsi_queries {
     ecsi_storage *storage;
-    ecsi_vec list;       /* of ecsi_query *, by id minus one */
+    ecsi_vec list;       /* of ecsi_query *, by id minus one; NULL: the id is free */
+    uint32_t live;       /* that are not NULL */
+    ecsi_slab slab;
     ecsi_map by_address; /* of typed descriptions */
     uint32_t max;
-    size_t match_bytes_max; /* fixed: budget of all match lists */
+    /* Fixed: all match lists lie in one piece of memory without gaps. When one goes, those
+     * behind it move up. */
+    unsigned char *match_data;
+    size_t match_bytes_max;
     size_t match_bytes;
+    ecsi_query *match_first;
+    ecsi_query *match_last;
 } ecsi_queries;
 
-/* Bytes that ecsi_keep may need for one query without its match list. */
-#define ECSI_QUERY_KEEP_BYTES (sizeof(ecsi_query) + 8 * sizeof(ecsi_query_term) + 64)
+/* Bytes of a query with so many terms, and what ecsi_keep may need for one. */
+#define ECSI_QUERY_BYTES(terms)                                                    \
+    (((sizeof(ecsi_query) + 7) & ~(size_t)7) + (terms) * sizeof(ecsi_query_term))
+#define ECSI_QUERY_SLOT_BYTES ((ECSI_QUERY_BYTES(ECS_TERMS_MAX) + 63) & ~(size_t)63)
+#define ECSI_QUERY_KEEP_BYTES (ECSI_QUERY_SLOT_BYTES + 64)
 
 static inline bool ecsi_access_is_column(uint32_t access)
 {
@@ -67,6 +78,7 @@ static inline bool ecsi_access_is_required(uint32_t access)
     return access == ECS_ACCESS_READ || access == ECS_ACCESS_WRITE || access == ECS_ACCESS_WITH;
 }
 
+/* NULL when the id is free. */
 static inline ecsi_query *ecsi_query_at(const ecsi_queries *queries, uint32_t id)
 {
     ECSI_CHECK(id != 0 && id <= queries->list.count);
@@ -139,14 +151,14 @@ static ecs_status ecsi_queries_on_table(void *user, ecsi_table *table)
     for (i = 1; i <= queries->list.count; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
         ecs_status status;
-        if (!ecsi_query_matches(query, table)) continue;
+        if (query == NULL || !ecsi_query_matches(query, table)) continue;
         status = ecsi_vec_reserve(storage->memory, &query->matches, query->matches.count + 1,
                                   storage->tables_max, query->match_bytes);
         if (status != ECS_OK) return status;
     }
     for (i = 1; i <= queries->list.count; i++) {
         ecsi_query *query = ecsi_query_at(queries, i);
-        if (ecsi_query_matches(query, table)) ecsi_query_push(query, table);
+        if (query != NULL && ecsi_query_matches(query, table)) ecsi_query_push(query, table);
     }
     return ECS_OK;
 }
@@ -207,29 +219,79 @@ static ecs_status ecsi_query_check(const ecsi_query_term *terms, uint32_t count,
     return ECS_OK;
 }
 
+/* The last match list goes at the end of those that are there. */
+static void ecsi_match_append(ecsi_queries *queries, ecsi_query *query, size_t bytes)
+{
+    ECSI_CHECK(bytes <= queries->match_bytes_max - queries->match_bytes);
+    ECSI_CHECK(queries->match_data != NULL);
+    query->matches.data = queries->match_data + queries->match_bytes;
+    query->matches.capacity = queries->storage->tables_max;
+    queries->match_bytes += bytes;
+    if (queries->match_last == NULL) {
+        queries->match_first = query;
+    } else {
+        queries->match_last->next = query;
+    }
+    queries->match_last = query;
+}
+
+/* Takes a match list out; those behind it move up. Only what is in them is touched. */
+static void ecsi_match_remove(ecsi_queries *queries, ecsi_query *query)
+{
+    size_t bytes = (size_t)query->match_bytes * query->matches.capacity;
+    ecsi_query *before = queries->match_first == query ? NULL : queries->match_first;
+    ecsi_query *each;
+    ECSI_CHECK(bytes <= queries->match_bytes);
+    ECSI_CHECK(queries->match_first != NULL);
+    while (before != NULL && before->next != query) before = before->next;
+    for (each = query->next; each != NULL; each = each->next) {
+        unsigned char *to = (unsigned char *)each->matches.data - bytes;
+        memmove(to, each->matches.data, (size_t)each->match_bytes * each->matches.count);
+        each->matches.data = to;
+    }
+    if (before == NULL) {
+        queries->match_first = query->next;
+    } else {
+        before->next = query->next;
+    }
+    if (queries->match_last == query) queries->match_last = before;
+    queries->match_bytes -= bytes;
+}
+
+/* Gives a query's memory back; it is in no list of queries. */
+static void ecsi_query_free(ecsi_queries *queries, ecsi_query *query)
+{
+    ecsi_memory *memory = queries->storage->memory;
+    ECSI_CHECK(query != NULL);
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    if (!memory->fixed) {
+        ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+    } else if (query->matches.data != NULL) {
+        ecsi_match_remove(queries, query);
+    }
+    ecsi_slab_give(memory, &queries->slab, query, ECSI_QUERY_BYTES(query->term_count));
+}
+
 /* Memory for a query and, in fixed mode, for as many matches as there can be tables. */
 static ecs_status ecsi_query_alloc(ecsi_queries *queries, const ecsi_query_term *terms,
                                    uint32_t count, ecsi_query **out)
 {
     ecsi_memory *memory = queries->storage->memory;
-    ecsi_query *query = (ecsi_query *)ecsi_keep(memory, sizeof *query, 64);
-    ecs_status refused = memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    ecsi_query *query =
+        (ecsi_query *)ecsi_slab_take(memory, &queries->slab, ECSI_QUERY_BYTES(count));
     ECSI_CHECK(out != NULL);
-    if (query == NULL) return refused;
-    query->terms = (ecsi_query_term *)ecsi_keep(memory, count * sizeof *terms, 8);
-    if (query->terms == NULL) return refused;
+    if (query == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    query->terms = (ecsi_query_term *)(void *)((unsigned char *)query + ECSI_QUERY_BYTES(0));
     if (count > 0) memcpy(query->terms, terms, count * sizeof *terms);
     query->term_count = count;
     query->match_bytes = (uint32_t)ecsi_align_up(sizeof(ecsi_table *) + count * 2u, 8);
+    *out = query;
     if (memory->fixed) {
         size_t bytes = (size_t)query->match_bytes * queries->storage->tables_max;
         if (bytes > queries->match_bytes_max - queries->match_bytes) return ECS_FULL;
-        query->matches.data = ecsi_keep(memory, bytes, 16);
-        if (query->matches.data == NULL) return ECS_FULL;
-        query->matches.capacity = queries->storage->tables_max;
+        ecsi_match_append(queries, query, bytes);
     }
     ECSI_CHECK(query->matches.count == 0);
-    *out = query;
     return ECS_OK;
 }
 
@@ -262,14 +324,25 @@ static ecs_status ecsi_query_fill(ecsi_queries *queries, ecsi_query *query)
     return ECS_OK;
 }
 
+/* The lowest id that is free. */
+static uint32_t ecsi_query_id(const ecsi_queries *queries)
+{
+    uint32_t id = 1;
+    ECSI_CHECK(queries->live <= queries->list.count);
+    if (queries->live == queries->list.count) return queries->list.count + 1;
+    while (ecsi_query_at(queries, id) != NULL) id++;
+    ECSI_CHECK(id <= queries->list.count);
+    return id;
+}
+
 /* Nothing is changed on failure, except that types may have been registered. */
 static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *info, bool system,
                                   ecsi_query **out)
 {
     ecsi_memory *memory = queries->storage->memory;
     ecsi_query_term terms[ECS_TERMS_MAX];
-    ecsi_keep_mark mark;
     ecsi_query *query = NULL;
+    uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(info->name != NULL, ECS_INVALID);
     ECSI_CHECK(out != NULL);
@@ -277,41 +350,32 @@ static ecs_status ecsi_query_make(ecsi_queries *queries, const ecs_query_info *i
     if (info->term_count > ECS_TERMS_MAX) return ECS_INVALID;
     status = ecsi_query_resolve(queries, info, terms);
     if (status == ECS_OK) status = ecsi_query_check(terms, info->term_count, system);
-    if (status == ECS_OK) {
-        status = ecsi_vec_reserve(memory, &queries->list, queries->list.count + 1, queries->max,
-                                  sizeof(ecsi_query *));
-    }
     if (status != ECS_OK) return status;
-    mark = ecsi_keep_where(memory);
-    status = ecsi_query_alloc(queries, terms, info->term_count, &query);
+    id = ecsi_query_id(queries);
+    status = ecsi_vec_reserve(memory, &queries->list, id, queries->max, sizeof(ecsi_query *));
+    if (status == ECS_OK) status = ecsi_query_alloc(queries, terms, info->term_count, &query);
     if (status == ECS_OK) status = ecsi_name_copy(query->name, info->name);
     if (status == ECS_OK) status = ecsi_query_fill(queries, query);
     if (status != ECS_OK) {
-        if (query != NULL && !memory->fixed) {
-            ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
-        }
-        ecsi_keep_rewind(memory, mark);
+        if (query != NULL) ecsi_query_free(queries, query);
         return status;
     }
-    if (memory->fixed) {
-        queries->match_bytes += (size_t)query->match_bytes * queries->storage->tables_max;
-    }
-    *ECSI_VEC_AT(ecsi_query *, &queries->list, queries->list.count++) = query;
-    query->id = queries->list.count;
+    if (id > queries->list.count) queries->list.count = id;
+    *ECSI_VEC_AT(ecsi_query *, &queries->list, id - 1) = query;
+    queries->live++;
+    query->id = id;
     *out = query;
     return ECS_OK;
 }
 
-/* Forgets a query that nobody has seen, if it is still the newest; its memory that was kept
- * stays with the world. */
+/* Forgets a query and gives its memory and its id back. Nobody walks over it. */
 static void ecsi_query_drop(ecsi_queries *queries, ecsi_query *query)
 {
-    ecsi_memory *memory = queries->storage->memory;
     ECSI_CHECK(query->id != 0);
-    ECSI_CHECK(queries->list.count > 0);
-    if (query->id != queries->list.count) return;
-    queries->list.count--;
-    if (!memory->fixed) ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+    ECSI_CHECK(ecsi_query_at(queries, query->id) == query);
+    *ECSI_VEC_AT(ecsi_query *, &queries->list, query->id - 1) = NULL;
+    queries->live--;
+    ecsi_query_free(queries, query);
 }
 
 static ecs_status ecsi_queries_create(ecsi_queries *queries)
@@ -321,7 +385,12 @@ static ecs_status ecsi_queries_create(ecsi_queries *queries)
         ecsi_vec_create(memory, &queries->list, queries->max, sizeof(ecsi_query *));
     ECSI_CHECK(queries->max > 0);
     ECSI_CHECK(queries->storage->on_table == NULL);
+    queries->slab.bytes = ECSI_QUERY_SLOT_BYTES;
     if (status == ECS_OK) status = ecsi_map_create(memory, &queries->by_address, queries->max);
+    if (status == ECS_OK && memory->fixed) {
+        queries->match_data = (unsigned char *)ecsi_alloc(memory, queries->match_bytes_max, 64);
+        if (queries->match_data == NULL && !memory->measuring) status = ECS_NO_MEMORY;
+    }
     queries->storage->on_table = ecsi_queries_on_table;
     queries->storage->on_table_user = queries;
     return status;
@@ -334,8 +403,7 @@ static void ecsi_queries_destroy(ecsi_queries *queries)
     ECSI_CHECK(queries->list.count <= queries->max);
     ECSI_CHECK(queries->by_address.count <= queries->list.count);
     for (i = 1; i <= queries->list.count && !memory->fixed; i++) {
-        ecsi_query *query = ecsi_query_at(queries, i);
-        ecsi_vec_destroy(memory, &query->matches, query->match_bytes);
+        if (ecsi_query_at(queries, i) != NULL) ecsi_query_drop(queries, ecsi_query_at(queries, i));
     }
     ecsi_vec_destroy(memory, &queries->list, sizeof(ecsi_query *));
     ecsi_map_destroy(memory, &queries->by_address);

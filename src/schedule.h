@@ -58,6 +58,8 @@ typedef struct ecsi_term_slot {
 
 typedef struct ecsi_system {
     char name[ECS_NAME_BYTES_MAX];
+    uint32_t bytes; /* of its memory: this, slots, columns, order_names */
+    uint32_t stamp; /* tells it from all others, removed ones too; commands carry it */
     ecs_system_desc desc; /* names inside are copied into order_names */
     char (*order_names)[ECS_NAME_BYTES_MAX]; /* before, then after */
     ecs_status (*run)(const ecs_view *view);
@@ -150,6 +152,8 @@ typedef struct ecsi_schedule {
     ecsi_vec phases;      /* of ecsi_phase, by number minus one */
     ecsi_vec phase_order; /* of uint32_t: numbers */
     ecsi_vec systems;     /* of ecsi_system *, in order of registration */
+    ecsi_slab system_slab;
+    uint32_t stamp_next;
     ecsi_vec order;       /* of uint32_t: systems, phase by phase */
     ecsi_vec reach;       /* of uint64_t */
     ecsi_vec direct;      /* of uint64_t: the same without what follows from others */
@@ -192,13 +196,21 @@ typedef struct ecsi_schedule {
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecsi_atomic_u32 cancel; /* this tick, or the next one */
     ecs_tick_report report;
-    char error[ECSI_SCHEDULE_TEXT_BYTES];
+    char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
+    char error[ECSI_SCHEDULE_TEXT_BYTES]; /* why the last build was refused */
+    uint32_t refused_count; /* calls that add a system and were refused, and the last of them */
+    ecs_status refused_status;
+    char refused_name[ECS_NAME_BYTES_MAX];
 } ecsi_schedule;
 
-/* Bytes that ecsi_keep may need for one system. */
-#define ECSI_SYSTEM_KEEP_BYTES                                                     \
-    (sizeof(ecsi_system) + 8 * (sizeof(ecsi_term_slot) + sizeof(void *)) +         \
-     4 * ECS_NAME_BYTES_MAX + 256)
+/* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
+#define ECSI_SYSTEM_HEAD_BYTES ((sizeof(ecsi_system) + 15) & ~(size_t)15)
+#define ECSI_SYSTEM_BYTES(terms, names)                                            \
+    (ECSI_SYSTEM_HEAD_BYTES + (terms) * (sizeof(ecsi_term_slot) + sizeof(void *)) + \
+     (names) * ECS_NAME_BYTES_MAX)
+#define ECSI_SYSTEM_SLOT_BYTES                                                     \
+    ((ECSI_SYSTEM_BYTES(ECS_TERMS_MAX, 2 * ECS_ORDER_MAX) + 63) & ~(size_t)63)
+#define ECSI_SYSTEM_KEEP_BYTES (ECSI_SYSTEM_SLOT_BYTES + 64)
 
 static inline ecsi_system *ecsi_system_at(const ecsi_schedule *schedule, uint32_t index)
 {
@@ -312,26 +324,48 @@ static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
     return ECS_OK;
 }
 
-/* Memory for a system with so many terms and names. */
-static ecsi_system *ecsi_system_alloc(ecsi_memory *memory, const ecs_system_desc *desc)
+/* Memory for a system with so many terms and names, in one piece. */
+static ecsi_system *ecsi_system_alloc(ecsi_schedule *schedule, const ecs_system_desc *desc)
 {
-    ecsi_system *system = (ecsi_system *)ecsi_keep(memory, sizeof *system, 16);
     uint32_t terms = desc->system->term_count;
     uint32_t names = 0;
     uint32_t i;
+    ecsi_system *system;
+    unsigned char *at;
     ECSI_CHECK(terms <= ECS_TERMS_MAX);
-    if (system == NULL) return NULL;
     for (i = 0; i < ECS_ORDER_MAX && desc->before[i] != NULL; i++) names++;
     for (i = 0; i < ECS_ORDER_MAX && desc->after[i] != NULL; i++) names++;
-    system->order_names =
-        (char(*)[ECS_NAME_BYTES_MAX])ecsi_keep(memory, names * ECS_NAME_BYTES_MAX, 1);
-    system->slots = (ecsi_term_slot *)ecsi_keep(memory, terms * sizeof(ecsi_term_slot), 16);
-    system->columns = (void **)ecsi_keep(memory, terms * sizeof(void *), 16);
     ECSI_CHECK(names <= 2 * ECS_ORDER_MAX);
-    if (system->order_names == NULL || system->slots == NULL || system->columns == NULL) {
-        return NULL;
-    }
+    at = (unsigned char *)ecsi_slab_take(schedule->memory, &schedule->system_slab,
+                                         ECSI_SYSTEM_BYTES(terms, names));
+    if (at == NULL) return NULL;
+    system = (ecsi_system *)(void *)at;
+    system->bytes = (uint32_t)ECSI_SYSTEM_BYTES(terms, names);
+    at += ECSI_SYSTEM_HEAD_BYTES;
+    system->slots = (ecsi_term_slot *)(void *)at;
+    at += terms * sizeof(ecsi_term_slot);
+    system->columns = (void **)(void *)at;
+    system->order_names = (char(*)[ECS_NAME_BYTES_MAX])(void *)(at + terms * sizeof(void *));
     return system;
+}
+
+/* Gives back what a system holds, and itself. It is in no list. */
+static void ecsi_system_free(ecsi_schedule *schedule, ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(schedule->flush != NULL);
+    ECSI_CHECK(system->slots != NULL);
+#ifndef ECS_NO_EVENTS
+    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
+        if (system->slots[t].reader != 0) {
+            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
+        }
+    }
+#else
+    (void)t;
+#endif
+    if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
+    ecsi_slab_give(schedule->memory, &schedule->system_slab, system, system->bytes);
 }
 
 /* Binds the terms that are no columns: resources, readers, getters; and finds out whether the
@@ -376,21 +410,6 @@ static ecs_status ecsi_system_bind(ecsi_schedule *schedule, ecsi_system *system)
         if (status != ECS_OK) return status;
     }
     return ECS_OK;
-}
-
-/* Takes back what ecsi_system_bind opened. */
-static void ecsi_system_unbind(ecsi_schedule *schedule, ecsi_system *system)
-{
-    uint32_t t;
-    ECSI_CHECK(schedule->flush != NULL);
-    ECSI_CHECK(system->slots != NULL);
-    for (t = 0; system->query != NULL && t < system->query->term_count; t++) {
-#ifndef ECS_NO_EVENTS
-        if (system->slots[t].reader != 0) {
-            ecsi_reader_close(schedule->flush->events, system->slots[t].reader);
-        }
-#endif
-    }
 }
 
 /* Whether the bytes of all that a system may write can be copied back over its values. */
@@ -477,7 +496,6 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     ecsi_memory *memory = schedule->memory;
     const ecs_system *from = desc->system;
     const char *name = desc->name != NULL ? desc->name : from->name;
-    ecsi_keep_mark mark = ecsi_keep_where(memory);
     ecsi_system *system;
     ecs_query_info info;
     ecs_status status;
@@ -489,21 +507,15 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     status = ecsi_vec_reserve(memory, &schedule->systems, schedule->systems.count + 1,
                               schedule->systems_max, sizeof(ecsi_system *));
     if (status != ECS_OK) return status;
-    system = ecsi_system_alloc(memory, desc);
-    if (system == NULL) {
-        ecsi_keep_rewind(memory, mark);
-        return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
-    }
+    system = ecsi_system_alloc(schedule, desc);
+    if (system == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
     status = ecsi_system_fill(schedule, system, desc);
-    if (status != ECS_OK) {
-        ecsi_keep_rewind(memory, mark);
-        return status;
-    }
-    /* From here on memory that was kept stays: queries and resources outlive a refusal. */
     info.name = system->name;
     info.terms = from->terms;
     info.term_count = from->term_count;
-    status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    if (status == ECS_OK) {
+        status = ecsi_query_make(schedule->queries, &info, true, &system->query);
+    }
     if (status == ECS_OK) status = ecsi_system_bind(schedule, system);
     if (status == ECS_OK) status = ecsi_failure_fill(schedule, system);
     if (status == ECS_OK && desc->init != NULL) {
@@ -512,11 +524,12 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
         schedule->adding = false;
     }
     if (status != ECS_OK) {
-        ecsi_system_unbind(schedule, system);
-        if (system->query != NULL) ecsi_query_drop(schedule->queries, system->query);
+        ecsi_system_free(schedule, system);
         return status;
     }
     ECSI_CHECK(system->query != NULL);
+    if (schedule->stamp_next == ECSI_NO_SYSTEM) schedule->stamp_next = 0;
+    system->stamp = schedule->stamp_next++;
     *ECSI_VEC_AT(ecsi_system *, &schedule->systems, schedule->systems.count++) = system;
     schedule->built = false;
     return ECS_OK;
@@ -543,6 +556,17 @@ static uint32_t ecsi_access_strength(uint32_t access)
     }
 }
 
+/* Whether two terms of different systems touch one value, and at least one of them writes it. */
+static inline bool ecsi_terms_conflict(const ecsi_query_term *x, const ecsi_query_term *y)
+{
+    uint32_t strength = ecsi_access_strength(x->access);
+    uint32_t other = ecsi_access_strength(y->access);
+    ECSI_CHECK(x != y);
+    if (x->component != y->component) return false;
+    if (strength == 0 || other == 0 || strength + other < 3) return false;
+    return ecsi_access_is_resource(x->access) == ecsi_access_is_resource(y->access);
+}
+
 /* Whether two systems may not run at the same time; `component` says because of what, 0 for
  * an exclusive one. */
 static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
@@ -557,12 +581,10 @@ static bool ecsi_systems_conflict(const ecsi_system *a, const ecsi_system *b,
     if (a->run_exclusive != NULL || b->run_exclusive != NULL) return true;
     for (i = 0; i < a->query->term_count; i++) {
         const ecsi_query_term *x = &a->query->terms[i];
-        uint32_t strength = ecsi_access_strength(x->access);
-        for (k = 0; k < b->query->term_count && strength > 0; k++) {
-            const ecsi_query_term *y = &b->query->terms[k];
-            uint32_t other = ecsi_access_strength(y->access);
-            if (x->component != y->component || other == 0 || strength + other < 3) continue;
-            if (ecsi_access_is_resource(x->access) != ecsi_access_is_resource(y->access)) continue;
+        if (ecsi_access_strength(x->access) == 0) continue;
+        for (k = 0; k < b->query->term_count; k++) {
+            if (x->component != b->query->terms[k].component) continue;
+            if (!ecsi_terms_conflict(x, &b->query->terms[k])) continue;
             *component = x->component;
             return true;
         }
@@ -580,8 +602,7 @@ typedef struct ecsi_graph {
     uint32_t count;
     uint32_t words; /* of one row */
     uint32_t edge_count; /* explicit ones */
-    ecsi_text error;
-    ecs_status status;
+    ecs_status status; /* the first error; validate.h finds all of them, with names */
 } ecsi_graph;
 
 static inline bool ecsi_graph_has(const ecsi_graph *graph, uint32_t from, uint32_t to)
@@ -608,18 +629,15 @@ static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
     ECSI_CHECK(ecsi_graph_has(graph, from, to) && !ecsi_graph_has(graph, from, from));
 }
 
-static const char *ecsi_graph_name(const ecsi_graph *graph, uint32_t member)
-{
-    ECSI_CHECK(member < graph->count);
-    return ecsi_system_at(graph->schedule, graph->members[member])->name;
-}
-
 /* The member of that name, or count. */
 static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
 {
     uint32_t i = 0;
     ECSI_CHECK(name != NULL);
-    while (i < graph->count && strcmp(ecsi_graph_name(graph, i), name) != 0) i++;
+    while (i < graph->count &&
+           strcmp(ecsi_system_at(graph->schedule, graph->members[i])->name, name) != 0) {
+        i++;
+    }
     return i;
 }
 
@@ -638,33 +656,6 @@ static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
     return false;
 }
 
-/* The edge from -> to closes a cycle: prints it, following explicit edges from `to` back to
- * `from`. Each step comes nearer, so there are at most `count`. */
-static void ecsi_graph_cycle(ecsi_graph *graph, uint32_t from, uint32_t to)
-{
-    uint32_t at = to;
-    uint32_t step;
-    graph->status = ECS_CYCLE;
-    ECSI_CHECK(from < graph->count);
-    ECSI_CHECK(to < graph->count);
-    ecsi_print(&graph->error, "cycle: %s -> %s", ecsi_graph_name(graph, from),
-               ecsi_graph_name(graph, to));
-    for (step = 0; at != from && step < graph->count; step++) {
-        const ecsi_system *here = ecsi_system_at(graph->schedule, graph->members[at]);
-        uint32_t next;
-        for (next = 0; next < graph->count; next++) {
-            const ecsi_system *there = ecsi_system_at(graph->schedule, graph->members[next]);
-            if (next == at || !ecsi_system_precedes(here, there)) continue;
-            if (next == from || ecsi_graph_has(graph, next, from)) break;
-        }
-        if (next == graph->count) break;
-        at = next;
-        ecsi_print(&graph->error, " -> %s", ecsi_graph_name(graph, at));
-    }
-    ECSI_CHECK(step <= graph->count);
-    ecsi_print(&graph->error, "\n");
-}
-
 /* One name of an order list. */
 static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
                                 bool before)
@@ -675,11 +666,9 @@ static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *
     ECSI_CHECK(member < graph->count);
     ECSI_CHECK(name != NULL && name[0] != 0);
     if (other == graph->count) {
-        ecsi_print(&graph->error, "system %s: '%s' names %s, which is not in its phase\n",
-                   ecsi_graph_name(graph, member), before ? "before" : "after", name);
         if (graph->status == ECS_OK) graph->status = ECS_NOT_FOUND;
     } else if (from == to || ecsi_graph_has(graph, to, from)) {
-        ecsi_graph_cycle(graph, from, to);
+        if (graph->status == ECS_OK) graph->status = ECS_CYCLE;
     } else {
         ecsi_graph_add(graph, from, to);
         graph->edge_count++;
@@ -728,15 +717,9 @@ static void ecsi_graph_conflicts(ecsi_graph *graph, bool strict)
             if (!ecsi_systems_conflict(first, second, &component)) continue;
             if (!strict) {
                 ecsi_graph_add(graph, a, b);
-                continue;
+            } else if (graph->status == ECS_OK) {
+                graph->status = ECS_CONFLICT;
             }
-            ecsi_print(&graph->error, "conflict: %s and %s both touch %s and have no order\n",
-                       first->name, second->name,
-                       component == 0
-                           ? "the whole world"
-                           : ecsi_component_at(graph->schedule->queries->storage->components,
-                                               component)->name);
-            if (graph->status == ECS_OK) graph->status = ECS_CONFLICT;
         }
     }
     ECSI_CHECK(a == graph->count);
@@ -766,31 +749,41 @@ static void ecsi_graph_sort(const ecsi_graph *graph, uint32_t *out)
     }
 }
 
-/* Orders one phase: its systems are in `order` from phase->first on. */
-static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
-                                   uint32_t *sorted, ecsi_text *error)
+/* The systems of a phase are in `order` from phase->first on. */
+static void ecsi_graph_begin(ecsi_graph *graph, ecsi_schedule *schedule, const ecsi_phase *phase)
 {
-    uint32_t *members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
-    ecsi_graph graph;
-    uint32_t i;
-    uint32_t n;
     ECSI_CHECK(phase->count > 0);
     ECSI_CHECK(phase->first + phase->count <= schedule->systems.count);
-    graph.schedule = schedule;
-    graph.members = members;
-    graph.count = phase->count;
-    graph.words = (phase->count + 63) / 64;
-    graph.edge_count = 0;
-    graph.reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
-    graph.error = *error;
-    graph.status = ECS_OK;
-    memset(graph.reach, 0, (size_t)graph.count * graph.words * sizeof(uint64_t));
-    for (i = 0; i < graph.count; i++) {
-        const ecsi_system *system = ecsi_system_at(schedule, members[i]);
+    graph->schedule = schedule;
+    graph->members = ECSI_VEC_AT(uint32_t, &schedule->order, phase->first);
+    graph->count = phase->count;
+    graph->words = (phase->count + 63) / 64;
+    graph->edge_count = 0;
+    graph->reach = ECSI_VEC_AT(uint64_t, &schedule->reach, phase->reach);
+    graph->status = ECS_OK;
+    memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
+}
+
+/* All explicit edges. */
+static void ecsi_graph_names(ecsi_graph *graph)
+{
+    uint32_t i;
+    uint32_t n;
+    ECSI_CHECK(graph->edge_count == 0);
+    for (i = 0; i < graph->count; i++) {
+        const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
         for (n = 0; n < system->before_count + system->after_count; n++) {
-            ecsi_graph_explicit(&graph, i, system->order_names[n], n < system->before_count);
+            ecsi_graph_explicit(graph, i, system->order_names[n], n < system->before_count);
         }
     }
+}
+
+/* Orders one phase. */
+static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase, uint32_t *sorted)
+{
+    ecsi_graph graph;
+    ecsi_graph_begin(&graph, schedule, phase);
+    ecsi_graph_names(&graph);
     if (schedule->strict) ecsi_graph_conflicts(&graph, true);
     if (graph.status == ECS_OK) {
         if (graph.edge_count == 0) {
@@ -801,7 +794,6 @@ static ecs_status ecsi_phase_build(ecsi_schedule *schedule, ecsi_phase *phase,
         ecsi_graph_sort(&graph, sorted);
         /* The rows of the matrix stay in order of registration: see ecsi_phase_after. */
     }
-    *error = graph.error;
     ECSI_CHECK(graph.status != ECS_INVALID);
     return graph.status;
 }
@@ -888,10 +880,9 @@ static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
     return status;
 }
 
-/* Checks and orders all phases. Every error that is found is in schedule->error. */
+/* Checks and orders all phases. Answers the first error; validate.h says what they are. */
 static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
 {
-    ecsi_text error = ecsi_text_begin(schedule->error, sizeof schedule->error);
     uint32_t first = 0;
     uint32_t reach = 0;
     uint32_t p;
@@ -916,7 +907,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
             /* The second half of `order` says in which order the first half runs. */
             uint32_t *sorted = ECSI_VEC_AT(uint32_t, &schedule->order,
                                            schedule->systems.count + phase->first);
-            ecs_status one = ecsi_phase_build(schedule, phase, sorted, &error);
+            ecs_status one = ecsi_phase_build(schedule, phase, sorted);
             if (status == ECS_OK) status = one;
             if (status == ECS_OK) ecsi_phase_direct(schedule, phase);
             if (status == ECS_OK) ecsi_phase_nodes(schedule, phase);
@@ -924,10 +915,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     }
     ECSI_CHECK(first == schedule->systems.count);
     ECSI_CHECK(reach <= schedule->reach.capacity);
-    if (status != ECS_OK) {
-        ecsi_log_print(schedule->log, ECS_LOG_ERROR, "schedule: %s", schedule->error);
-        return status;
-    }
+    if (status != ECS_OK) return status;
     schedule->built = true;
     schedule->samples = 0;
     return ECS_OK;
@@ -1041,6 +1029,7 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
     ecs_status status =
         ecsi_vec_create(memory, &schedule->phases, schedule->phases_max, sizeof(ecsi_phase));
     ECSI_CHECK(schedule->phases_max >= 5);
+    schedule->system_slab.bytes = ECSI_SYSTEM_SLOT_BYTES;
     if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &schedule->phase_order, schedule->phases_max,
                                  sizeof(uint32_t));
@@ -1083,8 +1072,13 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
 static void ecsi_schedule_destroy(ecsi_schedule *schedule)
 {
     ecsi_memory *memory = schedule->memory;
+    uint32_t i;
     ECSI_CHECK(!schedule->ticking);
     ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
+    for (i = 0; i < schedule->systems.count && !memory->fixed; i++) {
+        ecsi_system_free(schedule, ecsi_system_at(schedule, i));
+    }
+    schedule->systems.count = 0;
     ecsi_lanes_destroy(schedule);
     ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
     ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));

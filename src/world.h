@@ -4,8 +4,11 @@
 #define ECS_WORLD_H
 
 #include "backend.h"
+#include "dot.h"
 #include "explain.h"
 #include "hash.h"
+#include "remove.h"
+#include "validate.h"
 
 struct ecs_world {
     ecsi_entities entities; /* must be first: it begins with the ecsi_front */
@@ -190,7 +193,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
     bytes += (size_t)d->components_max * ECSI_COMPONENT_KEEP_BYTES;
     bytes += (size_t)d->tables_max * ECSI_TABLE_KEEP_BYTES;
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
-    bytes += (size_t)d->queries_max * (ECSI_QUERY_KEEP_BYTES + (size_t)d->tables_max * 16u);
+    bytes += (size_t)d->queries_max * ECSI_QUERY_KEEP_BYTES;
     bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
     return bytes + d->resource_bytes_max + d->event_bytes_max;
 }
@@ -673,7 +676,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
     stats.component_count = world->components.list.count;
     stats.table_count = world->storage.tables.count;
     stats.chunk_count = world->storage.chunk_count;
-    stats.query_count = world->queries.list.count;
+    stats.query_count = world->queries.live;
     stats.system_count = world->schedule.systems.count;
     stats.bytes_allocated = world->memory.bytes_allocated;
     stats.bytes_storage = world->storage.chunk_bytes_total;
@@ -1603,13 +1606,29 @@ ECS_API ecs_event_stats ecs_event_stats_type(const ecs_world *world, const ecs_t
 
 /* ---- Systems and phases ---------------------------------------------------------------------- */
 
+/* Remembers that a system was not added, for a program that does not look at the answer. */
+static void ecsi_system_refused(ecsi_schedule *schedule, const ecs_system_desc *desc,
+                                ecs_status status)
+{
+    const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(desc->system != NULL);
+    schedule->refused_count++;
+    schedule->refused_status = status;
+    (void)snprintf(schedule->refused_name, sizeof schedule->refused_name, "%s",
+                   name != NULL ? name : "?");
+}
+
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
 {
+    ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->system != NULL, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
-    return ecsi_system_insert(&world->schedule, desc);
+    status = ecsi_system_insert(&world->schedule, desc);
+    if (status != ECS_OK) ecsi_system_refused(&world->schedule, desc, status);
+    return status;
 }
 
 ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase)
@@ -1665,6 +1684,18 @@ ECS_API bool ecs_tick_cancelled(const ecs_world *world)
     return ecsi_tick_cancelled(&world->schedule);
 }
 
+ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name)
+{
+    uint32_t index;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
+    index = ecsi_system_find(&world->schedule, name);
+    if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
+    ecsi_system_take_out(&world->schedule, index);
+    return ECS_OK;
+}
+
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
 {
     const ecsi_system *system;
@@ -1703,7 +1734,15 @@ ECS_API ecs_status ecs_schedule_build(ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     if (world->schedule.ticking) return ECS_LOCKED;
-    return ecsi_schedule_order(&world->schedule);
+    return ecsi_schedule_build(&world->schedule);
+}
+
+ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t bytes)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(text != NULL || bytes == 0, ECS_INVALID);
+    if (world->schedule.ticking) return ECS_LOCKED;
+    return ecsi_schedule_validate(&world->schedule, text, bytes);
 }
 
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
@@ -1714,7 +1753,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
-    status = ecsi_schedule_order(&world->schedule);
+    status = ecsi_schedule_build(&world->schedule);
     if (status == ECS_OK) status = ecsi_world_settle(world);
     if (status != ECS_OK) return status;
     world->schedule.tick++;
@@ -1748,6 +1787,15 @@ ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t b
     ecsi_text t = ecsi_text_begin(text, bytes);
     ECSI_REQUIRE(world != NULL, 0);
     ecsi_explain_schedule_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
+    return t.total;
+}
+
+ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_dot_text(&t, &world->schedule);
     ECSI_CHECK(t.total > 0);
     return t.total;
 }
