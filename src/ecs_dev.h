@@ -23,9 +23,12 @@
 #include "command.h"
 #include "flush.h"
 #include "pool.h"
+#include "adaptive.h"
 #include "schedule.h"
+#include "gauge.h"
 #include "backend.h"
 #include "hash.h"
 #include "explain.h"
+#include "explain_adaptive.h"
 #include "world.h"
 #endif
