@@ -217,6 +217,7 @@ static double ecsi_root(double x)
     double root = 1;
     uint32_t i;
     ECSI_CHECK(x >= 0 && x <= 1);
+    if (x <= 0) return 0;
     for (i = 0; i < ECSI_ROOT_STEPS; i++) root = 0.5 * (root + x / root);
     ECSI_CHECK(root >= 0 && root <= 1);
     return root;
