@@ -49,6 +49,7 @@
  * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
  * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
  * ECS_ASSERT(c)       your own assert
+ * ECS_NO_ADAPTIVE     removes ECS_BACKEND_ADAPTIVE: a world with it is refused
  * ECS_NO_EVENTS       removes events
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
@@ -157,6 +158,11 @@ typedef struct ecsi_atomic_ptr {
 
 /* A symbol that carries the switches: every unit asks for the one of its own switches, so
  * units that were compiled with different ones do not link. */
+#ifdef ECS_NO_ADAPTIVE
+#define ECSI_CONFIG_ADAPTIVE 0
+#else
+#define ECSI_CONFIG_ADAPTIVE 1
+#endif
 #ifdef ECS_NO_EVENTS
 #define ECSI_CONFIG_EVENTS 0
 #else
@@ -196,14 +202,15 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)                      \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g)                       \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)                   \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h)                    \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)
 #define ECSI_CONFIG                                                               \
     ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
                      ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH, ECSI_CONFIG_ASSERT,   \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
+                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG,     \
+                     ECSI_CONFIG_ADAPTIVE)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -447,9 +454,29 @@ typedef enum ecs_log_level { ECS_LOG_ERROR, ECS_LOG_WARNING, ECS_LOG_INFO } ecs_
 
 /* What runs the systems of a tick. The result is the same: section 11 says why. */
 typedef enum ecs_backend {
-    ECS_BACKEND_BLOCKING,     /* one after the other, on the thread that ticks */
-    ECS_BACKEND_WORK_STEALING /* by all workers of a pool where that is faster */
+    ECS_BACKEND_BLOCKING,      /* one after the other, on the thread that ticks */
+    ECS_BACKEND_WORK_STEALING, /* by all workers of a pool where that is faster */
+    ECS_BACKEND_ADAPTIVE,      /* one of the others, chosen between two ticks by measurement */
+    ECS_BACKEND_BATCHED_IO     /* only as a choice of the adaptive one: I/O goes in batches,
+                                  systems run as in one of the first two */
 } ecs_backend;
+
+/* An answer of io_pending: not known, what the systems declare counts. */
+#define ECS_IO_UNKNOWN UINT32_MAX
+
+/* When the adaptive backend chooses what: docs/execution-models.md. Zero means the default.
+ * Refused: an imbalance_min or a hysteresis that is negative, 1 or more, or no number; more than
+ * 100 window_ticks. */
+typedef struct ecs_adaptive_desc {
+    uint32_t io_pending_min;  /* 64: from so many pending requests on I/O goes in batches */
+    float imbalance_min;      /* 0.3: above it workers are used; 0 all have the same to do, near 1
+                                 one does everything */
+    uint32_t light_ns;        /* share_ns, or 50,000: a tick with less work runs blocking */
+    float hysteresis;         /* 0.25: a choice is given up when its figure has fallen that part
+                                 below the threshold */
+    uint32_t window_ticks;    /* 100: figures are those of so many ticks */
+    uint32_t cooldown_ticks;  /* 10: from one switch to the next, and before the first, at least */
+} ecs_adaptive_desc;
 
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
@@ -494,6 +521,12 @@ typedef struct ecs_world_desc {
     uint32_t share_ns;              /* nanoseconds of a phase's work that are worth waking a
                                        worker: 50,000, or 3,000 where one is awake; 1: always
                                        share, whatever it costs */
+    ecs_adaptive_desc adaptive;     /* for ECS_BACKEND_ADAPTIVE */
+    uint32_t (*io_pending)(const ecs_world *world, void *user); /* NULL: what systems declare;
+                                       requests that are queued: asked by the adaptive backend
+                                       after each tick, on the thread that ticks; or
+                                       ECS_IO_UNKNOWN. It must not edit the world */
+    void *io_user;
     void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
     void *log_user;
 } ecs_world_desc;
@@ -513,6 +546,9 @@ ECS_API ecs_status ecs_world_clear(ecs_world *world);
 ECS_API size_t ecs_shrink(ecs_world *world);
 /* The pool that runs its systems; NULL when its backend is blocking. */
 ECS_API ecs_pool *ecs_world_pool(const ecs_world *world);
+/* What runs its systems: never ECS_BACKEND_ADAPTIVE, but what that one chose for the next tick.
+ * Blocking with ECS_NO_THREADS, unless I/O goes in batches. */
+ECS_API ecs_backend ecs_world_backend(const ecs_world *world);
 /* Why the last call that answers a handle answered null. */
 ECS_API ecs_status ecs_world_status(const ecs_world *world);
 ECS_API uint64_t ecs_world_tick(const ecs_world *world);
@@ -1001,6 +1037,8 @@ typedef struct ecs_system_desc {
     size_t stream_bytes_max; /* 0: the world's; quota of one row block */
     bool unsplit;            /* one stream and one worker for all its row blocks */
     bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
+    uint32_t io_intents;     /* I/O requests of one tick in which it runs: a hint for
+                                ECS_BACKEND_ADAPTIVE */
     bool disabled;
 } ecs_system_desc;
 
@@ -1315,6 +1353,11 @@ ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, cha
                                   size_t bytes);
 /* The last drops of commands: target, command, system that recorded it, and why. */
 ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t bytes);
+#ifndef ECS_NO_ADAPTIVE
+/* What ECS_BACKEND_ADAPTIVE measured, its last 16 switches with the figures and the reason, and
+ * for each system its cost, whether it is split, and into which pieces. */
+ECS_API size_t ecs_explain_adaptive(const ecs_world *world, char *text, size_t bytes);
+#endif
 #endif
 
 #ifndef ECS_NO_HASH
@@ -10701,6 +10744,345 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
 
 #endif /* ECS_POOL_H */
 
+/* >>adaptive ================================================ src/adaptive.h */
+
+/* adaptive.h: chooses how the next tick runs, from what the last ones took. Numbers in, a choice
+ * out: no clock and no world, so that tests script it. gauge.h measures.
+ *
+ * Two questions are answered between two ticks, each with a threshold to begin and a lower one
+ * to end (hysteresis), and no answer changes twice within the cooldown:
+ *
+ *   batching  does I/O go in batches?           when many requests are pending
+ *   sharing   do segments go to all workers?    when there is work, and it could be spread
+ *
+ * Batching is shown as ECS_BACKEND_BATCHED_IO, else sharing as work stealing, else blocking. A
+ * window of ticks stands behind all figures. It holds whole numbers: sums that take an entry out
+ * as they took it in never drift. */
+/* floor: 11 */
+#ifndef ECS_ADAPTIVE_H
+#define ECS_ADAPTIVE_H
+
+#ifndef ECS_NO_ADAPTIVE
+
+/* The thresholds of the design, section 5: a batch of requests, and almost a third of the
+ * busiest worker's time. */
+#define ECSI_ADAPTIVE_IO 64u
+#define ECSI_ADAPTIVE_IMBALANCE 0.3
+/* What waking a worker is worth: ECSI_SHARE_ASLEEP_NS, decision 0017. */
+#define ECSI_ADAPTIVE_LIGHT_NS 50000u
+/* The noise of a mean over 100 ticks is a tenth of one tick's: with 5 % that is 0.5 %. A quarter
+ * is far beyond what noise can cross, and far below what a load that changes does. */
+#define ECSI_ADAPTIVE_HYSTERESIS 0.25
+/* Of the design: what fits the fixed window, and how often a choice may change. */
+#define ECSI_WINDOW_MAX 100u
+#define ECSI_ADAPTIVE_COOLDOWN 10u
+/* Switches that are kept for who asks. */
+#define ECSI_DECISIONS_MAX 16u
+/* Ticks between two that are measured because the load has changed. */
+#define ECSI_LOOK_TICKS 4u
+/* Larger figures count as these: a thousand seconds, 16 million requests. Sums of squares over a
+ * window fit 64 bits then. */
+#define ECSI_FIGURE_NS_MAX ((uint64_t)1000 * 1000 * 1000 * 1000)
+#define ECSI_FIGURE_IO_MAX ((uint32_t)1 << 24)
+/* Newton steps of a square root. */
+#define ECSI_ROOT_STEPS 40u
+
+typedef enum ecsi_why {
+    ECSI_WHY_IO_MANY,
+    ECSI_WHY_IO_FEW,
+    ECSI_WHY_IMBALANCE,
+    ECSI_WHY_LIGHT,
+    ECSI_WHY_ALONE
+} ecsi_why;
+
+/* What one tick took. */
+typedef struct ecsi_sample {
+    double cost_ns;    /* work of all workers together */
+    double top_ns;     /* of it: of the busiest worker... */
+    double mean_ns;    /* ...and what each would have if it were spread evenly */
+    uint32_t declared; /* I/O requests that systems say they make */
+    uint32_t measured; /* that are queued; ECS_IO_UNKNOWN: not known */
+    bool shared;       /* some segment went to all workers */
+} ecsi_sample;
+
+/* The same in the window. */
+typedef struct ecsi_entry {
+    uint64_t cost_ns;
+    uint64_t top_ns;
+    uint64_t gap_ns;
+    uint32_t io;
+    bool measured;
+    bool shared;
+} ecsi_entry;
+
+/* What the window says. */
+typedef struct ecsi_figures {
+    double cost_ns;    /* of a tick */
+    double imbalance;  /* 0: all had the same to do; near 1: one did everything */
+    double io_pending;
+    double io_weight;  /* of what was declared */
+    uint32_t ticks;    /* in the window... */
+    uint32_t shared;   /* ...and of these that were shared */
+} ecsi_figures;
+
+typedef struct ecsi_choice {
+    bool sharing;
+    bool batching;
+} ecsi_choice;
+
+typedef struct ecsi_decision {
+    uint64_t tick; /* after it */
+    ecsi_choice from;
+    ecsi_choice to;
+    ecsi_why why;
+    ecsi_figures figures;
+} ecsi_decision;
+
+typedef struct ecsi_adaptive {
+    ecs_adaptive_desc rules; /* with the defaults */
+    uint32_t workers;
+    ecsi_choice choice;
+    uint32_t since;          /* ticks since the last switch */
+    uint32_t next;           /* entry of the window that is written next */
+    uint32_t count;          /* entries that are filled */
+    uint64_t cost_ns;        /* sums over the window, and so on */
+    uint64_t top_ns;
+    uint64_t gap_ns;
+    uint64_t io_measured;
+    uint64_t io_declared;
+    uint64_t io_squares;     /* of what was declared */
+    uint32_t declared_count; /* ticks without a measured depth */
+    uint32_t shared_count;
+    uint64_t looked_ns;      /* cost of the tick that was measured last... */
+    uint32_t looked_ago;     /* ...so many ticks ago */
+    bool look;               /* the next tick should be measured: the load has changed */
+    uint64_t last_ns;        /* cost of the last tick */
+    uint32_t decision_count;
+    ecsi_entry window[ECSI_WINDOW_MAX];
+    ecsi_decision decisions[ECSI_DECISIONS_MAX];
+} ecsi_adaptive;
+
+/* ---- Thresholds ---------------------------------------- */
+
+/* Fills in the defaults; false when a value makes no sense. */
+static bool ecsi_adaptive_resolve(ecs_adaptive_desc *d, uint32_t share_ns)
+{
+    ECSI_CHECK(d != NULL);
+    if (!(d->imbalance_min >= 0.0f && d->imbalance_min < 1.0f)) return false;
+    if (!(d->hysteresis >= 0.0f && d->hysteresis < 1.0f)) return false;
+    if (d->window_ticks > ECSI_WINDOW_MAX) return false;
+    if (d->io_pending_min == 0) d->io_pending_min = ECSI_ADAPTIVE_IO;
+    if (d->imbalance_min <= 0) d->imbalance_min = (float)ECSI_ADAPTIVE_IMBALANCE;
+    if (d->light_ns == 0) d->light_ns = share_ns != 0 ? share_ns : ECSI_ADAPTIVE_LIGHT_NS;
+    if (d->hysteresis <= 0) d->hysteresis = (float)ECSI_ADAPTIVE_HYSTERESIS;
+    if (d->window_ticks == 0) d->window_ticks = ECSI_WINDOW_MAX;
+    if (d->cooldown_ticks == 0) d->cooldown_ticks = ECSI_ADAPTIVE_COOLDOWN;
+    ECSI_CHECK(d->window_ticks > 0 && d->light_ns > 0);
+    return true;
+}
+
+/* The initial choice is blocking: nothing has been measured, and nothing is shared before. */
+static void ecsi_adaptive_init(ecsi_adaptive *a, const ecs_adaptive_desc *rules, uint32_t workers)
+{
+    ECSI_CHECK(rules->window_ticks > 0 && rules->window_ticks <= ECSI_WINDOW_MAX);
+    ECSI_CHECK(workers > 0);
+    memset(a, 0, sizeof *a);
+    a->rules = *rules;
+    a->workers = workers;
+}
+
+static ecs_backend ecsi_choice_backend(ecsi_choice choice)
+{
+    if (choice.batching) return ECS_BACKEND_BATCHED_IO;
+    return choice.sharing ? ECS_BACKEND_WORK_STEALING : ECS_BACKEND_BLOCKING;
+}
+
+/* ---- The window ---------------------------------------- */
+
+/* A time that counts: no negative one, no NaN, none that is too large. */
+static uint64_t ecsi_figure_ns(double ns)
+{
+    if (!(ns > 0)) return 0;
+    return ns < (double)ECSI_FIGURE_NS_MAX ? (uint64_t)ns : ECSI_FIGURE_NS_MAX;
+}
+
+static void ecsi_window_take(ecsi_adaptive *a, const ecsi_entry *entry)
+{
+    ECSI_CHECK(a->cost_ns >= entry->cost_ns);
+    ECSI_CHECK(a->top_ns >= entry->top_ns && a->gap_ns >= entry->gap_ns);
+    a->cost_ns -= entry->cost_ns;
+    a->top_ns -= entry->top_ns;
+    a->gap_ns -= entry->gap_ns;
+    if (entry->shared) a->shared_count--;
+    if (entry->measured) {
+        a->io_measured -= entry->io;
+    } else {
+        a->declared_count--;
+        a->io_declared -= entry->io;
+        a->io_squares -= (uint64_t)entry->io * entry->io;
+    }
+}
+
+static void ecsi_window_put(ecsi_adaptive *a, const ecsi_sample *sample)
+{
+    ecsi_entry *entry = &a->window[a->next];
+    uint64_t mean_ns = ecsi_figure_ns(sample->mean_ns);
+    ECSI_CHECK(a->next < a->rules.window_ticks);
+    ECSI_CHECK(a->count <= a->rules.window_ticks);
+    if (a->count == a->rules.window_ticks) {
+        ecsi_window_take(a, entry);
+    } else {
+        a->count++;
+    }
+    entry->cost_ns = ecsi_figure_ns(sample->cost_ns);
+    entry->top_ns = ecsi_figure_ns(sample->top_ns);
+    entry->gap_ns = entry->top_ns > mean_ns ? entry->top_ns - mean_ns : 0;
+    entry->measured = sample->measured != ECS_IO_UNKNOWN;
+    entry->io = ecsi_min_u32(entry->measured ? sample->measured : sample->declared,
+                             ECSI_FIGURE_IO_MAX);
+    entry->shared = sample->shared;
+    a->cost_ns += entry->cost_ns;
+    a->top_ns += entry->top_ns;
+    a->gap_ns += entry->gap_ns;
+    if (entry->shared) a->shared_count++;
+    if (entry->measured) {
+        a->io_measured += entry->io;
+    } else {
+        a->declared_count++;
+        a->io_declared += entry->io;
+        a->io_squares += (uint64_t)entry->io * entry->io;
+    }
+    a->next = a->next + 1 == a->rules.window_ticks ? 0 : a->next + 1;
+}
+
+/* ---- Figures ---------------------------------------- */
+
+/* The square root of 0 to 1, by Newton's method from above: libm is not needed for it. */
+static double ecsi_root(double x)
+{
+    double root = 1;
+    uint32_t i;
+    ECSI_CHECK(x >= 0 && x <= 1);
+    if (x <= 0) return 0;
+    for (i = 0; i < ECSI_ROOT_STEPS; i++) root = 0.5 * (root + x / root);
+    ECSI_CHECK(root >= 0 && root <= 1);
+    return root;
+}
+
+/* How much of what systems declare counts: twice the coefficient of variation of the window's
+ * counts, 1 at most. A count that never changes is a constant of somebody's source: nothing has
+ * been observed, and it weighs nothing. One that varies by half of its mean or more follows what
+ * really happens. */
+static double ecsi_io_weight(const ecsi_adaptive *a)
+{
+    double sum = (double)a->io_declared;
+    double spread; /* the variance by the squared mean */
+    if (a->io_declared == 0) return 0;
+    ECSI_CHECK(a->declared_count > 0);
+    ECSI_CHECK(a->io_squares * a->declared_count >= a->io_declared * a->io_declared);
+    spread = (double)(a->io_squares * a->declared_count - a->io_declared * a->io_declared) /
+             (sum * sum);
+    return spread >= 0.25 ? 1.0 : ecsi_root(4.0 * spread);
+}
+
+/* Imbalance is the busiest worker's time less the mean, by the busiest worker's time, added up
+ * over the window before it is divided: a long tick counts for more than a short one, and the
+ * busiest worker may be another one in each tick. */
+static ecsi_figures ecsi_adaptive_figures(const ecsi_adaptive *a)
+{
+    ecsi_figures f;
+    ECSI_CHECK(a->gap_ns <= a->top_ns);
+    ECSI_CHECK(a->shared_count <= a->count);
+    memset(&f, 0, sizeof f);
+    if (a->count == 0) return f;
+    f.ticks = a->count;
+    f.shared = a->shared_count;
+    f.cost_ns = (double)a->cost_ns / a->count;
+    if (a->top_ns > 0) f.imbalance = (double)a->gap_ns / (double)a->top_ns;
+    f.io_weight = ecsi_io_weight(a);
+    f.io_pending = ((double)a->io_measured + f.io_weight * (double)a->io_declared) / a->count;
+    return f;
+}
+
+/* ---- The choice ---------------------------------------- */
+
+/* What the figures say now, whatever the cooldown says; and why. Sharing ends when the load is
+ * light, or when for a whole window nothing was shared and little could be: that the workers'
+ * times are even is what sharing is for, and no reason to end it. */
+static ecsi_choice ecsi_adaptive_choose(const ecsi_adaptive *a, const ecsi_figures *f,
+                                        ecsi_why *why)
+{
+    const ecs_adaptive_desc *rules = &a->rules;
+    double stay = 1.0 - (double)rules->hysteresis;
+    double io_min = (double)rules->io_pending_min * (a->choice.batching ? stay : 1.0);
+    double light_ns = (double)rules->light_ns * (a->choice.sharing ? stay : 1.0);
+    double uneven = (double)rules->imbalance_min * (a->choice.sharing ? stay : 1.0);
+    bool light = f->cost_ns < light_ns;
+    ecsi_choice to;
+    ECSI_CHECK(f->imbalance >= 0 && f->imbalance <= 1);
+    ECSI_CHECK(stay > 0);
+    to.batching = f->io_pending >= io_min;
+    to.sharing = a->workers > 1 && !light &&
+                 (f->imbalance > uneven || (a->choice.sharing && f->shared > 0));
+    if (to.batching != a->choice.batching) {
+        *why = to.batching ? ECSI_WHY_IO_MANY : ECSI_WHY_IO_FEW;
+    } else {
+        *why = to.sharing ? ECSI_WHY_IMBALANCE : light ? ECSI_WHY_LIGHT : ECSI_WHY_ALONE;
+    }
+    return to;
+}
+
+/* Whether the next tick should be measured system by system: when the load is twice or half of
+ * what it was when that was done last. A load that is light before and after need not. */
+static bool ecsi_adaptive_looks(ecsi_adaptive *a, uint64_t cost_ns, bool measured)
+{
+    uint64_t light_ns = a->rules.light_ns / 2;
+    ECSI_CHECK(cost_ns <= ECSI_FIGURE_NS_MAX);
+    ECSI_CHECK(a->looked_ago <= ECSI_LOOK_TICKS);
+    if (measured) {
+        a->looked_ns = cost_ns;
+        a->looked_ago = 0;
+        return false;
+    }
+    if (a->looked_ago < ECSI_LOOK_TICKS) a->looked_ago++;
+    if (a->looked_ago < ECSI_LOOK_TICKS) return false;
+    if (cost_ns < light_ns && a->looked_ns < light_ns) return false;
+    return cost_ns > a->looked_ns * 2 || cost_ns < a->looked_ns / 2;
+}
+
+/* Takes in what a tick took, and chooses for the next one. Answers whether that is a switch. */
+static bool ecsi_adaptive_step(ecsi_adaptive *a, const ecsi_sample *sample, uint64_t tick,
+                               bool measured)
+{
+    ecsi_decision *decision;
+    ecsi_figures figures;
+    ecsi_choice to;
+    ecsi_why why;
+    ECSI_CHECK(a->workers > 0);
+    ECSI_CHECK(a->rules.cooldown_ticks > 0);
+    ecsi_window_put(a, sample);
+    a->last_ns = ecsi_figure_ns(sample->cost_ns);
+    a->look = ecsi_adaptive_looks(a, a->last_ns, measured);
+    if (a->since < a->rules.cooldown_ticks) a->since++;
+    if (a->since < a->rules.cooldown_ticks) return false;
+    figures = ecsi_adaptive_figures(a);
+    to = ecsi_adaptive_choose(a, &figures, &why);
+    if (to.sharing == a->choice.sharing && to.batching == a->choice.batching) return false;
+    decision = &a->decisions[a->decision_count++ % ECSI_DECISIONS_MAX];
+    decision->tick = tick;
+    decision->from = a->choice;
+    decision->to = to;
+    decision->why = why;
+    decision->figures = figures;
+    a->choice = to;
+    a->since = 0;
+    return true;
+}
+
+#endif /* ECS_NO_ADAPTIVE */
+
+#endif /* ECS_ADAPTIVE_H */
+
 /* >>schedule ================================================ src/schedule.h */
 
 /* schedule.h: phases, systems, and their order. backend.h runs them.
@@ -10787,6 +11169,7 @@ typedef struct ecsi_system {
     bool broken;            /* its breaker is open */
     bool probing;           /* and was until now: one failure opens it again */
     ecs_system_state state; /* what it counts */
+    uint32_t cost_runs; /* in the tick that was measured last */
 } ecsi_system;
 
 /* A system in the tick that runs: one for each, at its member's number in schedule->order. */
@@ -10813,6 +11196,7 @@ typedef struct ecsi_node {
     double saved_since_s;
     double saved_fixed_s;
     double segment_ns;     /* of the segment that begins with it: that could be shared */
+    double path_ns;        /* of those before it, at least: see ecsi_segment_saves */
     uint64_t serial;       /* of its first stream */
     uint32_t stream_count; /* of one run */
     uint32_t block_count;
@@ -10842,8 +11226,27 @@ typedef struct ecsi_fail {
 /* What one worker records into. */
 typedef struct ecsi_lane {
     ecsi_queue queue;
+#ifndef ECS_NO_ADAPTIVE
+    uint64_t busy_ns; /* of its worker, in segments that were shared */
+#endif
     unsigned char pad[128];
 } ecsi_lane;
+
+#ifndef ECS_NO_ADAPTIVE
+/* What gauge.h measures in one tick. */
+typedef struct ecsi_gauge {
+    bool on;            /* the backend is adaptive */
+    bool declares;      /* some system declares I/O */
+    bool shared;        /* some segment was */
+    uint64_t begin_ns;
+    uint64_t shared_ns; /* of segments that were shared, until all their systems had ended */
+    uint64_t intents;   /* declared by systems that ran */
+    double saved_ns;    /* that sharing would save, in a tick that is measured... */
+    double spread;      /* ...by what the last one cost */
+    uint32_t (*io_pending)(const ecs_world *world, void *user);
+    void *io_user;
+} ecsi_gauge;
+#endif
 
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
@@ -10888,12 +11291,17 @@ typedef struct ecsi_schedule {
     ecs_pool *pool;       /* NULL: blocking */
     ecs_worker *worker;   /* of the thread that ticks */
     uint32_t share_ns;    /* 0: measured costs decide; 1: always shared */
+    bool alone;           /* adaptive: this tick shares nothing */
     uint32_t samples;     /* ticks since the schedule was built */
     bool sample;          /* this tick is measured */
 #ifndef ECS_NO_THREADS
     ecs_latch latch;     /* nodes of the running segment */
     ecsi_atomic_u32 fail_count;
     ecsi_atomic_u32 stopping; /* `stop`, for those who ask while others run */
+#endif
+#ifndef ECS_NO_ADAPTIVE
+    ecsi_adaptive adaptive;
+    ecsi_gauge gauge;
 #endif
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecsi_atomic_u32 cancel; /* this tick, or the next one */
@@ -11183,6 +11591,9 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     system->run_exclusive = desc->system->run_exclusive;
     system->enabled = !desc->disabled;
     system->unsplit = desc->unsplit || desc->main_thread;
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.declares = schedule->gauge.declares || desc->io_intents > 0;
+#endif
     status = ecsi_failure_check(desc);
     if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
@@ -12073,6 +12484,120 @@ static void ecsi_node_save(const ecsi_node *node, ecsi_save_mode mode)
 
 #endif /* ECS_FAILURE_H */
 
+/* >>gauge ====================================================== src/gauge.h */
+
+/* gauge.h: measures ticks for the adaptive backend, and asks adaptive.h what that means.
+ *
+ * The clock is read when a tick begins and ends, and at the two ends of each segment that goes
+ * to all workers. What single systems cost is known from the ticks that are measured anyway:
+ * the first three, one of sixteen, and one more when the load has changed. */
+/* floor: 11 */
+#ifndef ECS_GAUGE_H
+#define ECS_GAUGE_H
+
+/* Costs are measured with this clock: tests put one there that they can set. */
+#ifndef ECSI_COST_CLOCK
+#define ECSI_COST_CLOCK ecsi_clock_ns
+#endif
+
+/* The clock where there are threads to share with. */
+static inline uint64_t ecsi_cost_clock(void)
+{
+#ifndef ECS_NO_THREADS
+    return ECSI_COST_CLOCK();
+#else
+    return 0;
+#endif
+}
+
+#ifndef ECS_NO_ADAPTIVE
+
+/* Begins a tick. Answers whether it needs a worker: where the load is light and nothing is
+ * shared there is nobody to ask for help. */
+static bool ecsi_gauge_begin(ecsi_schedule *schedule)
+{
+    ecsi_gauge *gauge = &schedule->gauge;
+    const ecsi_adaptive *adaptive = &schedule->adaptive;
+    ECSI_CHECK(schedule->ticking);
+    if (!gauge->on) return true;
+    gauge->shared = false;
+    gauge->shared_ns = 0;
+    gauge->saved_ns = 0;
+    gauge->intents = 0;
+    schedule->alone = !adaptive->choice.sharing;
+    schedule->sample = schedule->sample || (adaptive->look && schedule->pool != NULL);
+    gauge->begin_ns = ecsi_cost_clock();
+    ECSI_CHECK(schedule->worker == NULL);
+    return !schedule->alone || adaptive->last_ns >= adaptive->rules.light_ns;
+}
+
+/* A system has run in this tick: it has made the requests that it declares. */
+static inline void ecsi_gauge_ran(ecsi_schedule *schedule, const ecsi_system *system)
+{
+    ECSI_CHECK(schedule->ticking);
+    ECSI_CHECK(system->enabled);
+    schedule->gauge.intents += system->desc.io_intents;
+}
+
+/* Adds up what the workers did in shared segments, and forgets it. */
+static void ecsi_gauge_busy(ecsi_schedule *schedule, double *sum_ns, double *top_ns)
+{
+    uint32_t i;
+    *sum_ns = 0;
+    *top_ns = 0;
+    ECSI_CHECK(schedule->gauge.shared);
+    ECSI_CHECK(schedule->lane_count > 0);
+    for (i = 0; i < schedule->lane_count; i++) {
+        ecsi_lane *lane = &schedule->lanes[i];
+        double ns = (double)lane->busy_ns;
+        lane->busy_ns = 0;
+        *sum_ns += ns;
+        if (ns > *top_ns) *top_ns = ns;
+    }
+}
+
+/* Ends a tick: what it took goes to adaptive.h, which chooses for the next one. Where nothing
+ * was shared one worker did everything, and the imbalance is the part of it that the last
+ * measured tick says others could have taken. */
+static void ecsi_gauge_end(ecsi_schedule *schedule)
+{
+    ecsi_gauge *gauge = &schedule->gauge;
+    ecsi_adaptive *adaptive = &schedule->adaptive;
+    uint64_t now;
+    double sum_ns;
+    ecsi_sample sample;
+    if (!gauge->on) return;
+    now = ecsi_cost_clock();
+    ECSI_CHECK(now - gauge->begin_ns >= gauge->shared_ns);
+    sample.cost_ns = (double)(now - gauge->begin_ns - gauge->shared_ns);
+    sample.shared = gauge->shared;
+    if (gauge->shared) {
+        ecsi_gauge_busy(schedule, &sum_ns, &sample.top_ns);
+        sample.cost_ns += sum_ns;
+        sample.mean_ns = sum_ns / adaptive->workers;
+    }
+    if (schedule->sample) {
+        gauge->spread = sample.cost_ns > 0 ? gauge->saved_ns / sample.cost_ns : 0;
+        if (gauge->spread > 1) gauge->spread = 1;
+    }
+    if (!gauge->shared) {
+        sample.top_ns = sample.cost_ns;
+        sample.mean_ns = sample.cost_ns * (1.0 - gauge->spread);
+    }
+    sample.declared = gauge->intents < ECSI_FIGURE_IO_MAX ? (uint32_t)gauge->intents
+                                                          : ECSI_FIGURE_IO_MAX;
+    sample.measured = ECS_IO_UNKNOWN;
+    if (gauge->io_pending != NULL) {
+        sample.measured = gauge->io_pending(schedule->world, gauge->io_user);
+    }
+    (void)ecsi_adaptive_step(adaptive, &sample, schedule->tick, schedule->sample);
+    ECSI_CHECK(!adaptive->choice.sharing || schedule->pool != NULL);
+}
+
+#endif /* ECS_NO_ADAPTIVE */
+
+#endif /* ECS_GAUGE_H */
+
 /* >>backend ================================================== src/backend.h */
 
 /* backend.h: runs the systems of a tick: one after the other, or on all workers of a pool.
@@ -12529,21 +13054,13 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
 /* ---- Blocking ---------------------------------------- */
 
 /* An average that forgets. */
-static void ecsi_system_cost(ecsi_system *system, double ns)
+static void ecsi_node_cost(const ecsi_node *node, double ns)
 {
+    ecsi_system *system = node->system;
     ECSI_CHECK(system->cost_ns >= 0);
     ECSI_CHECK(ns >= 0);
+    system->cost_runs = node->runs;
     system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
-}
-
-/* The clock where there are threads to share with. */
-static inline uint64_t ecsi_cost_clock(void)
-{
-#ifndef ECS_NO_THREADS
-    return ecsi_clock_ns();
-#else
-    return 0;
-#endif
 }
 
 /* Streams of a node in one tick: each try of each run has its own. */
@@ -12592,9 +13109,9 @@ static ecs_status ecsi_node_try(ecsi_node *node, uint64_t serial, uint32_t *bloc
     ECSI_CHECK(node->run < node->runs);
     if (ECSI_UNLIKELY(node->refused != ECS_OK)) return node->refused;
     if (node->attempt == 0) ecsi_node_save(node, ECSI_SAVE_COPY);
-    begin_ns = budget_ns != 0 ? ecsi_cost_clock() : 0;
+    begin_ns = budget_ns != 0 ? ecsi_clock_ns() : 0;
     status = ecsi_node_run_once(node, serial, block);
-    if (budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+    if (budget_ns != 0 && ecsi_node_overran(node, ecsi_clock_ns() - begin_ns) &&
         status == ECS_OK) {
         status = ECS_TIMEOUT;
     }
@@ -12670,7 +13187,7 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
             if (node->runs > 0) {
                 uint64_t ns = now - before;
                 ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
-                ecsi_system_cost(node->system, (double)ns);
+                ecsi_node_cost(node, (double)ns);
             }
             before = now;
         }
@@ -12710,9 +13227,12 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
     ECSI_CHECK(system->run_exclusive != NULL);
     ECSI_CHECK(!system->failed);
     ecsi_node_plan(schedule, node, dt);
+#ifndef ECS_NO_ADAPTIVE
+    if (node->runs > 0) ecsi_gauge_ran(schedule, system);
+#endif
     for (more = node->runs > 0; more; more = more && !ecsi_tick_cancelled(schedule)) {
         ecsi_outcome outcome = ECSI_GO_ON;
-        uint64_t begin_ns = system->desc.budget_ns != 0 ? ecsi_cost_clock() : 0;
+        uint64_t begin_ns = system->desc.budget_ns != 0 ? ecsi_clock_ns() : 0;
         ecs_view view;
         ecs_status status;
         memset(&view, 0, sizeof view);
@@ -12724,7 +13244,7 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
         view.dt = node->dt;
         schedule->report.systems_run++;
         status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
-        if (system->desc.budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+        if (system->desc.budget_ns != 0 && ecsi_node_overran(node, ecsi_clock_ns() - begin_ns) &&
             status == ECS_OK) {
             status = ECS_TIMEOUT;
         }
@@ -12774,7 +13294,8 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
 {
     const ecsi_system *system = node->system;
     uint64_t serial = ecsi_node_serial(node);
-    uint64_t begin = ecsi_clock_ns();
+    uint64_t begin = ecsi_cost_clock();
+    uint64_t busy_ns;
     ecsi_part part;
     uint64_t recorded;
     uint32_t block = 0;
@@ -12806,31 +13327,59 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     }
     ecsi_worker_busy(worker, -1);
     ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
-    (void)ECSI_ADD(&node->busy_ns, ecsi_clock_ns() - begin, relaxed);
+    busy_ns = ecsi_cost_clock() - begin;
+    (void)ECSI_ADD(&node->busy_ns, busy_ns, relaxed);
+#ifndef ECS_NO_ADAPTIVE
+    node->schedule->lanes[worker->index].busy_ns += busy_ns;
+#endif
     /* What each part wrote is visible to the last one, and through it to the successors. */
     return ECSI_SUB(&node->active, 1u, acq_rel) == 1;
 }
 
-/* Whether the cost of a system says that others should help, and how many. */
-static uint32_t ecsi_node_helpers(ecs_worker *worker, const ecsi_node *node)
+/* How a run is cut: workers that may help, none where it stays in one piece, and row blocks of
+ * one grab. */
+typedef struct ecsi_split {
+    uint32_t helpers;
+    uint32_t grain;
+} ecsi_split;
+
+/* From what a run costs, how many row blocks it has, and how many workers there are. That the
+ * segment is worth waking somebody was decided before. */
+static ecsi_split ecsi_split_of(double run_ns, uint32_t blocks, uint32_t workers, bool always)
 {
-    const ecsi_schedule *schedule = node->schedule;
-    uint32_t most = ecsi_min_u32(worker->pool->worker_count - 1, node->block_count - 1);
-    double ns = node->system->cost_ns / node->runs;
-    ECSI_CHECK(node->runs > 0);
-    ECSI_CHECK(node->block_count > 0);
-    if (most == 0 || schedule->share_ns == 1) return most;
-    /* That the segment is worth waking somebody was decided before. */
-    ns = ns / (2.0 * ECSI_SHARE_AWAKE_NS);
-    return ns < most ? (uint32_t)ns : most;
+    uint32_t most = blocks > 0 ? ecsi_min_u32(workers - 1, blocks - 1) : 0;
+    double helpers = run_ns / (2.0 * ECSI_SHARE_AWAKE_NS);
+    ecsi_split split;
+    ECSI_CHECK(workers > 0);
+    ECSI_CHECK(run_ns >= 0);
+    split.helpers = always || helpers >= most ? most : (uint32_t)helpers;
+    split.grain = 1;
+    if (split.helpers == 0) {
+        split.grain = ecsi_max_u32(blocks, 1);
+    } else if (!always) {
+        double block_ns = run_ns / blocks;
+        double grain = block_ns <= 0 ? 1 : ECSI_GRAB_NS / block_ns;
+        most = blocks / ((split.helpers + 1) * 4) + 1;
+        split.grain = grain > most ? most : grain < 1 ? 1 : (uint32_t)grain;
+    }
+    return split;
+}
+
+/* What an unsplit system, or one without columns, offers to others: nothing. */
+static inline uint32_t ecsi_split_blocks(const ecsi_system *system, uint32_t blocks)
+{
+    ECSI_CHECK(system->run != NULL);
+    ECSI_CHECK(system->query != NULL);
+    return system->unsplit || system->query->system ? 1 : blocks;
 }
 
 /* Begins a run: hands parts of it out. */
 static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
 {
     const ecsi_system *system = node->system;
-    uint32_t helpers = 0;
     uint32_t pushed = 0;
+    uint32_t helpers;
+    ecsi_split split;
     ECSI_CHECK(node->run < node->runs);
     ECSI_CHECK(worker->pool == node->schedule->pool);
 #ifndef ECS_NO_EVENTS
@@ -12843,17 +13392,11 @@ static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
     if (system->desc.budget_ns != 0) node->begin_ns = ecsi_clock_ns();
     ECSI_STORE(&node->grabbed, (uint64_t)0, relaxed);
     ECSI_STORE(&node->failed, ECSI_NOT_FAILED, relaxed);
-    if (!system->unsplit && !system->query->system && node->block_count > 1) {
-        helpers = ecsi_node_helpers(worker, node);
-    }
-    node->grain = 1;
-    if (helpers > 0 && node->schedule->share_ns != 1) {
-        double block_ns = system->cost_ns / node->runs / node->block_count;
-        double grain = block_ns <= 0 ? 1 : ECSI_GRAB_NS / block_ns;
-        uint32_t most = node->block_count / ((helpers + 1) * 4) + 1;
-        node->grain = grain > most ? most : grain < 1 ? 1 : (uint32_t)grain;
-    }
-    if (helpers == 0) node->grain = ecsi_max_u32(node->block_count, 1);
+    split = ecsi_split_of(system->cost_ns / node->runs,
+                          ecsi_split_blocks(system, node->block_count),
+                          worker->pool->worker_count, node->schedule->share_ns == 1);
+    helpers = split.helpers;
+    node->grain = helpers == 0 ? ecsi_max_u32(node->block_count, 1) : split.grain;
     ECSI_STORE(&node->active, helpers + 1, relaxed);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &node->help)) pushed++;
     if (pushed < helpers) (void)ECSI_SUB(&node->active, helpers - pushed, relaxed);
@@ -13077,7 +13620,7 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
         schedule->report.overruns += node->overruns;
         if (node->skipped) schedule->report.systems_skipped++;
         if (node->tries > 0) {
-            ecsi_system_cost(node->system, (double)ECSI_LOAD(&node->busy_ns, relaxed));
+            ecsi_node_cost(node, (double)ECSI_LOAD(&node->busy_ns, relaxed));
         }
 #ifndef ECS_NO_EVENTS
         if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0 &&
@@ -13100,6 +13643,9 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     double largest_ns = 0;
     bool pinned = false;
     uint32_t p;
+#ifndef ECS_NO_ADAPTIVE
+    uint64_t start = schedule->gauge.on ? ecsi_cost_clock() : 0;
+#endif
     if (count == 0) return false;
     ECSI_CHECK(schedule->ticking);
     ECSI_CHECK(worker->pool == schedule->pool);
@@ -13131,6 +13677,10 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     }
     ecsi_latch_help(worker, &schedule->latch);
     ecsi_summon_end(&summon);
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.shared = true;
+    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_clock() - start;
+#endif
     ecsi_segment_end(schedule, phase, place, end);
     return true;
 }
@@ -13157,6 +13707,52 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
     return total - largest;
 }
 
+#ifndef ECS_NO_ADAPTIVE
+/* How much shorter a segment would be if all workers shared it. What remains is at least the
+ * work by the number of workers, and at least the longest chain of systems that wait for each
+ * other, each spread over as many workers as it has row blocks for (the bounds of R. L. Graham,
+ * "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can spread evenly
+ * saves 1 - 1/n of itself: what (max - mean) / max says when one does all of it. What must go
+ * one after the other saves nothing, and systems too small to share stay where they are. */
+static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phase,
+                                 uint32_t place, uint32_t end)
+{
+    uint32_t workers = schedule->adaptive.workers;
+    uint32_t words = (phase->count + 63) / 64;
+    double total_ns = 0;
+    double least_ns = 0;
+    uint32_t p;
+    ECSI_CHECK(schedule->sample);
+    ECSI_CHECK(place <= end && end <= phase->count);
+    for (p = place; p < end; p++) ecsi_phase_node(schedule, phase, p)->path_ns = 0;
+    for (p = place; p < end; p++) {
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, p);
+        const ecsi_system *system = node->system;
+        const uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct,
+                                             phase->reach + node->member * words);
+        double path_ns = node->path_ns;
+        uint32_t w;
+        if (node->runs > 0 && system->cost_ns >= ECSI_PIECE_NS) {
+            uint32_t parts = system->unsplit || system->query->system
+                                 ? 1 : ecsi_max_u32(ecsi_query_block_count(system->query), 1);
+            total_ns += system->cost_ns;
+            path_ns += system->cost_ns / ecsi_min_u32(parts, workers);
+        }
+        if (path_ns > least_ns) least_ns = path_ns;
+        for (w = 0; w < words; w++) {
+            uint64_t bits = direct[w];
+            for (; bits != 0; bits &= bits - 1) {
+                ecsi_node *after = ecsi_node_at(schedule, phase->first + w * 64 +
+                                                ecsi_lowest_bit(bits));
+                if (path_ns > after->path_ns) after->path_ns = path_ns;
+            }
+        }
+    }
+    if (total_ns / workers > least_ns) least_ns = total_ns / workers;
+    return total_ns - least_ns;
+}
+#endif
+
 /* Whether a segment should be shared. */
 static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
                                uint32_t place)
@@ -13165,7 +13761,7 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
     ecs_worker *worker = schedule->worker;
     ECSI_CHECK(first->system->run != NULL);
     ECSI_CHECK(place < phase->count);
-    if (worker == NULL || worker->pool->worker_count == 1) return false;
+    if (worker == NULL || worker->pool->worker_count == 1 || schedule->alone) return false;
     if (schedule->share_ns == 1) return true;
     if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
     if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
@@ -13203,9 +13799,20 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
     if (schedule->sample) {
         ecsi_phase_node(schedule, phase, place)->segment_ns =
             ecsi_segment_shareable(schedule, phase, place, end);
+#ifndef ECS_NO_ADAPTIVE
+        if (schedule->gauge.on) {
+            schedule->gauge.saved_ns += ecsi_segment_saves(schedule, phase, place, end);
+        }
+#endif
     }
 #else
     ecsi_segment_blocking(schedule, phase, place, end);
+#endif
+#ifndef ECS_NO_ADAPTIVE
+    for (; schedule->gauge.declares && place < end; place++) {
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
+        if (node->runs > 0 && !node->skipped) ecsi_gauge_ran(schedule, node->system);
+    }
 #endif
     return end;
 }
@@ -13253,6 +13860,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     uint64_t dropped = flush->dropped;
     uint64_t refused = flush->refused;
     ecs_tick_report *report = &schedule->report;
+    bool enters = schedule->pool != NULL;
     uint32_t p;
     ECSI_CHECK(!schedule->ticking);
     ECSI_CHECK(schedule->built);
@@ -13270,7 +13878,10 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
                        (schedule->samples < ECSI_SAMPLE_FIRST ||
                         schedule->samples % ECSI_SAMPLE_EVERY == 0);
     schedule->samples++;
-    if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
+#ifndef ECS_NO_ADAPTIVE
+    if (!ecsi_gauge_begin(schedule)) enters = false;
+#endif
+    if (enters) schedule->worker = ecs_pool_enter(schedule->pool);
     schedule->flush->worker = schedule->worker;
     for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
         ecsi_phase *phase =
@@ -13291,6 +13902,9 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     ecs_pool_leave(schedule->worker);
     schedule->worker = NULL;
     schedule->flush->worker = NULL;
+#ifndef ECS_NO_ADAPTIVE
+    ecsi_gauge_end(schedule);
+#endif
     schedule->ticking = false;
     report->commands_applied = flush->applied - applied;
     report->commands_dropped = flush->dropped - dropped;
@@ -14278,6 +14892,162 @@ static void ecsi_dot_text(ecsi_text *text, const ecsi_schedule *schedule)
 
 #endif /* ECS_DOT_H */
 
+/* >>explain_adaptive ================================ src/explain_adaptive.h */
+
+/* explain_adaptive.h: says in words what the adaptive backend measured, what it chose and why,
+ * and how each system is cut. */
+/* floor: 12 */
+#ifndef ECS_EXPLAIN_ADAPTIVE_H
+#define ECS_EXPLAIN_ADAPTIVE_H
+
+#if !defined(ECS_NO_EXPLAIN) && !defined(ECS_NO_ADAPTIVE)
+
+static const char *ecsi_backend_name(ecs_backend backend)
+{
+    static const char *const names[] = {"blocking", "work stealing", "adaptive", "batched I/O"};
+    ECSI_CHECK((uint32_t)backend < sizeof names / sizeof *names);
+    ECSI_CHECK(sizeof names / sizeof *names == (size_t)ECS_BACKEND_BATCHED_IO + 1);
+    return names[backend];
+}
+
+static const char *ecsi_choice_name(ecsi_choice choice)
+{
+    if (choice.batching && choice.sharing) return "batched I/O with work stealing";
+    return ecsi_backend_name(ecsi_choice_backend(choice));
+}
+
+static void ecsi_explain_figures(ecsi_text *text, const ecsi_figures *f)
+{
+    ECSI_CHECK(f->shared <= f->ticks);
+    ECSI_CHECK(f->ticks <= ECSI_WINDOW_MAX);
+    ecsi_print(text, "%.1f us a tick, imbalance %.2f, %.1f requests pending (weight %.2f), "
+                     "%u of %u ticks shared\n", f->cost_ns / 1000, f->imbalance, f->io_pending,
+               f->io_weight, f->shared, f->ticks);
+}
+
+/* The reason in words, with the threshold that was crossed. */
+static void ecsi_explain_why(ecsi_text *text, const ecsi_adaptive *a, const ecsi_decision *d)
+{
+    double stay = 1.0 - (double)a->rules.hysteresis;
+    double io = a->rules.io_pending_min;
+    double light_us = a->rules.light_ns / 1000.0;
+    double uneven = (double)a->rules.imbalance_min;
+    ECSI_CHECK(stay > 0);
+    ECSI_CHECK(light_us > 0);
+    switch (d->why) {
+    case ECSI_WHY_IO_MANY: ecsi_print(text, "at least %g requests are pending", io); break;
+    case ECSI_WHY_IO_FEW:
+        ecsi_print(text, "less than %g requests are pending", io * stay);
+        break;
+    case ECSI_WHY_IMBALANCE:
+        ecsi_print(text, "the imbalance is above %.2f", d->from.sharing ? uneven * stay : uneven);
+        break;
+    case ECSI_WHY_LIGHT:
+        ecsi_print(text, "a tick takes less than %g us", d->from.sharing ? light_us * stay
+                                                                         : light_us);
+        break;
+    case ECSI_WHY_ALONE:
+        ecsi_print(text, "nothing was shared, and the imbalance is not above %.2f",
+                   uneven * stay);
+        break;
+    }
+}
+
+/* How a system is cut in the next tick. */
+static void ecsi_explain_cut(ecsi_text *text, const ecsi_schedule *schedule,
+                             const ecsi_system *system, bool shares)
+{
+    uint32_t blocks = system->run == NULL || system->query->system
+                          ? 0 : ecsi_query_block_count(system->query);
+    ECSI_CHECK(system->cost_ns >= 0);
+    ecsi_print(text, "  %s: ", system->name);
+    if (system->run_exclusive != NULL) {
+        ecsi_print(text, "not measured, inline: exclusive\n");
+        return;
+    }
+    if (system->cost_ns > 0) {
+        ecsi_print(text, "%.1f us, ", system->cost_ns / 1000);
+    } else {
+        ecsi_print(text, "not measured, ");
+    }
+    ECSI_CHECK(system->run != NULL);
+    if (!system->enabled) {
+        ecsi_print(text, "disabled\n");
+    } else if (!shares) {
+        ecsi_print(text, "inline: nothing is shared\n");
+    } else if (system->unsplit) {
+        ecsi_print(text, "inline: unsplit\n");
+    } else if (blocks < 2) {
+        ecsi_print(text, "inline: %u row blocks\n", blocks);
+    } else {
+#ifndef ECS_NO_THREADS
+        uint32_t runs = ecsi_max_u32(system->cost_runs, 1);
+        ecsi_split split = ecsi_split_of(system->cost_ns / runs, blocks,
+                                         schedule->pool->worker_count, schedule->share_ns == 1);
+        if (split.helpers > 0) {
+            ecsi_print(text, "split: %u helpers, grain %u of %u row blocks\n", split.helpers,
+                       split.grain, blocks);
+        } else {
+            ecsi_print(text, "inline: a helper takes %g us of work\n",
+                       2.0 * ECSI_SHARE_AWAKE_NS / 1000);
+        }
+#else
+        ECSI_CHECK(schedule->pool == NULL);
+#endif
+    }
+}
+
+static void ecsi_explain_switches(ecsi_text *text, const ecsi_adaptive *a)
+{
+    uint32_t kept = ecsi_min_u32(a->decision_count, ECSI_DECISIONS_MAX);
+    double stay = 1.0 - (double)a->rules.hysteresis;
+    ecsi_figures now = ecsi_adaptive_figures(a);
+    uint32_t i;
+    ecsi_print(text, "adaptive: %s, with %u workers; the next switch in %u ticks at the earliest\n",
+               ecsi_choice_name(a->choice), a->workers, a->rules.cooldown_ticks - a->since);
+    ecsi_print(text, "  now: ");
+    ecsi_explain_figures(text, &now);
+    ecsi_print(text, "  batched I/O from %u requests on, down to %g; work stealing from %g us "
+                     "on and above imbalance %g, down to %g us or %g\n", a->rules.io_pending_min,
+               a->rules.io_pending_min * stay, a->rules.light_ns / 1000.0,
+               (double)a->rules.imbalance_min, a->rules.light_ns * stay / 1000.0,
+               (double)a->rules.imbalance_min * stay);
+    ecsi_print(text, "%u switches, the last %u:\n", a->decision_count, kept);
+    for (i = a->decision_count - kept; i != a->decision_count; i++) {
+        const ecsi_decision *d = &a->decisions[i % ECSI_DECISIONS_MAX];
+        ecsi_print(text, "  after tick %llu: %s -> %s: ", (unsigned long long)d->tick,
+                   ecsi_choice_name(d->from), ecsi_choice_name(d->to));
+        ecsi_explain_why(text, a, d);
+        ecsi_print(text, "\n    ");
+        ecsi_explain_figures(text, &d->figures);
+    }
+    ECSI_CHECK(kept <= ECSI_DECISIONS_MAX);
+    ECSI_CHECK(a->since <= a->rules.cooldown_ticks);
+}
+
+static void ecsi_explain_adaptive_text(ecsi_text *text, const ecsi_schedule *schedule)
+{
+    bool shares = schedule->pool != NULL;
+    uint32_t i;
+    ECSI_CHECK(schedule->systems.count <= schedule->systems_max);
+    if (schedule->gauge.on) {
+        ecsi_explain_switches(text, &schedule->adaptive);
+        shares = schedule->adaptive.choice.sharing;
+    } else {
+        ecsi_print(text, "not adaptive: %s\n",
+                   ecsi_backend_name(shares ? ECS_BACKEND_WORK_STEALING : ECS_BACKEND_BLOCKING));
+    }
+    ECSI_CHECK(!shares || schedule->pool != NULL);
+    ecsi_print(text, "%u systems:\n", schedule->systems.count);
+    for (i = 0; i < schedule->systems.count; i++) {
+        ecsi_explain_cut(text, schedule, ecsi_system_at(schedule, i), shares);
+    }
+}
+
+#endif
+
+#endif /* ECS_EXPLAIN_ADAPTIVE_H */
+
 /* >>world ====================================================== src/world.h */
 
 /* world.h: the roof: a world is made, and the public functions go to their modules. */
@@ -14393,7 +15163,7 @@ static uint32_t ecsi_row_bits(const ecs_world_desc *d)
 static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
 {
     ecs_pool_desc given;
-    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
+    ECSI_CHECK(d->backend != ECS_BACKEND_BLOCKING);
     ECSI_CHECK(d->pool == NULL);
     memset(&given, 0, sizeof given);
     given.workers = d->workers;
@@ -14413,9 +15183,11 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (from != NULL) *d = *from;
 #ifdef ECSI_FORCE_SHARING
     /* All tests run once more with every world on several workers. */
-    if (d->backend == ECS_BACKEND_BLOCKING) d->workers = ECSI_FORCE_SHARING;
-    d->backend = ECS_BACKEND_WORK_STEALING;
-    d->share_ns = 1;
+    if (d->backend != ECS_BACKEND_ADAPTIVE) {
+        if (d->backend == ECS_BACKEND_BLOCKING) d->workers = ECSI_FORCE_SHARING;
+        d->backend = ECS_BACKEND_WORK_STEALING;
+        d->share_ns = 1;
+    }
 #endif
     if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
     if (d->memory == ECS_MEMORY_FIXED) {
@@ -14438,10 +15210,15 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
     if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
-    if (d->backend != ECS_BACKEND_BLOCKING && d->backend != ECS_BACKEND_WORK_STEALING) return false;
+    if ((uint32_t)d->backend > (uint32_t)ECS_BACKEND_ADAPTIVE) return false;
+#ifndef ECS_NO_ADAPTIVE
+    if (!ecsi_adaptive_resolve(&d->adaptive, d->share_ns)) return false;
+#else
+    if (d->backend == ECS_BACKEND_ADAPTIVE) return false;
+#endif
     if (d->workers > ECS_WORKERS_MAX || (d->pool != NULL && d->tasks != NULL)) return false;
 #ifndef ECS_NO_THREADS
-    if (d->backend == ECS_BACKEND_WORK_STEALING && d->pool == NULL) {
+    if (d->backend != ECS_BACKEND_BLOCKING && d->pool == NULL) {
         ecs_pool_desc pool;
         if (!ecsi_own_pool_desc(d, &pool)) return false;
         d->workers = pool.workers; /* asked once: the answer may change */
@@ -14574,6 +15351,22 @@ static ecs_status ecsi_world_pool_start(ecs_world *world)
 #endif
     return ECS_OK;
 }
+
+#ifndef ECS_NO_ADAPTIVE
+/* Begins to measure, when the pool has its threads. */
+static void ecsi_world_adapt(ecs_world *world)
+{
+    ecsi_schedule *schedule = &world->schedule;
+    uint32_t workers = schedule->pool != NULL ? ecs_pool_workers(schedule->pool) : 1;
+    ECSI_CHECK(!schedule->gauge.on);
+    if (world->desc.backend != ECS_BACKEND_ADAPTIVE) return;
+    schedule->gauge.on = true;
+    schedule->gauge.io_pending = world->desc.io_pending;
+    schedule->gauge.io_user = world->desc.io_user;
+    ecsi_adaptive_init(&schedule->adaptive, &world->desc.adaptive, workers);
+    ECSI_CHECK(schedule->adaptive.workers > 0);
+}
+#endif
 
 static void ecsi_world_pool_release(ecs_world *world)
 {
@@ -14803,6 +15596,9 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
         ecsi_world_release(world);
         return NULL;
     }
+#ifndef ECS_NO_ADAPTIVE
+    ecsi_world_adapt(world);
+#endif
     ECSI_CHECK(root->id == 0 && root->component_count == 0);
     ECSI_CHECK(world->locks == 0);
     return world;
@@ -14870,6 +15666,15 @@ ECS_API ecs_pool *ecs_world_pool(const ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, NULL);
     return world->pool;
+}
+
+ECS_API ecs_backend ecs_world_backend(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_BACKEND_BLOCKING);
+#ifndef ECS_NO_ADAPTIVE
+    if (world->schedule.gauge.on) return ecsi_choice_backend(world->schedule.adaptive.choice);
+#endif
+    return world->schedule.pool != NULL ? ECS_BACKEND_WORK_STEALING : ECS_BACKEND_BLOCKING;
 }
 
 ECS_API ecs_status ecs_world_status(const ecs_world *world)
@@ -16108,6 +16913,17 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
     ECSI_CHECK(t.total > 0);
     return t.total;
 }
+
+#ifndef ECS_NO_ADAPTIVE
+ECS_API size_t ecs_explain_adaptive(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_adaptive_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
+    return t.total;
+}
+#endif
 #endif
 
 #ifndef ECS_NO_HASH

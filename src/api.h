@@ -38,6 +38,7 @@
  * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
  * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
  * ECS_ASSERT(c)       your own assert
+ * ECS_NO_ADAPTIVE     removes ECS_BACKEND_ADAPTIVE: a world with it is refused
  * ECS_NO_EVENTS       removes events
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
@@ -146,6 +147,11 @@ typedef struct ecsi_atomic_ptr {
 
 /* A symbol that carries the switches: every unit asks for the one of its own switches, so
  * units that were compiled with different ones do not link. */
+#ifdef ECS_NO_ADAPTIVE
+#define ECSI_CONFIG_ADAPTIVE 0
+#else
+#define ECSI_CONFIG_ADAPTIVE 1
+#endif
 #ifdef ECS_NO_EVENTS
 #define ECSI_CONFIG_EVENTS 0
 #else
@@ -185,14 +191,15 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)                      \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g)                       \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)                   \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h)                    \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)
 #define ECSI_CONFIG                                                               \
     ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
                      ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH, ECSI_CONFIG_ASSERT,   \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
+                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG,     \
+                     ECSI_CONFIG_ADAPTIVE)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -436,9 +443,29 @@ typedef enum ecs_log_level { ECS_LOG_ERROR, ECS_LOG_WARNING, ECS_LOG_INFO } ecs_
 
 /* What runs the systems of a tick. The result is the same: section 11 says why. */
 typedef enum ecs_backend {
-    ECS_BACKEND_BLOCKING,     /* one after the other, on the thread that ticks */
-    ECS_BACKEND_WORK_STEALING /* by all workers of a pool where that is faster */
+    ECS_BACKEND_BLOCKING,      /* one after the other, on the thread that ticks */
+    ECS_BACKEND_WORK_STEALING, /* by all workers of a pool where that is faster */
+    ECS_BACKEND_ADAPTIVE,      /* one of the others, chosen between two ticks by measurement */
+    ECS_BACKEND_BATCHED_IO     /* only as a choice of the adaptive one: I/O goes in batches,
+                                  systems run as in one of the first two */
 } ecs_backend;
+
+/* An answer of io_pending: not known, what the systems declare counts. */
+#define ECS_IO_UNKNOWN UINT32_MAX
+
+/* When the adaptive backend chooses what: docs/execution-models.md. Zero means the default.
+ * Refused: an imbalance_min or a hysteresis that is negative, 1 or more, or no number; more than
+ * 100 window_ticks. */
+typedef struct ecs_adaptive_desc {
+    uint32_t io_pending_min;  /* 64: from so many pending requests on I/O goes in batches */
+    float imbalance_min;      /* 0.3: above it workers are used; 0 all have the same to do, near 1
+                                 one does everything */
+    uint32_t light_ns;        /* share_ns, or 50,000: a tick with less work runs blocking */
+    float hysteresis;         /* 0.25: a choice is given up when its figure has fallen that part
+                                 below the threshold */
+    uint32_t window_ticks;    /* 100: figures are those of so many ticks */
+    uint32_t cooldown_ticks;  /* 10: from one switch to the next, and before the first, at least */
+} ecs_adaptive_desc;
 
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
@@ -483,6 +510,12 @@ typedef struct ecs_world_desc {
     uint32_t share_ns;              /* nanoseconds of a phase's work that are worth waking a
                                        worker: 50,000, or 3,000 where one is awake; 1: always
                                        share, whatever it costs */
+    ecs_adaptive_desc adaptive;     /* for ECS_BACKEND_ADAPTIVE */
+    uint32_t (*io_pending)(const ecs_world *world, void *user); /* NULL: what systems declare;
+                                       requests that are queued: asked by the adaptive backend
+                                       after each tick, on the thread that ticks; or
+                                       ECS_IO_UNKNOWN. It must not edit the world */
+    void *io_user;
     void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
     void *log_user;
 } ecs_world_desc;
@@ -502,6 +535,9 @@ ECS_API ecs_status ecs_world_clear(ecs_world *world);
 ECS_API size_t ecs_shrink(ecs_world *world);
 /* The pool that runs its systems; NULL when its backend is blocking. */
 ECS_API ecs_pool *ecs_world_pool(const ecs_world *world);
+/* What runs its systems: never ECS_BACKEND_ADAPTIVE, but what that one chose for the next tick.
+ * Blocking with ECS_NO_THREADS, unless I/O goes in batches. */
+ECS_API ecs_backend ecs_world_backend(const ecs_world *world);
 /* Why the last call that answers a handle answered null. */
 ECS_API ecs_status ecs_world_status(const ecs_world *world);
 ECS_API uint64_t ecs_world_tick(const ecs_world *world);
@@ -990,6 +1026,8 @@ typedef struct ecs_system_desc {
     size_t stream_bytes_max; /* 0: the world's; quota of one row block */
     bool unsplit;            /* one stream and one worker for all its row blocks */
     bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
+    uint32_t io_intents;     /* I/O requests of one tick in which it runs: a hint for
+                                ECS_BACKEND_ADAPTIVE */
     bool disabled;
 } ecs_system_desc;
 
@@ -1304,6 +1342,11 @@ ECS_API size_t ecs_explain_entity(const ecs_world *world, ecs_entity entity, cha
                                   size_t bytes);
 /* The last drops of commands: target, command, system that recorded it, and why. */
 ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t bytes);
+#ifndef ECS_NO_ADAPTIVE
+/* What ECS_BACKEND_ADAPTIVE measured, its last 16 switches with the figures and the reason, and
+ * for each system its cost, whether it is split, and into which pieces. */
+ECS_API size_t ecs_explain_adaptive(const ecs_world *world, char *text, size_t bytes);
+#endif
 #endif
 
 #ifndef ECS_NO_HASH

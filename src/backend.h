@@ -21,6 +21,7 @@
 #define ECS_BACKEND_H
 
 #include "failure.h"
+#include "gauge.h"
 
 /* ---- Time ---------------------------------------- */
 
@@ -454,21 +455,13 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
 /* ---- Blocking ---------------------------------------- */
 
 /* An average that forgets. */
-static void ecsi_system_cost(ecsi_system *system, double ns)
+static void ecsi_node_cost(const ecsi_node *node, double ns)
 {
+    ecsi_system *system = node->system;
     ECSI_CHECK(system->cost_ns >= 0);
     ECSI_CHECK(ns >= 0);
+    system->cost_runs = node->runs;
     system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
-}
-
-/* The clock where there are threads to share with. */
-static inline uint64_t ecsi_cost_clock(void)
-{
-#ifndef ECS_NO_THREADS
-    return ecsi_clock_ns();
-#else
-    return 0;
-#endif
 }
 
 /* Streams of a node in one tick: each try of each run has its own. */
@@ -517,9 +510,9 @@ static ecs_status ecsi_node_try(ecsi_node *node, uint64_t serial, uint32_t *bloc
     ECSI_CHECK(node->run < node->runs);
     if (ECSI_UNLIKELY(node->refused != ECS_OK)) return node->refused;
     if (node->attempt == 0) ecsi_node_save(node, ECSI_SAVE_COPY);
-    begin_ns = budget_ns != 0 ? ecsi_cost_clock() : 0;
+    begin_ns = budget_ns != 0 ? ecsi_clock_ns() : 0;
     status = ecsi_node_run_once(node, serial, block);
-    if (budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+    if (budget_ns != 0 && ecsi_node_overran(node, ecsi_clock_ns() - begin_ns) &&
         status == ECS_OK) {
         status = ECS_TIMEOUT;
     }
@@ -595,7 +588,7 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
             if (node->runs > 0) {
                 uint64_t ns = now - before;
                 ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
-                ecsi_system_cost(node->system, (double)ns);
+                ecsi_node_cost(node, (double)ns);
             }
             before = now;
         }
@@ -635,9 +628,12 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
     ECSI_CHECK(system->run_exclusive != NULL);
     ECSI_CHECK(!system->failed);
     ecsi_node_plan(schedule, node, dt);
+#ifndef ECS_NO_ADAPTIVE
+    if (node->runs > 0) ecsi_gauge_ran(schedule, system);
+#endif
     for (more = node->runs > 0; more; more = more && !ecsi_tick_cancelled(schedule)) {
         ecsi_outcome outcome = ECSI_GO_ON;
-        uint64_t begin_ns = system->desc.budget_ns != 0 ? ecsi_cost_clock() : 0;
+        uint64_t begin_ns = system->desc.budget_ns != 0 ? ecsi_clock_ns() : 0;
         ecs_view view;
         ecs_status status;
         memset(&view, 0, sizeof view);
@@ -649,7 +645,7 @@ static void ecsi_exclusive_run(ecsi_schedule *schedule, ecsi_node *node, float d
         view.dt = node->dt;
         schedule->report.systems_run++;
         status = ecsi_system_exclusive(schedule, system, &view, schedule->flush->locks);
-        if (system->desc.budget_ns != 0 && ecsi_node_overran(node, ecsi_cost_clock() - begin_ns) &&
+        if (system->desc.budget_ns != 0 && ecsi_node_overran(node, ecsi_clock_ns() - begin_ns) &&
             status == ECS_OK) {
             status = ECS_TIMEOUT;
         }
@@ -699,7 +695,8 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
 {
     const ecsi_system *system = node->system;
     uint64_t serial = ecsi_node_serial(node);
-    uint64_t begin = ecsi_clock_ns();
+    uint64_t begin = ecsi_cost_clock();
+    uint64_t busy_ns;
     ecsi_part part;
     uint64_t recorded;
     uint32_t block = 0;
@@ -731,31 +728,59 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     }
     ecsi_worker_busy(worker, -1);
     ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
-    (void)ECSI_ADD(&node->busy_ns, ecsi_clock_ns() - begin, relaxed);
+    busy_ns = ecsi_cost_clock() - begin;
+    (void)ECSI_ADD(&node->busy_ns, busy_ns, relaxed);
+#ifndef ECS_NO_ADAPTIVE
+    node->schedule->lanes[worker->index].busy_ns += busy_ns;
+#endif
     /* What each part wrote is visible to the last one, and through it to the successors. */
     return ECSI_SUB(&node->active, 1u, acq_rel) == 1;
 }
 
-/* Whether the cost of a system says that others should help, and how many. */
-static uint32_t ecsi_node_helpers(ecs_worker *worker, const ecsi_node *node)
+/* How a run is cut: workers that may help, none where it stays in one piece, and row blocks of
+ * one grab. */
+typedef struct ecsi_split {
+    uint32_t helpers;
+    uint32_t grain;
+} ecsi_split;
+
+/* From what a run costs, how many row blocks it has, and how many workers there are. That the
+ * segment is worth waking somebody was decided before. */
+static ecsi_split ecsi_split_of(double run_ns, uint32_t blocks, uint32_t workers, bool always)
 {
-    const ecsi_schedule *schedule = node->schedule;
-    uint32_t most = ecsi_min_u32(worker->pool->worker_count - 1, node->block_count - 1);
-    double ns = node->system->cost_ns / node->runs;
-    ECSI_CHECK(node->runs > 0);
-    ECSI_CHECK(node->block_count > 0);
-    if (most == 0 || schedule->share_ns == 1) return most;
-    /* That the segment is worth waking somebody was decided before. */
-    ns = ns / (2.0 * ECSI_SHARE_AWAKE_NS);
-    return ns < most ? (uint32_t)ns : most;
+    uint32_t most = blocks > 0 ? ecsi_min_u32(workers - 1, blocks - 1) : 0;
+    double helpers = run_ns / (2.0 * ECSI_SHARE_AWAKE_NS);
+    ecsi_split split;
+    ECSI_CHECK(workers > 0);
+    ECSI_CHECK(run_ns >= 0);
+    split.helpers = always || helpers >= most ? most : (uint32_t)helpers;
+    split.grain = 1;
+    if (split.helpers == 0) {
+        split.grain = ecsi_max_u32(blocks, 1);
+    } else if (!always) {
+        double block_ns = run_ns / blocks;
+        double grain = block_ns <= 0 ? 1 : ECSI_GRAB_NS / block_ns;
+        most = blocks / ((split.helpers + 1) * 4) + 1;
+        split.grain = grain > most ? most : grain < 1 ? 1 : (uint32_t)grain;
+    }
+    return split;
+}
+
+/* What an unsplit system, or one without columns, offers to others: nothing. */
+static inline uint32_t ecsi_split_blocks(const ecsi_system *system, uint32_t blocks)
+{
+    ECSI_CHECK(system->run != NULL);
+    ECSI_CHECK(system->query != NULL);
+    return system->unsplit || system->query->system ? 1 : blocks;
 }
 
 /* Begins a run: hands parts of it out. */
 static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
 {
     const ecsi_system *system = node->system;
-    uint32_t helpers = 0;
     uint32_t pushed = 0;
+    uint32_t helpers;
+    ecsi_split split;
     ECSI_CHECK(node->run < node->runs);
     ECSI_CHECK(worker->pool == node->schedule->pool);
 #ifndef ECS_NO_EVENTS
@@ -768,17 +793,11 @@ static void ecsi_node_open(ecs_worker *worker, ecsi_node *node)
     if (system->desc.budget_ns != 0) node->begin_ns = ecsi_clock_ns();
     ECSI_STORE(&node->grabbed, (uint64_t)0, relaxed);
     ECSI_STORE(&node->failed, ECSI_NOT_FAILED, relaxed);
-    if (!system->unsplit && !system->query->system && node->block_count > 1) {
-        helpers = ecsi_node_helpers(worker, node);
-    }
-    node->grain = 1;
-    if (helpers > 0 && node->schedule->share_ns != 1) {
-        double block_ns = system->cost_ns / node->runs / node->block_count;
-        double grain = block_ns <= 0 ? 1 : ECSI_GRAB_NS / block_ns;
-        uint32_t most = node->block_count / ((helpers + 1) * 4) + 1;
-        node->grain = grain > most ? most : grain < 1 ? 1 : (uint32_t)grain;
-    }
-    if (helpers == 0) node->grain = ecsi_max_u32(node->block_count, 1);
+    split = ecsi_split_of(system->cost_ns / node->runs,
+                          ecsi_split_blocks(system, node->block_count),
+                          worker->pool->worker_count, node->schedule->share_ns == 1);
+    helpers = split.helpers;
+    node->grain = helpers == 0 ? ecsi_max_u32(node->block_count, 1) : split.grain;
     ECSI_STORE(&node->active, helpers + 1, relaxed);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &node->help)) pushed++;
     if (pushed < helpers) (void)ECSI_SUB(&node->active, helpers - pushed, relaxed);
@@ -1002,7 +1021,7 @@ static void ecsi_segment_end(ecsi_schedule *schedule, const ecsi_phase *phase, u
         schedule->report.overruns += node->overruns;
         if (node->skipped) schedule->report.systems_skipped++;
         if (node->tries > 0) {
-            ecsi_system_cost(node->system, (double)ECSI_LOAD(&node->busy_ns, relaxed));
+            ecsi_node_cost(node, (double)ECSI_LOAD(&node->busy_ns, relaxed));
         }
 #ifndef ECS_NO_EVENTS
         if (node->system->has_events && ECSI_LOAD(&node->got_rows, relaxed) != 0 &&
@@ -1025,6 +1044,9 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     double largest_ns = 0;
     bool pinned = false;
     uint32_t p;
+#ifndef ECS_NO_ADAPTIVE
+    uint64_t start = schedule->gauge.on ? ecsi_cost_clock() : 0;
+#endif
     if (count == 0) return false;
     ECSI_CHECK(schedule->ticking);
     ECSI_CHECK(worker->pool == schedule->pool);
@@ -1056,6 +1078,10 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     }
     ecsi_latch_help(worker, &schedule->latch);
     ecsi_summon_end(&summon);
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.shared = true;
+    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_clock() - start;
+#endif
     ecsi_segment_end(schedule, phase, place, end);
     return true;
 }
@@ -1082,6 +1108,52 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
     return total - largest;
 }
 
+#ifndef ECS_NO_ADAPTIVE
+/* How much shorter a segment would be if all workers shared it. What remains is at least the
+ * work by the number of workers, and at least the longest chain of systems that wait for each
+ * other, each spread over as many workers as it has row blocks for (the bounds of R. L. Graham,
+ * "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can spread evenly
+ * saves 1 - 1/n of itself: what (max - mean) / max says when one does all of it. What must go
+ * one after the other saves nothing, and systems too small to share stay where they are. */
+static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phase,
+                                 uint32_t place, uint32_t end)
+{
+    uint32_t workers = schedule->adaptive.workers;
+    uint32_t words = (phase->count + 63) / 64;
+    double total_ns = 0;
+    double least_ns = 0;
+    uint32_t p;
+    ECSI_CHECK(schedule->sample);
+    ECSI_CHECK(place <= end && end <= phase->count);
+    for (p = place; p < end; p++) ecsi_phase_node(schedule, phase, p)->path_ns = 0;
+    for (p = place; p < end; p++) {
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, p);
+        const ecsi_system *system = node->system;
+        const uint64_t *direct = ECSI_VEC_AT(uint64_t, &schedule->direct,
+                                             phase->reach + node->member * words);
+        double path_ns = node->path_ns;
+        uint32_t w;
+        if (node->runs > 0 && system->cost_ns >= ECSI_PIECE_NS) {
+            uint32_t parts = system->unsplit || system->query->system
+                                 ? 1 : ecsi_max_u32(ecsi_query_block_count(system->query), 1);
+            total_ns += system->cost_ns;
+            path_ns += system->cost_ns / ecsi_min_u32(parts, workers);
+        }
+        if (path_ns > least_ns) least_ns = path_ns;
+        for (w = 0; w < words; w++) {
+            uint64_t bits = direct[w];
+            for (; bits != 0; bits &= bits - 1) {
+                ecsi_node *after = ecsi_node_at(schedule, phase->first + w * 64 +
+                                                ecsi_lowest_bit(bits));
+                if (path_ns > after->path_ns) after->path_ns = path_ns;
+            }
+        }
+    }
+    if (total_ns / workers > least_ns) least_ns = total_ns / workers;
+    return total_ns - least_ns;
+}
+#endif
+
 /* Whether a segment should be shared. */
 static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
                                uint32_t place)
@@ -1090,7 +1162,7 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
     ecs_worker *worker = schedule->worker;
     ECSI_CHECK(first->system->run != NULL);
     ECSI_CHECK(place < phase->count);
-    if (worker == NULL || worker->pool->worker_count == 1) return false;
+    if (worker == NULL || worker->pool->worker_count == 1 || schedule->alone) return false;
     if (schedule->share_ns == 1) return true;
     if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
     if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
@@ -1128,9 +1200,20 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
     if (schedule->sample) {
         ecsi_phase_node(schedule, phase, place)->segment_ns =
             ecsi_segment_shareable(schedule, phase, place, end);
+#ifndef ECS_NO_ADAPTIVE
+        if (schedule->gauge.on) {
+            schedule->gauge.saved_ns += ecsi_segment_saves(schedule, phase, place, end);
+        }
+#endif
     }
 #else
     ecsi_segment_blocking(schedule, phase, place, end);
+#endif
+#ifndef ECS_NO_ADAPTIVE
+    for (; schedule->gauge.declares && place < end; place++) {
+        const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
+        if (node->runs > 0 && !node->skipped) ecsi_gauge_ran(schedule, node->system);
+    }
 #endif
     return end;
 }
@@ -1178,6 +1261,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     uint64_t dropped = flush->dropped;
     uint64_t refused = flush->refused;
     ecs_tick_report *report = &schedule->report;
+    bool enters = schedule->pool != NULL;
     uint32_t p;
     ECSI_CHECK(!schedule->ticking);
     ECSI_CHECK(schedule->built);
@@ -1195,7 +1279,10 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
                        (schedule->samples < ECSI_SAMPLE_FIRST ||
                         schedule->samples % ECSI_SAMPLE_EVERY == 0);
     schedule->samples++;
-    if (schedule->pool != NULL) schedule->worker = ecs_pool_enter(schedule->pool);
+#ifndef ECS_NO_ADAPTIVE
+    if (!ecsi_gauge_begin(schedule)) enters = false;
+#endif
+    if (enters) schedule->worker = ecs_pool_enter(schedule->pool);
     schedule->flush->worker = schedule->worker;
     for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
         ecsi_phase *phase =
@@ -1216,6 +1303,9 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     ecs_pool_leave(schedule->worker);
     schedule->worker = NULL;
     schedule->flush->worker = NULL;
+#ifndef ECS_NO_ADAPTIVE
+    ecsi_gauge_end(schedule);
+#endif
     schedule->ticking = false;
     report->commands_applied = flush->applied - applied;
     report->commands_dropped = flush->dropped - dropped;

@@ -9,6 +9,7 @@
 #ifndef ECS_SCHEDULE_H
 #define ECS_SCHEDULE_H
 
+#include "adaptive.h"
 #include "flush.h"
 #include "pool.h"
 
@@ -85,6 +86,7 @@ typedef struct ecsi_system {
     bool broken;            /* its breaker is open */
     bool probing;           /* and was until now: one failure opens it again */
     ecs_system_state state; /* what it counts */
+    uint32_t cost_runs; /* in the tick that was measured last */
 } ecsi_system;
 
 /* A system in the tick that runs: one for each, at its member's number in schedule->order. */
@@ -111,6 +113,7 @@ typedef struct ecsi_node {
     double saved_since_s;
     double saved_fixed_s;
     double segment_ns;     /* of the segment that begins with it: that could be shared */
+    double path_ns;        /* of those before it, at least: see ecsi_segment_saves */
     uint64_t serial;       /* of its first stream */
     uint32_t stream_count; /* of one run */
     uint32_t block_count;
@@ -140,8 +143,27 @@ typedef struct ecsi_fail {
 /* What one worker records into. */
 typedef struct ecsi_lane {
     ecsi_queue queue;
+#ifndef ECS_NO_ADAPTIVE
+    uint64_t busy_ns; /* of its worker, in segments that were shared */
+#endif
     unsigned char pad[128];
 } ecsi_lane;
+
+#ifndef ECS_NO_ADAPTIVE
+/* What gauge.h measures in one tick. */
+typedef struct ecsi_gauge {
+    bool on;            /* the backend is adaptive */
+    bool declares;      /* some system declares I/O */
+    bool shared;        /* some segment was */
+    uint64_t begin_ns;
+    uint64_t shared_ns; /* of segments that were shared, until all their systems had ended */
+    uint64_t intents;   /* declared by systems that ran */
+    double saved_ns;    /* that sharing would save, in a tick that is measured... */
+    double spread;      /* ...by what the last one cost */
+    uint32_t (*io_pending)(const ecs_world *world, void *user);
+    void *io_user;
+} ecsi_gauge;
+#endif
 
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
@@ -186,12 +208,17 @@ typedef struct ecsi_schedule {
     ecs_pool *pool;       /* NULL: blocking */
     ecs_worker *worker;   /* of the thread that ticks */
     uint32_t share_ns;    /* 0: measured costs decide; 1: always shared */
+    bool alone;           /* adaptive: this tick shares nothing */
     uint32_t samples;     /* ticks since the schedule was built */
     bool sample;          /* this tick is measured */
 #ifndef ECS_NO_THREADS
     ecs_latch latch;     /* nodes of the running segment */
     ecsi_atomic_u32 fail_count;
     ecsi_atomic_u32 stopping; /* `stop`, for those who ask while others run */
+#endif
+#ifndef ECS_NO_ADAPTIVE
+    ecsi_adaptive adaptive;
+    ecsi_gauge gauge;
 #endif
     ecs_status (*settle)(ecs_world *world); /* world.h: applies this queue, then the world's */
     ecsi_atomic_u32 cancel; /* this tick, or the next one */
@@ -481,6 +508,9 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     system->run_exclusive = desc->system->run_exclusive;
     system->enabled = !desc->disabled;
     system->unsplit = desc->unsplit || desc->main_thread;
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.declares = schedule->gauge.declares || desc->io_intents > 0;
+#endif
     status = ecsi_failure_check(desc);
     if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);

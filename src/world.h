@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "dot.h"
 #include "explain.h"
+#include "explain_adaptive.h"
 #include "hash.h"
 #include "remove.h"
 #include "validate.h"
@@ -118,7 +119,7 @@ static uint32_t ecsi_row_bits(const ecs_world_desc *d)
 static bool ecsi_own_pool_desc(const ecs_world_desc *d, ecs_pool_desc *out)
 {
     ecs_pool_desc given;
-    ECSI_CHECK(d->backend == ECS_BACKEND_WORK_STEALING);
+    ECSI_CHECK(d->backend != ECS_BACKEND_BLOCKING);
     ECSI_CHECK(d->pool == NULL);
     memset(&given, 0, sizeof given);
     given.workers = d->workers;
@@ -138,9 +139,11 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (from != NULL) *d = *from;
 #ifdef ECSI_FORCE_SHARING
     /* All tests run once more with every world on several workers. */
-    if (d->backend == ECS_BACKEND_BLOCKING) d->workers = ECSI_FORCE_SHARING;
-    d->backend = ECS_BACKEND_WORK_STEALING;
-    d->share_ns = 1;
+    if (d->backend != ECS_BACKEND_ADAPTIVE) {
+        if (d->backend == ECS_BACKEND_BLOCKING) d->workers = ECSI_FORCE_SHARING;
+        d->backend = ECS_BACKEND_WORK_STEALING;
+        d->share_ns = 1;
+    }
 #endif
     if (d->memory != ECS_MEMORY_GROW && d->memory != ECS_MEMORY_FIXED) return false;
     if (d->memory == ECS_MEMORY_FIXED) {
@@ -163,10 +166,15 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->chunk_bytes > 1u << 30 || d->stream_spawns_max > ECSI_ORDINALS_MAX) return false;
     if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
-    if (d->backend != ECS_BACKEND_BLOCKING && d->backend != ECS_BACKEND_WORK_STEALING) return false;
+    if ((uint32_t)d->backend > (uint32_t)ECS_BACKEND_ADAPTIVE) return false;
+#ifndef ECS_NO_ADAPTIVE
+    if (!ecsi_adaptive_resolve(&d->adaptive, d->share_ns)) return false;
+#else
+    if (d->backend == ECS_BACKEND_ADAPTIVE) return false;
+#endif
     if (d->workers > ECS_WORKERS_MAX || (d->pool != NULL && d->tasks != NULL)) return false;
 #ifndef ECS_NO_THREADS
-    if (d->backend == ECS_BACKEND_WORK_STEALING && d->pool == NULL) {
+    if (d->backend != ECS_BACKEND_BLOCKING && d->pool == NULL) {
         ecs_pool_desc pool;
         if (!ecsi_own_pool_desc(d, &pool)) return false;
         d->workers = pool.workers; /* asked once: the answer may change */
@@ -299,6 +307,22 @@ static ecs_status ecsi_world_pool_start(ecs_world *world)
 #endif
     return ECS_OK;
 }
+
+#ifndef ECS_NO_ADAPTIVE
+/* Begins to measure, when the pool has its threads. */
+static void ecsi_world_adapt(ecs_world *world)
+{
+    ecsi_schedule *schedule = &world->schedule;
+    uint32_t workers = schedule->pool != NULL ? ecs_pool_workers(schedule->pool) : 1;
+    ECSI_CHECK(!schedule->gauge.on);
+    if (world->desc.backend != ECS_BACKEND_ADAPTIVE) return;
+    schedule->gauge.on = true;
+    schedule->gauge.io_pending = world->desc.io_pending;
+    schedule->gauge.io_user = world->desc.io_user;
+    ecsi_adaptive_init(&schedule->adaptive, &world->desc.adaptive, workers);
+    ECSI_CHECK(schedule->adaptive.workers > 0);
+}
+#endif
 
 static void ecsi_world_pool_release(ecs_world *world)
 {
@@ -528,6 +552,9 @@ ECS_API ecs_world *ecs_world_create(const ecs_world_desc *desc)
         ecsi_world_release(world);
         return NULL;
     }
+#ifndef ECS_NO_ADAPTIVE
+    ecsi_world_adapt(world);
+#endif
     ECSI_CHECK(root->id == 0 && root->component_count == 0);
     ECSI_CHECK(world->locks == 0);
     return world;
@@ -595,6 +622,15 @@ ECS_API ecs_pool *ecs_world_pool(const ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, NULL);
     return world->pool;
+}
+
+ECS_API ecs_backend ecs_world_backend(const ecs_world *world)
+{
+    ECSI_REQUIRE(world != NULL, ECS_BACKEND_BLOCKING);
+#ifndef ECS_NO_ADAPTIVE
+    if (world->schedule.gauge.on) return ecsi_choice_backend(world->schedule.adaptive.choice);
+#endif
+    return world->schedule.pool != NULL ? ECS_BACKEND_WORK_STEALING : ECS_BACKEND_BLOCKING;
 }
 
 ECS_API ecs_status ecs_world_status(const ecs_world *world)
@@ -1833,6 +1869,17 @@ ECS_API size_t ecs_explain_drops(const ecs_world *world, char *text, size_t byte
     ECSI_CHECK(t.total > 0);
     return t.total;
 }
+
+#ifndef ECS_NO_ADAPTIVE
+ECS_API size_t ecs_explain_adaptive(const ecs_world *world, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    ECSI_REQUIRE(world != NULL, 0);
+    ecsi_explain_adaptive_text(&t, &world->schedule);
+    ECSI_CHECK(t.total > 0);
+    return t.total;
+}
+#endif
 #endif
 
 #ifndef ECS_NO_HASH
