@@ -23,13 +23,14 @@
  *  10  Resources and events
  *  11  Systems and phases   the schedule and the tick
  *  12  Workers and jobs     pools of threads, parallel loops, waiting
- *  13  Explain, hash, random
- *  14  Typed macros         what turns C types into the calls above
+ *  13  Worlds together      entities that travel from world to world
+ *  14  Explain, hash, random
+ *  15  Typed macros         what turns C types into the calls above
  *
  * Thread rules. A world belongs to one thread at a time. Functions that take a
  * `const ecs_world *` write nothing: any number of threads may call them while
  * nobody calls the others. Inside a system use only what its view offers. What is made for
- * several threads (section 12) says so.
+ * several threads (sections 12 and 13) says so.
  *
  * Errors. A caller's bug (a null pointer, an unknown id, a wrong size) fails an
  * assert; with asserts off it answers ECS_INVALID where there is a status.
@@ -54,6 +55,7 @@
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
+ * ECS_NO_WORLDS       removes ecs_worlds and its routes
  * ECS_NO_THREADS      removes threads: jobs run at once, every backend is blocking
  * ECS_PARK_COND       sleep on mutex and condition variable even where there is a futex
  *
@@ -178,6 +180,16 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_HASH 1
 #endif
+#ifdef ECS_NO_RUN
+#define ECSI_CONFIG_RUN 0
+#else
+#define ECSI_CONFIG_RUN 1
+#endif
+#ifdef ECS_NO_WORLDS
+#define ECSI_CONFIG_WORLDS 0
+#else
+#define ECSI_CONFIG_WORLDS 1
+#endif
 #ifdef ECS_NO_ASSERT
 #define ECSI_CONFIG_ASSERT 0
 #else
@@ -202,15 +214,15 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)                   \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h)                    \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)             \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h##i##j
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h, i, j)              \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)
 #define ECSI_CONFIG                                                               \
-    ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
-                     ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH, ECSI_CONFIG_ASSERT,   \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG,     \
-                     ECSI_CONFIG_ADAPTIVE)
+    ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_ADAPTIVE,  \
+                     ECSI_CONFIG_EVENTS, ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH,   \
+                     ECSI_CONFIG_RUN, ECSI_CONFIG_WORLDS, ECSI_CONFIG_ASSERT,     \
+                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -595,7 +607,7 @@ ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
  * iterated, while a hook runs, and inside a tick except from exclusive systems:
  * use commands there. Adding what is there, or removing what is not, is ECS_OK.
  *
- * The typed calls of section 14 (ecs_set, ecs_get, ...) take C types; these
+ * The typed calls of section 15 (ecs_set, ecs_get, ...) take C types; these
  * take ids, or descriptions, and are what other languages bind to.
  * ------------------------------------------------------------------------- */
 
@@ -1337,7 +1349,240 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
 #endif
 
 /* ---------------------------------------------------------------------------
- * 13  Explain, hash, random
+ * 13  Worlds together
+ *
+ * Up to 64 worlds hand entities to each other. Each way from one to another is a route: a
+ * bounded queue with room for what travels. A send takes the entity out of its world (on_remove,
+ * its values moved, the handle is dead), and the target puts it in when it takes its arrivals
+ * (a new handle, values moved, on_add, on_set). In between it lies in the route. When there is
+ * no room the send is refused and counted, and the entity stays where it was, untouched. So the
+ * living entities of all worlds and those on the way are constant under transfers.
+ *
+ *     ecs_worlds *worlds = ecs_worlds_create(NULL);
+ *     ecs_worlds_add(worlds, menu, &(ecs_worlds_member_desc){.name = "menu"});
+ *     ecs_worlds_add(worlds, level, &(ecs_worlds_member_desc){.name = "level"});
+ *     ecs_worlds_route(worlds, &(ecs_route_desc){.from = "menu", .to = "level"});
+ *     ecs_worlds_send(worlds, menu, player, ecs_worlds_number(worlds, level));
+ *     ecs_worlds_tick(worlds, dt);
+ *
+ * Systems set an ecs_transfer on an entity; after the tick of its world the coordinator sends
+ * what is marked: the highest priority first, then by route, group and slot of the entity.
+ *
+ * Lockstep: ecs_worlds_tick ticks all worlds, then all that is marked is sent, then all that
+ * arrives is put in, by (route's priority, tick, source, sequence). The result is the same on
+ * any number of workers. Without lockstep each world may be ticked by a thread of its own with
+ * ecs_worlds_tick_one, which puts in what has arrived, ticks and sends; what arrives when
+ * depends on time.
+ *
+ * Batches. What one source sends over one route at once goes in batches of at most `batch`
+ * entities. References between entities of one batch are remapped when they arrive (members of
+ * type ecs_entity that were listed); others become null, or stay as they are. Entities with the
+ * same group (not 0) travel in one batch: all together or not at all.
+ *
+ * Components are the same when their names are. A target knows a component once it is
+ * registered there: at ecs_worlds_add, after each of its ticks, and in lockstep always. The hooks
+ * of the source move values out of its rows, those of the target move them in.
+ *
+ * Threads. What declares (create, add, remove, route, destroy) and what looks at everything
+ * (settle, discard, explain) only while nobody ticks or sends. Otherwise a member belongs to one
+ * thread at a time, and all members at the same time may be ticked, sent from and received in.
+ * Statistics and admission: any thread. All memory is taken by create, add and route.
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_WORLDS
+typedef struct ecs_worlds ecs_worlds;
+
+/* Members of one coordinator, and the routes by component of one member. */
+#define ECS_WORLDS_MAX 64u
+#define ECS_WORLDS_CHOICES_MAX 8u
+/* A retry_limit without end. */
+#define ECS_RETRY_FOREVER UINT32_MAX
+
+/* A component that the target does not know. A tag counts as one. */
+typedef enum ecs_unknown {
+    ECS_UNKNOWN_REFUSE, /* the send answers ECS_UNSUPPORTED, the entity stays */
+    ECS_UNKNOWN_DROP    /* the component ends at the source and is counted */
+} ecs_unknown;
+
+/* References to entities that are not in the same batch. */
+typedef enum ecs_references {
+    ECS_REFERENCES_NULL, /* become null */
+    ECS_REFERENCES_KEEP  /* stay: the bits mean what your program says */
+} ecs_references;
+
+/* Retries of refused sends, in ticks. */
+typedef struct ecs_retry_desc {
+    uint32_t limit; /* 0: 16; retries before it is given up; ECS_RETRY_FOREVER */
+    uint32_t first; /* 0: 1; ticks until the first retry; doubles with each one */
+    uint32_t most;  /* 0: 64; ticks between two retries */
+} ecs_retry_desc;
+
+/* Where a retry stands; all zero is a send that was never refused. */
+typedef struct ecs_retry {
+    uint64_t due;       /* tick of the next try */
+    uint32_t tries;     /* that were refused */
+    uint32_t given_up;  /* 1: the limit is reached */
+} ecs_retry;
+
+/* Whether to try now. */
+ECS_API bool ecs_retry_due(const ecs_retry *retry, uint64_t tick);
+/* A try was refused: sets when the next one is due. False: given up. NULL: the defaults. */
+ECS_API bool ecs_retry_refused(ecs_retry *retry, const ecs_retry_desc *desc, uint64_t tick);
+
+/* The component that asks the coordinator to send an entity. Set the first three. It does not
+ * travel. When the send is refused the others say why, and when it is tried again; a system that
+ * sets the component anew starts over. */
+typedef struct ecs_transfer {
+    uint32_t target;   /* number of a member; 0: by component, then the default target */
+    uint32_t priority; /* the highest goes first */
+    uint32_t group;    /* not 0: all of this group, priority and target in one batch */
+    uint32_t status;   /* ecs_status of the last try */
+    ecs_retry retry;
+} ecs_transfer;
+
+typedef struct ecs_worlds_desc {
+    const ecs_allocator *allocator; /* malloc and free; copied */
+    ecs_pool *pool;                 /* ticks the members at the same time; NULL: one by one. It
+                                       must outlive the coordinator */
+    bool lockstep;
+    ecs_unknown unknown;
+    ecs_references references;
+    ecs_retry_desc retry;           /* of marked entities */
+    uint32_t transfers_max;         /* 0: 4,096; marked entities of one world that are sent in
+                                       one tick, the first ones in their order */
+    void (*log)(ecs_log_level level, const char *text, void *user); /* stderr; any thread */
+    void *log_user;
+} ecs_worlds_desc;
+
+/* NULL: a bad description, or the allocator refused. */
+ECS_API ecs_worlds *ecs_worlds_create(const ecs_worlds_desc *desc);
+/* Ends the coordinator; the worlds are yours. ECS_LOCKED while something is on the way (see
+ * ecs_worlds_settle and ecs_worlds_discard), or while somebody ticks. NULL is fine. */
+ECS_API ecs_status ecs_worlds_destroy(ecs_worlds *worlds);
+
+/* What a member is there for. Without a default target an accepting one sends to the first
+ * member for I/O, and that one to the first one that computes. */
+typedef enum ecs_world_role {
+    ECS_ROLE_CUSTOM,
+    ECS_ROLE_ACCEPT,
+    ECS_ROLE_IO,
+    ECS_ROLE_COMPUTE,
+    ECS_ROLE_STANDALONE /* ticks with the others; no route begins or ends here */
+} ecs_world_role;
+
+/* Where entities with a component go. */
+typedef struct ecs_world_choice {
+    const ecs_type *type; /* must outlive the coordinator */
+    const char *target;
+} ecs_world_choice;
+
+typedef struct ecs_worlds_member_desc {
+    const char *name;           /* names are copied */
+    ecs_world_role role;
+    const char *target;         /* the default target; may be added later; NULL: by role */
+    const ecs_world_choice *choices; /* routes by component, the first that fits */
+    uint32_t choice_count;
+} ecs_worlds_member_desc;
+
+/* ECS_FULL: a 65th world. ECS_EXISTS: the world or the name is there. ECS_INVALID, ECS_TOO_LARGE:
+ * the name, or too many choices. ECS_NO_MEMORY. ECS_LOCKED. The world must outlive its
+ * membership, and while it lasts be ticked through the coordinator only. */
+ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
+                                  const ecs_worlds_member_desc *desc);
+/* The routes from and to it go as well. ECS_LOCKED while something is on the way over them:
+ * ecs_worlds_settle puts it in. ECS_NOT_FOUND: no member. */
+ECS_API ecs_status ecs_worlds_remove(ecs_worlds *worlds, ecs_world *world);
+/* The number of a member, from 1 on, until it is removed; 0: no member. */
+ECS_API uint32_t ecs_worlds_number(const ecs_worlds *worlds, const ecs_world *world);
+ECS_API uint32_t ecs_worlds_find(const ecs_worlds *worlds, const char *name);
+/* NULL: no member has this number. */
+ECS_API ecs_world *ecs_worlds_world(const ecs_worlds *worlds, uint32_t number);
+
+typedef struct ecs_route_desc {
+    const char *from;    /* name of a member; NULL: all members that have no route of their own
+                            to `to` share this one */
+    const char *to;
+    uint32_t capacity;   /* 0: 4,096; entities on the way; a power of two, 2 to 2^20 */
+    uint32_t batch;      /* 0: 64, or the capacity where that is less */
+    uint32_t body_bytes; /* 0: 256; of one entity: its values, and 8 for each component */
+    uint32_t priority;   /* the highest arrives first */
+    uint32_t high;       /* entities on the way at which it stops admitting; 0: 3/4 of capacity */
+    uint32_t low;        /* below which it admits again; 0: half of high, at least 1 */
+    bool spsc;           /* one sender, no compare and swap; needs a `from` */
+} ecs_route_desc;
+
+/* ECS_NOT_FOUND: a name. ECS_EXISTS: there is such a route. ECS_INVALID: from a world to itself,
+ * a standalone one, or sizes that make no sense. ECS_NO_MEMORY. ECS_LOCKED. */
+ECS_API ecs_status ecs_worlds_route(ecs_worlds *worlds, const ecs_route_desc *desc);
+
+/* Sends one entity between ticks of `from`; to: a number, or 0 for its route. ECS_STALE.
+ * ECS_NOT_FOUND: no member, or no route. ECS_FULL: counted, the entity stays. ECS_UNSUPPORTED: a
+ * component that the target does not know. ECS_MISMATCH: one that it knows with another shape.
+ * ECS_TOO_LARGE: more than body_bytes. ECS_LOCKED: in a tick, an iteration or a hook. */
+ECS_API ecs_status ecs_worlds_send(ecs_worlds *worlds, ecs_world *from, ecs_entity entity,
+                                   uint32_t to);
+/* Sends all of them in one batch, or none: ECS_TOO_LARGE when there are more than `batch`.
+ * With to 0 the first one's route. ECS_INVALID: none, or one of them twice. */
+ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
+                                         const ecs_entity *entities, uint32_t entity_count,
+                                         uint32_t to);
+
+/* Ticks all members; answers the first status that was not ECS_OK, by number. ECS_LOCKED: inside
+ * of a tick. */
+ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt);
+/* Puts in what has arrived, ticks and sends what is marked. ECS_UNSUPPORTED in lockstep. */
+ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, float dt);
+/* Puts in what has arrived; answers how many entities. What the world has no room for waits. */
+ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world);
+/* The same for all members: nothing is on the way afterwards but what the targets have no room
+ * for. Answers how many entities still wait. */
+ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds);
+/* Ends what is on the way from and to a member; answers how many entities. */
+ECS_API uint64_t ecs_worlds_discard(ecs_worlds *worlds, ecs_world *world);
+
+/* False from `high` entities on the way on, until there are fewer than `low`; ask before
+ * making work for `to`. from NULL: whether all routes to it admit. False when there is no route.
+ * A system may ask. */
+ECS_API bool ecs_worlds_admits(ecs_worlds *worlds, const ecs_world *from, uint32_t to);
+
+typedef struct ecs_route_stats {
+    uint64_t sent;
+    uint64_t arrived;
+    uint64_t discarded;
+    uint64_t in_flight;          /* sent, and neither arrived nor discarded */
+    uint64_t refused;            /* entities, counted at each try, for whatever reason */
+    uint64_t refused_full;       /* of these: no room */
+    uint64_t components_dropped; /* that the target does not know */
+    uint64_t stalled;            /* times that the target had no room for a batch */
+    uint32_t capacity;
+} ecs_route_stats;
+
+/* from NULL: the route that members share. ECS_NOT_FOUND. */
+ECS_API ecs_status ecs_worlds_route_stats(const ecs_worlds *worlds, const ecs_world *from,
+                                          uint32_t to, ecs_route_stats *out);
+
+typedef struct ecs_worlds_stats {
+    uint64_t sent;
+    uint64_t arrived;
+    uint64_t discarded;          /* that were on the way to it */
+    uint64_t in_flight_from;
+    uint64_t in_flight_to;
+    uint64_t refused;            /* its sends, those without a route included */
+    uint64_t components_dropped; /* of its entities */
+    uint64_t given_up;           /* marked entities whose retries were used up */
+} ecs_worlds_stats;
+
+/* Of one member, from its adding on. NULL: all of them. */
+ECS_API ecs_worlds_stats ecs_worlds_stats_of(const ecs_worlds *worlds, const ecs_world *world);
+
+#ifndef ECS_NO_EXPLAIN
+/* Members, routes and counters, as the calls of section 14. */
+ECS_API size_t ecs_explain_worlds(const ecs_worlds *worlds, char *text, size_t bytes);
+#endif
+#endif /* ECS_NO_WORLDS */
+
+/* ---------------------------------------------------------------------------
+ * 14  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN
@@ -1403,7 +1648,7 @@ ECSI_INLINE float ecs_random_float(uint64_t seed, uint64_t tick, ecs_entity enti
 
 /* >>macros ==================================================== src/macros.h */
 
-/* macros.h: section 14 of the public interface, the typed macros.
+/* macros.h: section 15 of the public interface, the typed macros.
  *
  * ECS_COMPONENT(T, members...)   ECS_TAG(T)   ECS_RESOURCE(T, ...)   ECS_EVENT(T, ...)
  * ECS_SYSTEM(name, terms...)     ECS_TASK(name)     ECS_EXCLUSIVE(name)
@@ -2028,6 +2273,10 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
  * already (ecs_query_of), otherwise nothing matches. */
 #define ECS_EACH_CONST(world, name, view)                                          \
     ECSI_EACH(world, name, view, ecsi_begin_const_, ecsi_next_)
+
+#ifndef ECS_NO_WORLDS
+ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);
+#endif
 
 #endif /* ECS_MACROS_H */
 
@@ -3390,6 +3639,148 @@ static void ecsi_map_destroy(ecsi_memory *memory, ecsi_map *map)
 
 #endif /* ECS_CONTAINER_H */
 
+/* >>ring ======================================================== src/ring.h */
+
+/* ring.h: the bounded queue of Vyukov (2010), for any number of threads on both sides.
+ *
+ * Each slot carries the number of the turn in which it may be written or read. The ring hands
+ * out positions, and what lies at a position is its user's: the injector keeps a pointer in the
+ * slot, a route between worlds has a descriptor and a body for each slot. Between claim and
+ * publish a position belongs to who writes it, between take and release to who reads it, for as
+ * long as they like; others go on, until they come round to that slot.
+ *
+ * Positions are 64-bit, only grow and are never reset. Positions that follow each other can be
+ * claimed at once. With `single` one thread at a time claims and one takes, and no position
+ * has to be fought for. */
+/* floor: 3 */
+#ifndef ECS_RING_H
+#define ECS_RING_H
+
+/* Bytes that cores hand to each other at once; two lines, for they are fetched in pairs. */
+#define ECSI_LINE_BYTES 128u
+
+typedef struct ecsi_turn {
+    ecsi_atomic_u64 turn; /* position: may be written; position + 1: may be read */
+    ecsi_atomic_ptr item; /* the injector's */
+} ecsi_turn;
+
+typedef struct ecsi_ring {
+    ecsi_atomic_u64 head; /* next to be read */
+    unsigned char pad_head[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
+    ecsi_atomic_u64 tail; /* next to be written */
+    unsigned char pad_tail[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
+    ecsi_turn *slots;
+    uint32_t capacity; /* a power of two, at least 2 */
+    bool single;
+} ecsi_ring;
+
+static inline void ecsi_ring_create(ecsi_ring *ring, ecsi_turn *slots, uint32_t capacity,
+                                    uint64_t start)
+{
+    uint64_t i;
+    ECSI_CHECK(slots != NULL);
+    ECSI_CHECK(capacity >= 2 && ecsi_is_power_of_two(capacity));
+    for (i = start; i != start + capacity; i++) {
+        ECSI_STORE(&slots[i & (capacity - 1)].turn, i, relaxed);
+        ECSI_STORE(&slots[i & (capacity - 1)].item, NULL, relaxed);
+    }
+    ECSI_STORE(&ring->head, start, relaxed);
+    ECSI_STORE(&ring->tail, start, relaxed);
+    ring->slots = slots;
+    ring->capacity = capacity;
+    ring->single = false;
+}
+
+static inline ecsi_turn *ecsi_ring_slot(const ecsi_ring *ring, uint64_t at)
+{
+    return &ring->slots[at & (ring->capacity - 1)];
+}
+
+/* Positions that were claimed and not taken, as far as a look can tell. Any thread. */
+static inline uint32_t ecsi_ring_count(const ecsi_ring *ring)
+{
+    uint64_t head = ECSI_LOAD(&ring->head, relaxed);
+    uint64_t tail = ECSI_LOAD(&ring->tail, relaxed);
+    ECSI_CHECK(ring->capacity >= 2);
+    if ((int64_t)(tail - head) <= 0) return 0;
+    return tail - head < ring->capacity ? (uint32_t)(tail - head) : ring->capacity;
+}
+
+/* Any thread. Claims positions that follow each other, as many as are free from `least` to
+ * `most`; *out is the first. Answers how many; 0: so many are not free. */
+static inline uint32_t ecsi_ring_claim(ecsi_ring *ring, uint32_t least, uint32_t most,
+                                       uint64_t *out)
+{
+    uint64_t at = ECSI_LOAD(&ring->tail, relaxed);
+    ECSI_CHECK(least >= 1 && least <= most);
+    ECSI_CHECK(ring->capacity >= 2);
+    if (most > ring->capacity) most = ring->capacity;
+    for (;;) {
+        uint32_t free_count = 0;
+        uint64_t turn = at;
+        for (; free_count < most; free_count++) {
+            /* Pairs with the release of ecsi_ring_release: the slot was read before it is
+             * written again. */
+            turn = ECSI_LOAD(&ecsi_ring_slot(ring, at + free_count)->turn, acquire);
+            if (turn != at + free_count) break;
+        }
+        /* A turn that is ahead: somebody else has claimed this position. */
+        if (free_count < most && (int64_t)(turn - (at + free_count)) > 0) {
+            at = ECSI_LOAD(&ring->tail, relaxed);
+            continue;
+        }
+        if (free_count < least) return 0;
+        if (ring->single) {
+            ECSI_STORE(&ring->tail, at + free_count, relaxed);
+        } else if (!ECSI_CAS(&ring->tail, &at, at + free_count, relaxed, relaxed)) {
+            continue;
+        }
+        *out = at;
+        return free_count;
+    }
+}
+
+/* Who claimed it: what lies at the position may be read. */
+static inline void ecsi_ring_publish(ecsi_ring *ring, uint64_t at)
+{
+    ECSI_CHECK(ECSI_LOAD(&ecsi_ring_slot(ring, at)->turn, relaxed) == at);
+    /* Pairs with the acquire of ecsi_ring_take. */
+    ECSI_STORE(&ecsi_ring_slot(ring, at)->turn, at + 1, release);
+}
+
+/* Any thread. The next position; false: nothing is published there. */
+static inline bool ecsi_ring_take(ecsi_ring *ring, uint64_t *out)
+{
+    uint64_t at = ECSI_LOAD(&ring->head, relaxed);
+    ECSI_CHECK(out != NULL);
+    ECSI_CHECK(ring->capacity >= 2);
+    for (;;) {
+        /* Pairs with the release of ecsi_ring_publish. */
+        uint64_t turn = ECSI_LOAD(&ecsi_ring_slot(ring, at)->turn, acquire);
+        if (turn == at + 1) {
+            if (ring->single) {
+                ECSI_STORE(&ring->head, at + 1, relaxed);
+            } else if (!ECSI_CAS(&ring->head, &at, at + 1, relaxed, relaxed)) {
+                continue;
+            }
+            *out = at;
+            return true;
+        }
+        if ((int64_t)(turn - (at + 1)) < 0) return false;
+        at = ECSI_LOAD(&ring->head, relaxed);
+    }
+}
+
+/* Who took it: the slot may be written again. */
+static inline void ecsi_ring_release(ecsi_ring *ring, uint64_t at)
+{
+    ECSI_CHECK(ECSI_LOAD(&ecsi_ring_slot(ring, at)->turn, relaxed) == at + 1);
+    /* Pairs with the acquire of ecsi_ring_claim. */
+    ECSI_STORE(&ecsi_ring_slot(ring, at)->turn, at + ring->capacity, release);
+}
+
+#endif /* ECS_RING_H */
+
 /* >>deque ====================================================== src/deque.h */
 
 /* deque.h: the work-stealing deque, and the shared injector.
@@ -3409,16 +3800,13 @@ static void ecsi_map_destroy(ecsi_memory *memory, ecsi_map *map)
  * two items, so a thief that claims a range could claim what the owner has. A batch is one CAS
  * for each item.
  *
- * The injector is the bounded queue of Vyukov (2010) for any number of threads on both sides:
- * each slot carries the number of the turn in which it may be written or read. */
+ * The injector is a ring (ring.h) of single items, for any number of threads on both sides. */
 /* floor: 3 */
 #ifndef ECS_DEQUE_H
 #define ECS_DEQUE_H
 
 #ifndef ECS_NO_THREADS
 
-/* Bytes that cores hand to each other at once; two lines, for they are fetched in pairs. */
-#define ECSI_LINE_BYTES 128u
 /* Items of one batch. */
 #define ECSI_BATCH_MAX 32u
 /* What a lost race answers: look again. */
@@ -3550,83 +3938,46 @@ static void *ecsi_deque_steal_batch(ecsi_deque *from, ecsi_deque *to, uint32_t m
 
 /* ---- The injector ------------------------------------------------------------------------ */
 
-typedef struct ecsi_turn {
-    ecsi_atomic_u64 turn; /* position: may be written; position + 1: may be read */
-    ecsi_atomic_ptr item;
-} ecsi_turn;
-
 typedef struct ecsi_injector {
-    ecsi_atomic_u64 head; /* next to be read */
-    unsigned char pad_head[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
-    ecsi_atomic_u64 tail; /* next to be written */
-    unsigned char pad_tail[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
-    ecsi_turn *slots;
-    uint32_t capacity; /* a power of two, at least 2 */
+    ecsi_ring ring;
 } ecsi_injector;
 
 static void ecsi_injector_create(ecsi_injector *queue, ecsi_turn *slots, uint32_t capacity,
                                  uint64_t start)
 {
-    uint64_t i;
     ECSI_CHECK(slots != NULL);
-    ECSI_CHECK(capacity >= 2 && ecsi_is_power_of_two(capacity));
-    for (i = start; i < start + capacity; i++) {
-        ECSI_STORE(&slots[i & (capacity - 1)].turn, i, relaxed);
-        ECSI_STORE(&slots[i & (capacity - 1)].item, NULL, relaxed);
-    }
-    ECSI_STORE(&queue->head, start, relaxed);
-    ECSI_STORE(&queue->tail, start, relaxed);
-    queue->slots = slots;
-    queue->capacity = capacity;
+    ECSI_CHECK(queue != NULL);
+    ecsi_ring_create(&queue->ring, slots, capacity, start);
 }
 
 static inline bool ecsi_injector_empty(const ecsi_injector *queue)
 {
-    return ECSI_LOAD(&queue->head, relaxed) >= ECSI_LOAD(&queue->tail, relaxed);
+    return ecsi_ring_count(&queue->ring) == 0;
 }
 
 /* Any thread. False: it is full. */
 static bool ecsi_injector_push(ecsi_injector *queue, void *item)
 {
-    uint64_t at = ECSI_LOAD(&queue->tail, relaxed);
+    uint64_t at;
     ECSI_CHECK(item != NULL);
-    ECSI_CHECK(queue->capacity >= 2);
-    for (;;) {
-        ecsi_turn *slot = &queue->slots[at & (queue->capacity - 1)];
-        /* Pairs with the release of pop: the slot was read before it is written again. */
-        uint64_t turn = ECSI_LOAD(&slot->turn, acquire);
-        if (turn == at) {
-            if (!ECSI_CAS(&queue->tail, &at, at + 1, relaxed, relaxed)) continue;
-            ECSI_STORE(&slot->item, item, relaxed);
-            /* Pairs with the acquire of pop. */
-            ECSI_STORE(&slot->turn, at + 1, release);
-            return true;
-        }
-        if ((int64_t)(turn - at) < 0) return false;
-        at = ECSI_LOAD(&queue->tail, relaxed);
-    }
+    ECSI_CHECK(queue->ring.capacity >= 2);
+    if (ecsi_ring_claim(&queue->ring, 1, 1, &at) == 0) return false;
+    ECSI_STORE(&ecsi_ring_slot(&queue->ring, at)->item, item, relaxed);
+    ecsi_ring_publish(&queue->ring, at);
+    return true;
 }
 
 /* Any thread. NULL: it is empty. */
 static void *ecsi_injector_pop(ecsi_injector *queue)
 {
-    uint64_t at = ECSI_LOAD(&queue->head, relaxed);
-    ECSI_CHECK(queue->capacity >= 2);
-    for (;;) {
-        ecsi_turn *slot = &queue->slots[at & (queue->capacity - 1)];
-        uint64_t turn = ECSI_LOAD(&slot->turn, acquire); /* pairs with the release of push */
-        if (turn == at + 1) {
-            void *item;
-            if (!ECSI_CAS(&queue->head, &at, at + 1, relaxed, relaxed)) continue;
-            item = ECSI_LOAD(&slot->item, relaxed);
-            /* Pairs with the acquire of push. */
-            ECSI_STORE(&slot->turn, at + queue->capacity, release);
-            ECSI_CHECK(item != NULL);
-            return item;
-        }
-        if ((int64_t)(turn - (at + 1)) < 0) return NULL;
-        at = ECSI_LOAD(&queue->head, relaxed);
-    }
+    uint64_t at;
+    void *item;
+    ECSI_CHECK(queue->ring.capacity >= 2);
+    if (!ecsi_ring_take(&queue->ring, &at)) return NULL;
+    item = ECSI_LOAD(&ecsi_ring_slot(&queue->ring, at)->item, relaxed);
+    ecsi_ring_release(&queue->ring, at);
+    ECSI_CHECK(item != NULL);
+    return item;
 }
 
 #endif /* ECS_NO_THREADS */
@@ -6621,6 +6972,304 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
 }
 
 #endif /* ECS_EDIT_H */
+
+/* >>route ====================================================== src/route.h */
+
+/* route.h: the way from one world to another: a ring of descriptors with a body for each.
+ *
+ * Positions of the ring, descriptors (ecsi_transit) and bodies go together, so whoever has
+ * claimed a position has room for all of an entity, and nothing can be refused half-way. A body
+ * begins with its parts, one for each component; the values follow. A batch is claimed at once
+ * and published from its last position to its first: who sees the first sees all of it. The
+ * taker holds a batch until its world has room for it; the positions stay in use so long.
+ *
+ * Any thread may send over a route, one at a time takes from it. */
+/* floor: 7 */
+#ifndef ECS_ROUTE_H
+#define ECS_ROUTE_H
+
+#ifndef ECS_NO_WORLDS
+
+#define ECSI_ROUTE_CAPACITY 4096u
+#define ECSI_ROUTE_CAPACITY_MAX (1u << 20)
+#define ECSI_ROUTE_BATCH 64u
+#define ECSI_ROUTE_BODY_BYTES 256u
+#define ECSI_ROUTE_BODY_BYTES_MAX (1u << 24)
+/* Bodies are aligned to this; values that want more are put where the address fits. */
+#define ECSI_BODY_ALIGN 64u
+/* Index of what is not there. */
+#define ECSI_NO_MEMBER 0xffffffffu
+
+typedef struct ecsi_cargo {
+    uint32_t component; /* as the target knows it */
+    uint32_t offset;    /* of its value in the body; 0: a tag */
+} ecsi_cargo;
+
+typedef struct ecsi_transit {
+    uint64_t tick;     /* with source and sequence: the order of arrival in lockstep */
+    uint64_t sequence;
+    ecs_entity entity;  /* at the source; null: discarded */
+    ecs_entity arrived; /* at the target, while its batch is put in */
+    ecsi_table *table;  /* the same */
+    uint32_t source;
+    uint32_t batch_count; /* entities from this one on that came together */
+    uint32_t group;
+    uint32_t part_count;
+} ecsi_transit;
+
+/* A table of the target, and the rows of it that a batch needs. */
+typedef struct ecsi_need {
+    ecsi_table *table;
+    uint32_t count;
+} ecsi_need;
+
+/* Handles of a batch: at the source, and at the target. */
+typedef struct ecsi_remap {
+    uint64_t from; /* 0: free */
+    ecs_entity to;
+} ecsi_remap;
+
+typedef struct ecsi_route {
+    ecsi_ring ring;
+    ecsi_transit *transits;
+    unsigned char *bodies;
+    uint32_t from; /* index of a member; ECSI_NO_MEMBER: shared */
+    uint32_t to;
+    uint32_t batch;
+    uint32_t body_bytes;
+    uint32_t priority;
+    uint32_t high;
+    uint32_t low;
+    size_t bytes; /* of all that it takes */
+    /* The taker's. */
+    ecsi_need *needs;
+    ecsi_remap *remaps;
+    uint32_t remap_count; /* a power of two */
+    uint32_t held_count;  /* taken and not put in */
+    uint64_t held_at;
+    bool stuck;           /* no room for the first batch, in this round */
+    /* Counters, by whoever sends or takes. */
+    ecsi_atomic_u32 closed; /* does not admit */
+    ecsi_atomic_u64 sent;
+    ecsi_atomic_u64 arrived;
+    ecsi_atomic_u64 discarded;
+    ecsi_atomic_u64 refused;
+    ecsi_atomic_u64 refused_full;
+    ecsi_atomic_u64 dropped;
+    ecsi_atomic_u64 stalled;
+} ecsi_route;
+
+/* The description with its defaults; false when it makes no sense. */
+static bool ecsi_route_resolve(const ecs_route_desc *from, ecs_route_desc *d)
+{
+    ECSI_CHECK(from != d);
+    ECSI_CHECK(from->to != NULL);
+    *d = *from;
+    if (d->capacity == 0) d->capacity = ECSI_ROUTE_CAPACITY;
+    if (d->batch == 0) d->batch = ecsi_min_u32(ECSI_ROUTE_BATCH, d->capacity);
+    if (d->body_bytes == 0) d->body_bytes = ECSI_ROUTE_BODY_BYTES;
+    if (d->high == 0) d->high = d->capacity - d->capacity / 4;
+    if (d->low == 0) d->low = ecsi_max_u32(d->high / 2, 1);
+    if (!ecsi_is_power_of_two(d->capacity) || d->capacity < 2) return false;
+    if (d->capacity > ECSI_ROUTE_CAPACITY_MAX || d->batch > d->capacity) return false;
+    if (d->body_bytes > ECSI_ROUTE_BODY_BYTES_MAX) return false;
+    d->body_bytes = (uint32_t)ecsi_align_up(d->body_bytes, ECSI_BODY_ALIGN);
+    if (d->spsc && d->from == NULL) return false;
+    return d->high <= d->capacity && d->low <= d->high;
+}
+
+/* Cuts a piece off a block that is laid out; with `base` NULL it only measures. */
+static void *ecsi_route_piece(unsigned char *base, size_t *at, size_t bytes)
+{
+    size_t begin = ecsi_align_up(*at, ECSI_LINE_BYTES);
+    ECSI_CHECK(bytes > 0);
+    ECSI_CHECK(begin >= *at);
+    *at = begin + bytes;
+    return base == NULL ? NULL : base + begin;
+}
+
+/* Lays a route out in a block, or measures that block: answers its bytes. */
+static size_t ecsi_route_layout(unsigned char *base, const ecs_route_desc *d, ecsi_route *route)
+{
+    size_t at = sizeof *route;
+    size_t n = d->capacity;
+    uint32_t remaps = ecsi_round_up_power(d->batch) * 2u;
+    ecsi_turn *turns;
+    ECSI_CHECK(d->capacity >= 2 && d->batch >= 1);
+    ECSI_CHECK(d->body_bytes % ECSI_BODY_ALIGN == 0);
+    turns = (ecsi_turn *)ecsi_route_piece(base, &at, n * sizeof *turns);
+    route->transits = (ecsi_transit *)ecsi_route_piece(base, &at, n * sizeof(ecsi_transit));
+    route->bodies = (unsigned char *)ecsi_route_piece(base, &at, n * d->body_bytes);
+    route->needs = (ecsi_need *)ecsi_route_piece(base, &at, d->batch * sizeof(ecsi_need));
+    route->remaps = (ecsi_remap *)ecsi_route_piece(base, &at, remaps * sizeof(ecsi_remap));
+    route->remap_count = remaps;
+    route->batch = d->batch;
+    route->body_bytes = d->body_bytes;
+    route->priority = d->priority;
+    route->high = d->high;
+    route->low = d->low;
+    if (base != NULL) ecsi_ring_create(&route->ring, turns, d->capacity, 0);
+    route->ring.single = d->spsc;
+    return at;
+}
+
+/* NULL: the allocator refused. */
+static ecsi_route *ecsi_route_make(ecsi_memory *memory, const ecs_route_desc *d)
+{
+    ecsi_route measured;
+    ecsi_route *route;
+    size_t bytes;
+    ECSI_CHECK(!memory->fixed);
+    memset(&measured, 0, sizeof measured);
+    bytes = ecsi_route_layout(NULL, d, &measured);
+    ECSI_CHECK(bytes > sizeof *route);
+    route = (ecsi_route *)ecsi_alloc(memory, bytes, ECSI_LINE_BYTES);
+    if (route == NULL) return NULL;
+    memset(route, 0, sizeof *route);
+    route->bytes = ecsi_route_layout((unsigned char *)route, d, route);
+    ECSI_CHECK(route->bytes == bytes);
+    return route;
+}
+
+static inline ecsi_transit *ecsi_route_transit(const ecsi_route *route, uint64_t at)
+{
+    return &route->transits[at & (route->ring.capacity - 1)];
+}
+
+static inline unsigned char *ecsi_route_body(const ecsi_route *route, uint64_t at)
+{
+    return route->bodies + (size_t)(at & (route->ring.capacity - 1)) * route->body_bytes;
+}
+
+/* Where the next value of a body goes. `body` NULL: the most that it may take is reckoned. */
+static inline size_t ecsi_body_place(const unsigned char *body, size_t at, size_t align)
+{
+    ECSI_CHECK(ecsi_is_power_of_two(align));
+    ECSI_CHECK((uintptr_t)body % ECSI_BODY_ALIGN == 0);
+    if (align <= ECSI_BODY_ALIGN) return ecsi_align_up(at, align);
+    if (body == NULL) return ecsi_align_up(at, ECSI_BODY_ALIGN) + (align - ECSI_BODY_ALIGN);
+    return ecsi_align_up((size_t)(uintptr_t)body + at, align) - (size_t)(uintptr_t)body;
+}
+
+/* Entities that were sent and have not arrived. Any thread: never less than none. */
+static uint64_t ecsi_route_in_flight(const ecsi_route *route)
+{
+    /* Pair with the releases of those who take: they have seen that it was sent. */
+    uint64_t gone = ECSI_LOAD(&route->arrived, acquire);
+    uint64_t sent;
+    gone += ECSI_LOAD(&route->discarded, acquire);
+    sent = ECSI_LOAD(&route->sent, relaxed);
+    ECSI_CHECK(sent >= gone);
+    ECSI_CHECK(route->batch > 0);
+    return sent - gone;
+}
+
+/* Whether it is below its watermark; between the two marks it stays as it was. */
+static bool ecsi_route_admits(ecsi_route *route)
+{
+    uint64_t count = ecsi_route_in_flight(route);
+    ECSI_CHECK(route->low <= route->high);
+    ECSI_CHECK(route->high > 0);
+    if (count >= route->high) ECSI_STORE(&route->closed, 1u, relaxed);
+    if (count < route->low) ECSI_STORE(&route->closed, 0u, relaxed);
+    return ECSI_LOAD(&route->closed, relaxed) == 0;
+}
+
+/* Gives `count` positions that are held back to the senders. */
+static void ecsi_route_release(ecsi_route *route, uint32_t count)
+{
+    uint32_t i;
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(count <= route->held_count);
+    for (i = 0; i < count; i++) ecsi_ring_release(&route->ring, route->held_at + i);
+    route->held_at += count;
+    route->held_count -= count;
+}
+
+/* The first entity that is to be put in, with its batch held; NULL when there is none. */
+static ecsi_transit *ecsi_route_head(ecsi_route *route)
+{
+    uint32_t round;
+    ECSI_CHECK(route->held_count <= route->ring.capacity);
+    for (round = 0; round <= route->ring.capacity; round++) {
+        ecsi_transit *first;
+        uint64_t at;
+        if (route->held_count == 0) {
+            uint32_t i;
+            if (!ecsi_ring_take(&route->ring, &route->held_at)) return NULL;
+            route->held_count = ecsi_route_transit(route, route->held_at)->batch_count;
+            ECSI_CHECK(route->held_count >= 1 && route->held_count <= route->batch);
+            for (i = 1; i < route->held_count; i++) {
+                bool taken = ecsi_ring_take(&route->ring, &at);
+                ECSI_CHECK(taken && at == route->held_at + i);
+                (void)taken;
+            }
+        }
+        first = ecsi_route_transit(route, route->held_at);
+        if (!ecs_is_null(first->entity)) return first;
+        ecsi_route_release(route, 1); /* discarded */
+    }
+    return NULL;
+}
+
+/* ---- References ---------------------------------------------------------------------- */
+
+static inline uint32_t ecsi_remap_home(const ecsi_route *route, uint64_t from)
+{
+    return (uint32_t)((from * 0x9e3779b97f4a7c15u) >> 32) & (route->remap_count - 1);
+}
+
+/* Notes the new handles of the first `count` entities that are held. */
+static void ecsi_remap_fill(ecsi_route *route, uint32_t count)
+{
+    uint32_t i;
+    ECSI_CHECK(count <= route->batch);
+    ECSI_CHECK(count * 2 <= route->remap_count);
+    memset(route->remaps, 0, route->remap_count * sizeof *route->remaps);
+    for (i = 0; i < count; i++) {
+        const ecsi_transit *transit = ecsi_route_transit(route, route->held_at + i);
+        uint32_t at = ecsi_remap_home(route, transit->entity.bits);
+        while (route->remaps[at].from != 0) at = (at + 1) & (route->remap_count - 1);
+        route->remaps[at].from = transit->entity.bits;
+        route->remaps[at].to = transit->arrived;
+    }
+}
+
+/* The new handle of one that travelled along, else null, or the old one with `keep`. */
+static inline ecs_entity ecsi_remap_find(const ecsi_route *route, ecs_entity entity, bool keep)
+{
+    uint32_t at = ecsi_remap_home(route, entity.bits);
+    ECSI_CHECK(!ecs_is_null(entity));
+    for (; route->remaps[at].from != 0; at = (at + 1) & (route->remap_count - 1)) {
+        if (route->remaps[at].from == entity.bits) return route->remaps[at].to;
+    }
+    return keep ? entity : ecs_null();
+}
+
+/* Puts the new handles into the references of one value. */
+static void ecsi_remap_value(const ecsi_route *route, const ecsi_component *component,
+                             unsigned char *value, bool keep)
+{
+    uint32_t m;
+    ECSI_CHECK(component->references);
+    ECSI_CHECK(value != NULL);
+    for (m = 0; m < component->type.member_count; m++) {
+        const ecs_member *member = &component->type.members[m];
+        uint32_t at;
+        if (member->kind != ECS_KIND_ENTITY) continue;
+        for (at = 0; at < member->bytes; at += (uint32_t)sizeof(ecs_entity)) {
+            ecs_entity e;
+            memcpy(&e, value + member->offset + at, sizeof e);
+            if (ecs_is_null(e)) continue;
+            e = ecsi_remap_find(route, e, keep);
+            memcpy(value + member->offset + at, &e, sizeof e);
+        }
+    }
+}
+
+#endif /* ECS_NO_WORLDS */
+
+#endif /* ECS_ROUTE_H */
 
 /* >>resource ================================================ src/resource.h */
 
@@ -16946,6 +17595,1710 @@ ECS_API uint64_t ecs_world_hash(const ecs_world *world)
 #endif
 
 #endif /* ECS_WORLD_H */
+
+/* >>worlds ==================================================== src/worlds.h */
+
+/* worlds.h: worlds that hand entities to each other: members, routing, the two ends of a
+ * transfer, and the tick of all.
+ *
+ * A sender must know whether the target has a component without looking into the target, which
+ * another thread may tick. So each member publishes its components: a list that only grows, of
+ * pointers to entries that stay and whose names and shapes never change. The sender looks into
+ * the list once for each of its components and remembers the answer (ecsi_pair).
+ *
+ * What can be refused is found out before anything changes: components and sizes first, then
+ * positions of the ring are claimed, and only then the entities leave their rows. The other end
+ * reserves handles, tables and rows for all that it puts in before it puts in the first. */
+/* floor: 14 */
+#ifndef ECS_WORLDS_H
+#define ECS_WORLDS_H
+
+#ifndef ECS_NO_WORLDS
+
+#define ECSI_TRANSFERS 4096u
+#define ECSI_TRANSFERS_MAX (1u << 20)
+#define ECSI_RETRY_LIMIT 16u
+#define ECSI_RETRY_FIRST 1u
+#define ECSI_RETRY_MOST 64u
+/* The target knows the name with another shape. */
+#define ECSI_DIFFERS 0xffffffffu
+/* Row of the routes that members share. */
+#define ECSI_SHARED ECS_WORLDS_MAX
+
+/* What a component of a source is at a target. */
+typedef struct ecsi_pair {
+    uint32_t id;       /* 0: not known yet; ECSI_DIFFERS */
+    uint32_t searched; /* of the target's list */
+    uint32_t told;     /* the log has it */
+} ecsi_pair;
+
+/* A marked entity that is to be sent. Must begin with the handle: see ecsi_entity_of. */
+typedef struct ecsi_pick {
+    ecs_entity entity;
+    uint32_t priority;
+    uint32_t to;
+    uint32_t group;
+} ecsi_pick;
+
+typedef struct ecsi_member_choice {
+    const ecs_type *type;
+    char target[ECS_NAME_BYTES_MAX];
+    uint32_t to;
+} ecsi_member_choice;
+
+typedef struct ecsi_member {
+    ecs_world *world; /* NULL: free */
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_world_role role;
+    char target[ECS_NAME_BYTES_MAX]; /* empty: by role */
+    uint32_t to;                     /* index of the default target */
+    uint32_t choice_count;
+    ecsi_member_choice choices[ECS_WORLDS_CHOICES_MAX];
+    ecsi_component **known; /* published for senders, by id minus one */
+    uint32_t known_max;
+    ecsi_atomic_u32 known_count;
+    ecsi_route *in[ECS_WORLDS_MAX + 1]; /* routes that end here */
+    uint32_t in_count;
+    uint32_t turn;        /* of `in`: who was served last */
+    ecsi_pick *picks;     /* of transfers_max */
+    uint64_t sequence;
+    ecs_status status;    /* of its last tick */
+    bool told;            /* the log has that it gave up */
+    ecsi_atomic_u32 busy; /* it is ticked */
+    ecsi_atomic_u64 sent;
+    ecsi_atomic_u64 left;      /* of these: arrived somewhere, or discarded */
+    ecsi_atomic_u64 arrived;
+    ecsi_atomic_u64 discarded; /* on the way to it */
+    ecsi_atomic_u64 refused;
+    ecsi_atomic_u64 dropped;
+    ecsi_atomic_u64 given_up;
+} ecsi_member;
+
+struct ecs_worlds {
+    ecsi_memory memory;
+    ecsi_log log;
+    ecs_worlds_desc desc; /* with the defaults filled in */
+    uint64_t tick;        /* lockstep */
+    ecsi_atomic_u32 busy; /* calls that tick */
+    uint32_t member_count;
+    uint32_t order[ECS_WORLDS_MAX]; /* indices of the members, rising */
+    ecsi_member members[ECS_WORLDS_MAX];
+    ecsi_route *routes[ECS_WORLDS_MAX + 1][ECS_WORLDS_MAX]; /* from, to */
+    ecsi_pair *pairs[ECS_WORLDS_MAX][ECS_WORLDS_MAX];       /* by the source's ids minus one */
+};
+
+/* ---- Retries ---------------------------------------------------------------------------- */
+
+ECS_API bool ecs_retry_due(const ecs_retry *retry, uint64_t tick)
+{
+    ECSI_REQUIRE(retry != NULL, false);
+    return retry->given_up == 0 && tick >= retry->due;
+}
+
+ECS_API bool ecs_retry_refused(ecs_retry *retry, const ecs_retry_desc *desc, uint64_t tick)
+{
+    uint32_t limit = ECSI_RETRY_LIMIT;
+    uint64_t wait = ECSI_RETRY_FIRST;
+    uint64_t most = ECSI_RETRY_MOST;
+    uint32_t i;
+    ECSI_REQUIRE(retry != NULL, false);
+    if (desc != NULL) {
+        limit = ecsi_default_u32(desc->limit, limit);
+        wait = ecsi_default_u32(desc->first, (uint32_t)wait);
+        most = ecsi_default_u32(desc->most, (uint32_t)most);
+    }
+    for (i = 0; i < retry->tries && wait < most; i++) wait *= 2u;
+    if (wait > most) wait = most;
+    ECSI_CHECK(wait > 0);
+    if (retry->tries < UINT32_MAX) retry->tries++;
+    if (limit != ECS_RETRY_FOREVER && retry->tries > limit) {
+        retry->given_up = 1;
+        return false;
+    }
+    retry->due = tick + wait;
+    return true;
+}
+
+/* ---- Members ---------------------------------------------------------------------------- */
+
+static uint32_t ecsi_member_of(const ecs_worlds *worlds, const ecs_world *world)
+{
+    uint32_t i;
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        if (worlds->members[worlds->order[i]].world == world) return worlds->order[i];
+    }
+    ECSI_CHECK(i == worlds->member_count);
+    return ECSI_NO_MEMBER;
+}
+
+static uint32_t ecsi_member_by_name(const ecs_worlds *worlds, const char *name)
+{
+    uint32_t i;
+    ECSI_CHECK(name != NULL);
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        if (strcmp(worlds->members[worlds->order[i]].name, name) == 0) return worlds->order[i];
+    }
+    return ECSI_NO_MEMBER;
+}
+
+static uint32_t ecsi_member_by_role(const ecs_worlds *worlds, ecs_world_role role)
+{
+    uint32_t i;
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        if (worlds->members[worlds->order[i]].role == role) return worlds->order[i];
+    }
+    return ECSI_NO_MEMBER;
+}
+
+/* The index of a number that a user gave. */
+static inline uint32_t ecsi_member_numbered(const ecs_worlds *worlds, uint32_t number)
+{
+    if (number == 0 || number > ECS_WORLDS_MAX) return ECSI_NO_MEMBER;
+    return worlds->members[number - 1].world != NULL ? number - 1 : ECSI_NO_MEMBER;
+}
+
+/* The route that an entity takes, or NULL. */
+static inline ecsi_route *ecsi_route_between(const ecs_worlds *worlds, uint32_t from,
+                                             uint32_t to)
+{
+    ecsi_route *route;
+    ECSI_CHECK(from < ECS_WORLDS_MAX);
+    if (to >= ECS_WORLDS_MAX || from == to) return NULL;
+    route = worlds->routes[from][to];
+    if (route != NULL) return route;
+    return worlds->members[from].role == ECS_ROLE_STANDALONE ? NULL
+                                                             : worlds->routes[ECSI_SHARED][to];
+}
+
+/* Lets senders see what is registered by now. The owner of the world. */
+static void ecsi_member_publish(ecsi_member *member)
+{
+    const ecsi_components *components = &member->world->components;
+    uint32_t count = ECSI_LOAD(&member->known_count, relaxed);
+    ECSI_CHECK(components->list.count <= member->known_max);
+    ECSI_CHECK(count <= components->list.count);
+    if (count == components->list.count) return;
+    for (; count < components->list.count; count++) {
+        member->known[count] = ecsi_component_at(components, count + 1);
+    }
+    /* Pairs with the acquire of ecsi_sending_begin. */
+    ECSI_STORE(&member->known_count, count, release);
+}
+
+/* After members or routes came or went: who is there, where routes end, default targets. */
+static void ecsi_worlds_arrange(ecs_worlds *worlds)
+{
+    uint32_t i;
+    uint32_t c;
+    worlds->member_count = 0;
+    for (i = 0; i < ECS_WORLDS_MAX; i++) {
+        if (worlds->members[i].world != NULL) worlds->order[worlds->member_count++] = i;
+    }
+    for (i = 0; i < worlds->member_count; i++) {
+        ecsi_member *member = &worlds->members[worlds->order[i]];
+        uint32_t from;
+        member->in_count = 0;
+        member->turn = 0;
+        for (from = 0; from <= ECSI_SHARED; from++) {
+            ecsi_route *route = worlds->routes[from][worlds->order[i]];
+            if (route != NULL) member->in[member->in_count++] = route;
+        }
+        for (c = 0; c < member->choice_count; c++) {
+            member->choices[c].to = ecsi_member_by_name(worlds, member->choices[c].target);
+        }
+        member->to = ECSI_NO_MEMBER;
+        if (member->target[0] != 0) {
+            member->to = ecsi_member_by_name(worlds, member->target);
+        } else if (member->role == ECS_ROLE_ACCEPT) {
+            member->to = ecsi_member_by_role(worlds, ECS_ROLE_IO);
+        } else if (member->role == ECS_ROLE_IO) {
+            member->to = ecsi_member_by_role(worlds, ECS_ROLE_COMPUTE);
+        }
+        ECSI_CHECK(member->in_count <= ECS_WORLDS_MAX + 1);
+    }
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+}
+
+/* Somebody ticks: nothing may be declared. */
+static bool ecsi_worlds_locked(const ecs_worlds *worlds)
+{
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    return ECSI_LOAD(&worlds->busy, acquire) != 0; /* pairs with the releases of ticks */
+}
+
+/* A world that takes no direct edits now. */
+static bool ecsi_member_locked(const ecsi_member *member)
+{
+    const ecs_world *world = member->world;
+    ECSI_CHECK(world != NULL);
+    return world->locks != 0 || world->schedule.ticking || world->flush.running;
+}
+
+/* ---- Sending ---------------------------------------------------------------------------- */
+
+/* One round of sends from one member to another. */
+typedef struct ecsi_sending {
+    ecs_worlds *worlds;
+    ecsi_member *source;
+    ecsi_route *route;
+    ecsi_pair *pairs;
+    uint32_t from;
+    uint32_t limit;    /* components of the target that count: the same for a whole round, or
+                          what was measured could grow */
+    uint32_t transfer; /* id of ecs_transfer at the source; 0: none */
+    const ecsi_table *table; /* measured last, and what came of it */
+    ecs_status status;
+} ecsi_sending;
+
+static ecsi_sending ecsi_sending_begin(ecs_worlds *worlds, uint32_t from, ecsi_route *route)
+{
+    ecsi_sending sending;
+    ecsi_member *source = &worlds->members[from];
+    ecsi_member *target = &worlds->members[route->to];
+    ECSI_CHECK(source->world != NULL && target->world != NULL);
+    ECSI_CHECK(worlds->pairs[from][route->to] != NULL);
+    memset(&sending, 0, sizeof sending);
+    sending.worlds = worlds;
+    sending.source = source;
+    sending.route = route;
+    sending.pairs = worlds->pairs[from][route->to];
+    sending.from = from;
+    /* Pairs with the release of ecsi_member_publish. */
+    sending.limit = ECSI_LOAD(&target->known_count, acquire);
+    sending.transfer = ecsi_component_seek(&source->world->components,
+                                           &ecsi_type_ecs_transfer);
+    return sending;
+}
+
+/* What a component of the source is at the target: its id there, 0, or ECSI_DIFFERS. */
+static uint32_t ecsi_sending_find(ecsi_sending *sending, uint32_t component)
+{
+    ecsi_pair *pair = &sending->pairs[component - 1];
+    const ecsi_member *target = &sending->worlds->members[sending->route->to];
+    const ecsi_component *c;
+    uint32_t i;
+    if (ECSI_LIKELY(pair->id != 0)) return pair->id;
+    c = ecsi_component_at(&sending->source->world->components, component);
+    ECSI_CHECK(component <= sending->source->known_max);
+    ECSI_CHECK(pair->searched <= sending->limit);
+    for (i = pair->searched; i < sending->limit; i++) {
+        const ecsi_component *other = target->known[i];
+        if (other->name_hash != c->name_hash || strcmp(other->name, c->name) != 0) continue;
+        pair->id = ecsi_type_equal(&other->type, &c->type) ? i + 1 : ECSI_DIFFERS;
+        break;
+    }
+    pair->searched = i;
+    if (pair->id == 0 && pair->told == 0) {
+        pair->told = 1;
+        ecsi_log_print(&sending->worlds->log, ECS_LOG_WARNING,
+                       "worlds: %s does not know %s of %s: %s", target->name, c->name,
+                       sending->source->name,
+                       sending->worlds->desc.unknown == ECS_UNKNOWN_DROP ? "dropped"
+                                                                         : "refused");
+    }
+    return pair->id;
+}
+
+/* Whether entities of a table can travel, and fit a body. */
+static ecs_status ecsi_sending_measure(ecsi_sending *sending, const ecsi_table *table)
+{
+    const ecs_worlds *worlds = sending->worlds;
+    size_t bytes = table->component_count * sizeof(ecsi_cargo);
+    uint32_t i;
+    ECSI_CHECK(table != NULL);
+    if (sending->table == table) return sending->status;
+    sending->table = table;
+    sending->status = ECS_OK;
+    for (i = 0; i < table->component_count && sending->status == ECS_OK; i++) {
+        const ecsi_component *c;
+        uint32_t id;
+        if (table->ids[i] == sending->transfer) continue;
+        c = ecsi_component_at(&sending->source->world->components, table->ids[i]);
+        id = ecsi_sending_find(sending, table->ids[i]);
+        if (id == ECSI_DIFFERS) sending->status = ECS_MISMATCH;
+        if (id == 0 && worlds->desc.unknown == ECS_UNKNOWN_REFUSE) {
+            sending->status = ECS_UNSUPPORTED;
+        }
+        if (id == 0 || c->type.bytes == 0) continue;
+        bytes = ecsi_body_place(NULL, bytes, c->type.align) + c->type.bytes;
+    }
+    if (sending->status == ECS_OK && bytes > sending->route->body_bytes) {
+        sending->status = ECS_TOO_LARGE;
+    }
+    ECSI_CHECK(sending->status != ECS_FULL);
+    return sending->status;
+}
+
+/* Takes the values of a row apart: into a body, or to their end. */
+static void ecsi_cargo_load(ecsi_sending *sending, ecsi_transit *transit, unsigned char *body,
+                            ecsi_chunk *chunk, uint32_t row)
+{
+    const ecsi_table *table = chunk->table;
+    ecsi_cargo *parts = (ecsi_cargo *)(void *)body;
+    size_t at = table->component_count * sizeof *parts;
+    uint64_t dropped = 0;
+    uint32_t i;
+    ECSI_CHECK(transit->part_count == 0);
+    ECSI_CHECK(row < chunk->count);
+    for (i = 0; i < table->component_count; i++) {
+        const ecsi_component *c = ecsi_component_at(&sending->source->world->components,
+                                                    table->ids[i]);
+        const ecsi_table_slot *slot = ecsi_table_find(table, table->ids[i]);
+        bool marker = table->ids[i] == sending->transfer;
+        uint32_t to = marker ? 0 : sending->pairs[table->ids[i] - 1].id;
+        void *value = NULL;
+        ecsi_cargo *part = &parts[transit->part_count];
+        if (slot->column != ECSI_NO_COLUMN) {
+            value = ecsi_chunk_value(chunk, &table->columns[slot->column], row);
+        }
+        if (to == 0) {
+            if (value != NULL) ecsi_values_destroy(c, value, 1);
+            dropped += marker ? 0u : 1u;
+            continue;
+        }
+        part->component = to;
+        part->offset = 0;
+        transit->part_count++;
+        if (value == NULL) continue;
+        at = ecsi_body_place(body, at, c->type.align);
+        ECSI_CHECK(at + c->type.bytes <= sending->route->body_bytes);
+        ecsi_values_move(c, body + at, value, 1);
+        part->offset = (uint32_t)at;
+        at += c->type.bytes;
+    }
+    if (dropped == 0) return;
+    (void)ECSI_ADD(&sending->route->dropped, dropped, relaxed);
+    ECSI_COUNT_UP(&sending->source->dropped, dropped);
+}
+
+/* Takes an entity out of its world and puts it at a position that was claimed. */
+static void ecsi_cargo_leave(ecsi_sending *sending, ecs_entity entity, uint64_t at)
+{
+    ecs_world *world = sending->source->world;
+    ecsi_storage *storage = &world->storage;
+    ecsi_record *record = ecsi_entities_find(&world->entities, entity);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(storage, record);
+    uint32_t row = ecsi_record_row(&world->entities, record);
+    ecsi_transit *transit = ecsi_route_transit(sending->route, at);
+    ECSI_CHECK(record != NULL);
+    ECSI_CHECK(sending->status == ECS_OK);
+    if (chunk->table->notify) {
+        ecsi_notify_removed(storage, entity, record, chunk->table, NULL);
+    }
+    transit->tick = sending->worlds->desc.lockstep ? sending->worlds->tick
+                                                   : world->schedule.tick;
+    transit->sequence = sending->source->sequence++;
+    transit->entity = entity;
+    transit->source = sending->from;
+    transit->part_count = 0;
+    ecsi_cargo_load(sending, transit, ecsi_route_body(sending->route, at), chunk, row);
+    ecsi_row_pop(storage, chunk, row);
+    ecsi_entities_give(&world->entities, ecs_index(entity));
+    ECSI_CHECK(ecsi_entities_find(&world->entities, entity) == NULL);
+}
+
+/* The entity of element `i` of handles, or of picks, which begin with them. */
+static inline ecs_entity ecsi_entity_of(const void *list, size_t stride, uint32_t i)
+{
+    ecs_entity e;
+    ECSI_CHECK(stride >= sizeof e);
+    memcpy(&e, (const unsigned char *)list + i * stride, sizeof e);
+    return e;
+}
+
+/* Sends from `least` to `most` entities as one batch, as many as there is room for; all of
+ * them were measured. Answers how many. */
+static uint32_t ecsi_sending_batch(ecsi_sending *sending, const void *list, size_t stride,
+                                   uint32_t least, uint32_t most)
+{
+    ecsi_route *route = sending->route;
+    uint32_t group = least > 1 ? 1u : 0u;
+    uint64_t at;
+    uint32_t count = ecsi_ring_claim(&route->ring, least, most, &at);
+    uint32_t i;
+    ECSI_CHECK(most <= route->batch);
+    ECSI_CHECK(count == 0 || count >= least);
+    if (count == 0) return 0;
+    for (i = 0; i < count; i++) {
+        ecsi_transit *transit = ecsi_route_transit(route, at + i);
+        ecsi_cargo_leave(sending, ecsi_entity_of(list, stride, i), at + i);
+        transit->batch_count = count - i;
+        transit->group = group;
+    }
+    (void)ECSI_ADD(&route->sent, (uint64_t)count, relaxed);
+    ECSI_COUNT_UP(&sending->source->sent, (uint64_t)count);
+    for (i = count; i > 0; i--) ecsi_ring_publish(&route->ring, at + i - 1);
+    return count;
+}
+
+/* Counts entities that stay. */
+static void ecsi_refused_count(ecsi_member *source, ecsi_route *route, ecs_status status,
+                               uint32_t count)
+{
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(count > 0);
+    ECSI_COUNT_UP(&source->refused, (uint64_t)count);
+    if (route == NULL) return;
+    (void)ECSI_ADD(&route->refused, (uint64_t)count, relaxed);
+    if (status == ECS_FULL) (void)ECSI_ADD(&route->refused_full, (uint64_t)count, relaxed);
+}
+
+/* Where the entities of a table go by the member's own routing. */
+static uint32_t ecsi_member_routing(const ecsi_member *member, const ecsi_table *table)
+{
+    uint32_t i;
+    ECSI_CHECK(member->choice_count <= ECS_WORLDS_CHOICES_MAX);
+    ECSI_CHECK(table != NULL);
+    for (i = 0; i < member->choice_count; i++) {
+        uint32_t id = ecsi_component_seek(&member->world->components, member->choices[i].type);
+        if (id != 0 && ecsi_table_find(table, id) != NULL) return member->choices[i].to;
+    }
+    return member->to;
+}
+
+/* All alive, and none of them twice. */
+static ecs_status ecsi_group_check(const ecs_world *world, const ecs_entity *entities,
+                                   uint32_t count)
+{
+    uint32_t i;
+    uint32_t k;
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(count <= ECSI_ROUTE_CAPACITY_MAX);
+    for (i = 0; i < count; i++) {
+        if (ecsi_entities_find(&world->entities, entities[i]) == NULL) return ECS_STALE;
+        for (k = 0; k < i; k++) {
+            if (ecs_equal(entities[i], entities[k])) return ECS_INVALID;
+        }
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
+                                         const ecs_entity *entities, uint32_t entity_count,
+                                         uint32_t to)
+{
+    ecsi_sending sending;
+    ecsi_route *route;
+    ecsi_member *source;
+    const ecsi_record *record;
+    uint32_t s;
+    uint32_t t = to - 1;
+    uint32_t i;
+    ecs_status status = ECS_OK;
+    ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
+    ECSI_REQUIRE(from != NULL, ECS_INVALID);
+    ECSI_REQUIRE(entities != NULL || entity_count == 0, ECS_INVALID);
+    s = ecsi_member_of(worlds, from);
+    if (s == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
+    source = &worlds->members[s];
+    if (ecsi_member_locked(source)) return ECS_LOCKED;
+    if (entity_count == 0) return ECS_INVALID;
+    record = ecsi_entities_find(&from->entities, entities[0]);
+    if (record == NULL) return ECS_STALE;
+    if (to == 0) t = ecsi_member_routing(source, ecsi_record_table(&from->storage, record));
+    route = ecsi_route_between(worlds, s, t);
+    if (route == NULL) status = ECS_NOT_FOUND;
+    if (status == ECS_OK && entity_count > route->batch) status = ECS_TOO_LARGE;
+    if (status == ECS_OK) {
+        status = ecsi_group_check(from, entities, entity_count);
+        if (status != ECS_OK) return status;
+        /* In lockstep everything belongs to this thread. */
+        if (worlds->desc.lockstep) ecsi_member_publish(&worlds->members[t]);
+        sending = ecsi_sending_begin(worlds, s, route);
+        for (i = 0; i < entity_count && status == ECS_OK; i++) {
+            record = ecsi_entities_find(&from->entities, entities[i]);
+            status = ecsi_sending_measure(&sending, ecsi_record_table(&from->storage, record));
+        }
+    }
+    if (status == ECS_OK && ecsi_sending_batch(&sending, entities, sizeof *entities,
+                                               entity_count, entity_count) == 0) {
+        status = ECS_FULL;
+    }
+    if (status != ECS_OK) ecsi_refused_count(source, route, status, entity_count);
+    return status;
+}
+
+ECS_API ecs_status ecs_worlds_send(ecs_worlds *worlds, ecs_world *from, ecs_entity entity,
+                                   uint32_t to)
+{
+    return ecs_worlds_send_group(worlds, from, &entity, 1, to);
+}
+
+/* ---- Marked entities ---------------------------------------------------------------------- */
+
+/* The order in which they are sent. */
+static inline bool ecsi_pick_before(const ecsi_pick *a, const ecsi_pick *b)
+{
+    if (a->priority != b->priority) return a->priority > b->priority;
+    if (a->to != b->to) return a->to < b->to;
+    if (a->group != b->group) return a->group < b->group;
+    return ecs_index(a->entity) < ecs_index(b->entity);
+}
+
+/* Puts the pick at the root of a heap of `count` where it belongs; the last one is on top. */
+static void ecsi_picks_sink(ecsi_pick *picks, uint32_t count, uint32_t at)
+{
+    ecsi_pick sunk = picks[at];
+    ECSI_CHECK(at < count);
+    for (;;) {
+        uint32_t child = at * 2 + 1;
+        if (child >= count) break;
+        if (child + 1 < count && ecsi_pick_before(&picks[child], &picks[child + 1])) child++;
+        if (!ecsi_pick_before(&sunk, &picks[child])) break;
+        picks[at] = picks[child];
+        at = child;
+    }
+    picks[at] = sunk;
+    ECSI_CHECK(at < count);
+}
+
+/* Adds a pick to the heap, which keeps the first `max` of all; false: one was left out. */
+static bool ecsi_picks_add(ecsi_pick *picks, uint32_t *count, uint32_t max, ecsi_pick pick)
+{
+    uint32_t at = *count;
+    ECSI_CHECK(max > 0);
+    ECSI_CHECK(*count <= max);
+    if (*count == max) {
+        if (ecsi_pick_before(&pick, &picks[0])) {
+            picks[0] = pick;
+            ecsi_picks_sink(picks, max, 0);
+        }
+        return false;
+    }
+    *count += 1;
+    while (at > 0 && ecsi_pick_before(&picks[(at - 1) / 2], &pick)) {
+        picks[at] = picks[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    picks[at] = pick;
+    return true;
+}
+
+/* The heap becomes the list in order. */
+static void ecsi_picks_sort(ecsi_pick *picks, uint32_t count)
+{
+    uint32_t left = count;
+    ECSI_CHECK(picks != NULL);
+    while (left > 1) {
+        ecsi_pick last = picks[0];
+        picks[0] = picks[--left];
+        picks[left] = last;
+        ecsi_picks_sink(picks, left, 0);
+    }
+    ECSI_CHECK(count < 2 || !ecsi_pick_before(&picks[1], &picks[0]));
+}
+
+/* A marked entity stays: its marker says why, and when it is tried again. */
+static void ecsi_transfer_refused(ecs_worlds *worlds, ecsi_member *source,
+                                  ecs_transfer *transfer, ecs_status status)
+{
+    uint64_t tick = source->world->schedule.tick;
+    ECSI_CHECK(transfer != NULL);
+    ECSI_CHECK(status != ECS_OK);
+    transfer->status = (uint32_t)status;
+    if (ecs_retry_refused(&transfer->retry, &worlds->desc.retry, tick)) return;
+    ECSI_COUNT_UP(&source->given_up, 1u);
+    if (source->told) return;
+    source->told = true;
+    ecsi_log_print(&worlds->log, ECS_LOG_WARNING,
+                   "worlds: %s gives up on sending an entity after %u tries: %s", source->name,
+                   transfer->retry.tries, ecs_status_text(status));
+}
+
+/* The rows of one chunk with markers that are due: into the heap, or refused without a route.
+ * Answers false when one did not fit. */
+static bool ecsi_picks_of_chunk(ecs_worlds *worlds, uint32_t from, ecsi_chunk *chunk,
+                                uint32_t column, uint32_t *count)
+{
+    ecsi_member *source = &worlds->members[from];
+    const ecsi_table *table = chunk->table;
+    uint64_t tick = source->world->schedule.tick;
+    uint32_t routing = ecsi_member_routing(source, table);
+    bool all = true;
+    uint32_t row;
+    ECSI_CHECK(column < table->column_count);
+    for (row = 0; row < chunk->count; row++) {
+        ecs_transfer *transfer =
+            (ecs_transfer *)ecsi_chunk_value(chunk, &table->columns[column], row);
+        ecsi_pick pick;
+        if (!ecs_retry_due(&transfer->retry, tick)) continue;
+        pick.entity = ecsi_chunk_entities(chunk)[row];
+        pick.priority = transfer->priority;
+        pick.group = transfer->group;
+        pick.to = transfer->target == 0 ? routing
+                                        : ecsi_member_numbered(worlds, transfer->target);
+        if (ecsi_route_between(worlds, from, pick.to) == NULL) {
+            *ecsi_chunk_tick(chunk, column, row) = tick;
+            ecsi_refused_count(source, NULL, ECS_NOT_FOUND, 1);
+            ecsi_transfer_refused(worlds, source, transfer, ECS_NOT_FOUND);
+            continue;
+        }
+        if (!ecsi_picks_add(source->picks, count, worlds->desc.transfers_max, pick)) {
+            all = false;
+        }
+    }
+    ECSI_CHECK(*count <= worlds->desc.transfers_max);
+    return all;
+}
+
+/* Collects what is marked and due, in order; *all says whether that is all of it. */
+static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
+{
+    ecsi_member *source = &worlds->members[from];
+    const ecsi_storage *storage = &source->world->storage;
+    uint32_t id = ecsi_component_seek(&source->world->components, &ecsi_type_ecs_transfer);
+    uint32_t count = 0;
+    uint32_t t;
+    *all = true;
+    ECSI_CHECK(source->world != NULL);
+    if (id == 0) return 0;
+    for (t = 0; t < storage->tables.count; t++) {
+        const ecsi_table *table = ecsi_table_at(storage, t);
+        const ecsi_table_slot *slot;
+        ecsi_chunk *chunk;
+        if (table->row_count == 0) continue;
+        slot = ecsi_table_find(table, id);
+        if (slot == NULL) continue;
+        ECSI_CHECK(slot->column != ECSI_NO_COLUMN);
+        for (chunk = table->first; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            if (!ecsi_picks_of_chunk(worlds, from, chunk, slot->column, &count)) *all = false;
+        }
+    }
+    ecsi_picks_sort(source->picks, count);
+    return count;
+}
+
+/* Marked entities that stay. */
+static void ecsi_picks_refused(ecsi_sending *sending, const ecsi_pick *picks, uint32_t count,
+                               ecs_status status)
+{
+    const ecs_world *world = sending->source->world;
+    uint32_t i;
+    ECSI_CHECK(status != ECS_OK);
+    ECSI_CHECK(sending->transfer != 0);
+    if (count == 0) return;
+    ecsi_refused_count(sending->source, sending->route, status, count);
+    for (i = 0; i < count; i++) {
+        const ecsi_record *record = ecsi_entities_find(&world->entities, picks[i].entity);
+        ecsi_transfer_refused(sending->worlds, sending->source,
+                              (ecs_transfer *)ecsi_row_value(&world->storage, record,
+                                                             sending->transfer), status);
+        ecsi_row_touch(&world->storage, record, sending->transfer);
+    }
+}
+
+static ecs_status ecsi_pick_measure(ecsi_sending *sending, const ecsi_pick *pick)
+{
+    const ecs_world *world = sending->source->world;
+    const ecsi_record *record = ecsi_entities_find(&world->entities, pick->entity);
+    ECSI_CHECK(record != NULL);
+    ECSI_CHECK(sending->route->to == pick->to);
+    return ecsi_sending_measure(sending, ecsi_record_table(&world->storage, record));
+}
+
+/* Picks from the first one on that are sent together: a whole group, or a batch of singles. */
+static uint32_t ecsi_picks_run(const ecsi_sending *sending, const ecsi_pick *picks,
+                               uint32_t count)
+{
+    uint32_t n = 1;
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(sending->route->batch > 0);
+    while (n < count && picks[n].to == picks[0].to && picks[n].group == picks[0].group) {
+        if (picks[0].group == 0 ? n == sending->route->batch
+                                : picks[n].priority != picks[0].priority) break;
+        n++;
+    }
+    return n;
+}
+
+/* Sends a run of singles: those that cannot travel are refused by themselves. Answers false
+ * when the route is full. */
+static bool ecsi_picks_singles(ecsi_sending *sending, const ecsi_pick *picks, uint32_t count)
+{
+    uint32_t done = 0;
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(count <= sending->route->batch);
+    while (done < count) {
+        ecs_status status = ECS_OK;
+        uint32_t n = done;
+        uint32_t sent = 0;
+        for (; n < count; n++) {
+            status = ecsi_pick_measure(sending, &picks[n]);
+            if (status != ECS_OK) break;
+        }
+        sending->status = ECS_OK;
+        if (n > done) {
+            sent = ecsi_sending_batch(sending, &picks[done], sizeof *picks, 1, n - done);
+        }
+        sending->table = NULL; /* it may have been measured with another answer */
+        if (sent < n - done) {
+            ecsi_picks_refused(sending, &picks[done + sent], count - done - sent, ECS_FULL);
+            return false;
+        }
+        if (n < count) ecsi_picks_refused(sending, &picks[n], 1, status);
+        done = n + 1;
+    }
+    return true;
+}
+
+/* Sends a whole group, or refuses all of it. Answers false when the route is full. */
+static bool ecsi_picks_group(ecsi_sending *sending, const ecsi_pick *picks, uint32_t count)
+{
+    ecs_status status = count > sending->route->batch ? ECS_TOO_LARGE : ECS_OK;
+    uint32_t i;
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(picks[0].group != 0);
+    for (i = 0; i < count && status == ECS_OK; i++) {
+        status = ecsi_pick_measure(sending, &picks[i]);
+    }
+    if (status == ECS_OK && ecsi_sending_batch(sending, picks, sizeof *picks, count, count) == 0) {
+        status = ECS_FULL;
+    }
+    if (status != ECS_OK) ecsi_picks_refused(sending, picks, count, status);
+    return status != ECS_FULL;
+}
+
+/* Sends what is marked in one member. After the first refusal for want of room nothing more
+ * goes over that route in this round: what comes later must not overtake. */
+static void ecsi_worlds_send_marked(ecs_worlds *worlds, uint32_t from)
+{
+    ecsi_member *source = &worlds->members[from];
+    bool all;
+    uint32_t count = ecsi_picks_collect(worlds, from, &all);
+    uint64_t full = 0; /* bits of targets */
+    uint32_t at = 0;
+    ECSI_CHECK(source->world != NULL);
+    ECSI_CHECK(count <= worlds->desc.transfers_max);
+    while (at < count) {
+        const ecsi_pick *picks = &source->picks[at];
+        ecsi_sending sending = ecsi_sending_begin(
+            worlds, from, ecsi_route_between(worlds, from, picks->to));
+        uint64_t bit = (uint64_t)1 << picks->to;
+        uint32_t n = ecsi_picks_run(&sending, picks, count - at);
+        bool good = true;
+        if (!all && picks->group != 0 && at + n == count) {
+            /* The rest of this group may be among what did not fit. */
+            if (at == 0) ecsi_picks_refused(&sending, picks, n, ECS_TOO_LARGE);
+        } else if ((full & bit) != 0) {
+            ecsi_picks_refused(&sending, picks, n, ECS_FULL);
+        } else if (picks->group != 0) {
+            good = ecsi_picks_group(&sending, picks, n);
+        } else {
+            good = ecsi_picks_singles(&sending, picks, n);
+        }
+        if (!good) full |= bit;
+        at += n;
+    }
+}
+
+/* ---- Arriving ----------------------------------------------------------------------------- */
+
+/* The table of what came, with what its components require here; made when there is none. */
+static ecs_status ecsi_arrival_table(ecsi_storage *storage, const ecsi_cargo *parts,
+                                     uint32_t part_count, ecsi_table **out)
+{
+    const ecsi_components *components = storage->components;
+    uint32_t *set = ecsi_scratch_set(storage, NULL, components->list.count + 1);
+    uint32_t count = 0;
+    uint32_t i;
+    if (set == NULL) return ECS_NO_MEMORY;
+    ECSI_CHECK(part_count <= components->list.count);
+    for (i = 0; i < part_count; i++) {
+        uint32_t added[ECSI_REQUIRE_MAX];
+        uint32_t n = ecsi_require_closure(components, parts[i].component, added);
+        uint32_t k;
+        ECSI_CHECK(n <= ECSI_REQUIRE_MAX);
+        for (k = 0; k < n; k++) count = ecsi_set_insert(set, count, added[k]);
+    }
+    return ecsi_table_of_set(storage, set, count, out);
+}
+
+/* The same set of components, so the same table. */
+static bool ecsi_parts_equal(const ecsi_cargo *a, const ecsi_cargo *b, uint32_t count)
+{
+    uint32_t i;
+    ECSI_CHECK(a != NULL);
+    ECSI_CHECK(b != NULL);
+    for (i = 0; i < count; i++) {
+        if (a[i].component != b[i].component) return false;
+    }
+    return true;
+}
+
+/* Rows that a table has room for without memory. */
+static uint64_t ecsi_table_room(const ecsi_table *table)
+{
+    const ecsi_chunk *chunk = table->last;
+    uint64_t room = 0;
+    ECSI_CHECK(table->capacity > 0);
+    for (; chunk != NULL; chunk = chunk->next) room += chunk->capacity - chunk->count;
+    return room;
+}
+
+/* Reserves handles, tables and rows for what is held, from the first on; answers for how many
+ * there is room. */
+static uint32_t ecsi_arrival_reserve(ecs_world *world, ecsi_route *route)
+{
+    ecsi_storage *storage = &world->storage;
+    uint32_t needs = 0;
+    uint32_t count;
+    uint32_t k = 0;
+    ECSI_CHECK(route->held_count > 0);
+    ECSI_CHECK(route->held_count <= route->batch);
+    for (count = 0; count < route->held_count; count++) {
+        uint64_t at = route->held_at + count;
+        ecsi_transit *transit = ecsi_route_transit(route, at);
+        const ecsi_transit *before = ecsi_route_transit(route, at - 1);
+        const ecsi_cargo *parts = (const ecsi_cargo *)(void *)ecsi_route_body(route, at);
+        ecs_status status = ecsi_entities_reserve(storage->memory, storage->entities, count + 1);
+        if (status != ECS_OK) break;
+        if (count > 0 && transit->part_count == before->part_count &&
+            ecsi_parts_equal(parts, (const ecsi_cargo *)(void *)ecsi_route_body(route, at - 1),
+                             transit->part_count)) {
+            transit->table = before->table;
+        } else {
+            status = ecsi_arrival_table(storage, parts, transit->part_count, &transit->table);
+            if (status != ECS_OK) break;
+            for (k = 0; k < needs && route->needs[k].table != transit->table; k++) {}
+        }
+        if (k == needs) {
+            route->needs[needs].table = transit->table;
+            route->needs[needs++].count = 0;
+        }
+        status = ecsi_table_reserve(storage, transit->table, route->needs[k].count + 1);
+        if (status != ECS_OK) break;
+        route->needs[k].count++;
+    }
+    /* With fixed memory, room for one table may have been made of what another had spare. Then
+     * the first alone, whose room is reserved last. */
+    for (k = 0; k < needs; k++) {
+        if (ecsi_table_room(route->needs[k].table) >= route->needs[k].count) continue;
+        count = 1;
+        if (ecsi_table_reserve(storage, route->needs[0].table, 1) != ECS_OK) count = 0;
+        break;
+    }
+    return count;
+}
+
+/* Gives an entity its row and moves its values in. */
+static void ecsi_arrival_place(ecsi_storage *storage, ecsi_route *route, uint64_t at)
+{
+    ecsi_transit *transit = ecsi_route_transit(route, at);
+    unsigned char *body = ecsi_route_body(route, at);
+    const ecsi_cargo *parts = (const ecsi_cargo *)(void *)body;
+    const ecsi_table *table = transit->table;
+    ecs_status status = ecsi_edit_spawn(storage, transit->table, &transit->arrived);
+    ecsi_chunk *chunk = table->last;
+    uint32_t row = chunk->count - 1;
+    uint32_t i;
+    ECSI_CHECK(status == ECS_OK); /* it was reserved */
+    ECSI_CHECK(ecs_equal(ecsi_chunk_entities(chunk)[row], transit->arrived));
+    (void)status;
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        const ecsi_component *c = ecsi_component_at(storage->components, column->component);
+        void *to = ecsi_chunk_value(chunk, column, row);
+        uint32_t k = 0;
+        while (k < transit->part_count && parts[k].component != column->component) k++;
+        if (k == transit->part_count) {
+            ecsi_values_init(c, to, 1);
+        } else {
+            ecsi_values_move(c, to, body + parts[k].offset, 1);
+        }
+    }
+}
+
+/* Puts new handles into the references that an entity brought. */
+static void ecsi_arrival_remap(const ecsi_storage *storage, const ecsi_route *route,
+                               uint64_t at, bool keep)
+{
+    const ecsi_transit *transit = ecsi_route_transit(route, at);
+    const ecsi_cargo *parts = (const ecsi_cargo *)(void *)ecsi_route_body(route, at);
+    const ecsi_record *record = ecsi_entities_find(storage->entities, transit->arrived);
+    uint32_t i;
+    ECSI_CHECK(record != NULL);
+    ECSI_CHECK(!ecs_is_null(transit->entity));
+    for (i = 0; i < transit->part_count; i++) {
+        const ecsi_component *c = ecsi_component_at(storage->components, parts[i].component);
+        if (!c->references || parts[i].offset == 0) continue;
+        ecsi_remap_value(route, c,
+                         (unsigned char *)ecsi_row_value(storage, record, parts[i].component),
+                         keep);
+    }
+}
+
+/* on_add for all that it has now, on_set for the values that it brought. */
+static void ecsi_arrival_notify(const ecsi_storage *storage, const ecsi_route *route,
+                                uint64_t at)
+{
+    const ecsi_transit *transit = ecsi_route_transit(route, at);
+    const ecsi_cargo *parts = (const ecsi_cargo *)(void *)ecsi_route_body(route, at);
+    const ecsi_record *record = ecsi_entities_find(storage->entities, transit->arrived);
+    uint32_t i;
+    ECSI_CHECK(record != NULL);
+    ECSI_CHECK(ecsi_record_table(storage, record) == transit->table);
+    if (!transit->table->notify) return;
+    ecsi_notify_added(storage, transit->arrived, record, NULL, transit->table);
+    for (i = 0; i < transit->part_count; i++) {
+        if (parts[i].offset == 0) continue;
+        ecsi_notify_set(storage, transit->arrived,
+                        ecsi_component_at(storage->components, parts[i].component),
+                        ecsi_row_value(storage, record, parts[i].component));
+    }
+}
+
+/* Puts in what is held of a route, as far as there is room; answers how many. */
+static uint32_t ecsi_arrival_batch(ecs_worlds *worlds, ecsi_member *target, ecsi_route *route)
+{
+    ecsi_storage *storage = &target->world->storage;
+    ecsi_transit *first = ecsi_route_transit(route, route->held_at);
+    ecsi_member *source = &worlds->members[first->source];
+    bool keep = worlds->desc.references == ECS_REFERENCES_KEEP;
+    uint32_t count = ecsi_arrival_reserve(target->world, route);
+    uint32_t i;
+    ECSI_CHECK(source->world != NULL);
+    ECSI_CHECK(count <= route->held_count);
+    if (first->group != 0 && count < route->held_count) count = 0;
+    if (count < route->held_count) {
+        route->stuck = true;
+        ECSI_COUNT_UP(&route->stalled, 1u);
+    }
+    if (count == 0) return 0;
+    for (i = 0; i < count; i++) ecsi_arrival_place(storage, route, route->held_at + i);
+    ecsi_remap_fill(route, count);
+    for (i = 0; i < count; i++) ecsi_arrival_remap(storage, route, route->held_at + i, keep);
+    for (i = 0; i < count; i++) ecsi_arrival_notify(storage, route, route->held_at + i);
+    ecsi_route_release(route, count);
+    ECSI_COUNT_UP(&target->arrived, (uint64_t)count);
+    /* Pair with the acquires of ecsi_route_in_flight and ecsi_member_in_flight. */
+    (void)ECSI_ADD(&route->arrived, (uint64_t)count, release);
+    (void)ECSI_ADD(&source->left, (uint64_t)count, release);
+    return count;
+}
+
+/* Whether the head of route a comes before that of route b, in lockstep. */
+static bool ecsi_transit_before(const ecsi_transit *a, const ecsi_transit *b)
+{
+    ECSI_CHECK(a != NULL);
+    ECSI_CHECK(b != NULL);
+    if (a->tick != b->tick) return a->tick < b->tick;
+    if (a->source != b->source) return a->source < b->source;
+    return a->sequence < b->sequence;
+}
+
+/* The route that is served next: by priority, then in lockstep by what it brings, else in
+ * turns. NULL: nothing has arrived that there is room for. */
+static ecsi_route *ecsi_member_next(ecsi_member *member, bool lockstep)
+{
+    ecsi_route *best = NULL;
+    const ecsi_transit *best_head = NULL;
+    uint32_t best_at = 0;
+    uint32_t i;
+    ECSI_CHECK(member->in_count <= ECS_WORLDS_MAX + 1);
+    for (i = 0; i < member->in_count; i++) {
+        uint32_t at = member->turn + 1 + i;
+        ecsi_route *route;
+        const ecsi_transit *head;
+        while (at >= member->in_count) at -= member->in_count;
+        route = member->in[at];
+        if (route->stuck || (best != NULL && route->priority < best->priority)) continue;
+        head = ecsi_route_head(route);
+        if (head == NULL) continue;
+        if (best != NULL && route->priority == best->priority &&
+            (!lockstep || !ecsi_transit_before(head, best_head))) continue;
+        best = route;
+        best_head = head;
+        best_at = at;
+    }
+    if (best != NULL) member->turn = best_at;
+    ECSI_CHECK(best == NULL || best->held_count > 0);
+    return best;
+}
+
+/* Puts in what had been sent to a member when it began; a batch of each source in turn. */
+static uint32_t ecsi_member_receive(ecs_worlds *worlds, ecsi_member *member)
+{
+    uint64_t left = 0;
+    uint32_t count = 0;
+    uint32_t i;
+    ECSI_CHECK(member->world != NULL);
+    ECSI_CHECK(!ecsi_member_locked(member));
+    for (i = 0; i < member->in_count; i++) {
+        member->in[i]->stuck = false;
+        left += ecsi_route_in_flight(member->in[i]);
+    }
+    while (count < left) {
+        ecsi_route *route = ecsi_member_next(member, worlds->desc.lockstep);
+        if (route == NULL) break;
+        count += ecsi_arrival_batch(worlds, member, route);
+    }
+    return count;
+}
+
+ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world)
+{
+    uint32_t m;
+    ECSI_REQUIRE(worlds != NULL, 0);
+    ECSI_REQUIRE(world != NULL, 0);
+    m = ecsi_member_of(worlds, world);
+    if (m == ECSI_NO_MEMBER || ecsi_member_locked(&worlds->members[m])) return 0;
+    ecsi_member_publish(&worlds->members[m]);
+    return ecsi_member_receive(worlds, &worlds->members[m]);
+}
+
+ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds)
+{
+    uint64_t left = 0;
+    uint32_t i;
+    uint32_t k;
+    ECSI_REQUIRE(worlds != NULL, 0);
+    for (i = 0; i < worlds->member_count; i++) {
+        const ecsi_member *member = &worlds->members[worlds->order[i]];
+        (void)ecs_worlds_receive(worlds, member->world);
+        for (k = 0; k < member->in_count; k++) left += ecsi_route_in_flight(member->in[k]);
+    }
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    return left;
+}
+
+/* Ends one entity on the way; its position stays until the taker comes to it. */
+static void ecsi_transit_discard(ecs_worlds *worlds, ecsi_route *route, uint64_t at)
+{
+    ecsi_transit *transit = ecsi_route_transit(route, at);
+    ecsi_member *target = &worlds->members[route->to];
+    unsigned char *body = ecsi_route_body(route, at);
+    const ecsi_cargo *parts = (const ecsi_cargo *)(void *)body;
+    uint32_t i;
+    ECSI_CHECK(!ecs_is_null(transit->entity));
+    ECSI_CHECK(target->world != NULL);
+    for (i = 0; i < transit->part_count; i++) {
+        if (parts[i].offset == 0) continue;
+        ecsi_values_destroy(ecsi_component_at(&target->world->components, parts[i].component),
+                            body + parts[i].offset, 1);
+    }
+    transit->entity = ecs_null();
+    ECSI_COUNT_UP(&target->discarded, 1u);
+    /* Pair with the acquires of ecsi_route_in_flight and ecsi_member_in_flight. */
+    (void)ECSI_ADD(&route->discarded, 1u, release);
+    (void)ECSI_ADD(&worlds->members[transit->source].left, 1u, release);
+}
+
+ECS_API uint64_t ecs_worlds_discard(ecs_worlds *worlds, ecs_world *world)
+{
+    uint64_t count = 0;
+    uint32_t m;
+    uint32_t i;
+    uint32_t k;
+    ECSI_REQUIRE(worlds != NULL, 0);
+    ECSI_REQUIRE(world != NULL, 0);
+    m = ecsi_member_of(worlds, world);
+    if (m == ECSI_NO_MEMBER || ecsi_worlds_locked(worlds)) return 0;
+    for (i = 0; i < worlds->member_count; i++) {
+        const ecsi_member *target = &worlds->members[worlds->order[i]];
+        for (k = 0; k < target->in_count; k++) {
+            ecsi_route *route = target->in[k];
+            uint64_t head = ECSI_LOAD(&route->ring.head, relaxed);
+            uint64_t at = head - route->held_count;
+            uint64_t end = head + ecsi_ring_count(&route->ring);
+            for (; at != end; at++) {
+                const ecsi_transit *transit = ecsi_route_transit(route, at);
+                if (ecs_is_null(transit->entity)) continue;
+                if (route->to != m && transit->source != m) continue;
+                ecsi_transit_discard(worlds, route, at);
+                count++;
+            }
+            (void)ecsi_route_head(route); /* lets go of what it can */
+        }
+    }
+    return count;
+}
+
+/* ---- The tick ------------------------------------------------------------------------------- */
+
+typedef struct ecsi_round {
+    ecs_worlds *worlds;
+    float dt;
+} ecsi_round;
+
+static void ecsi_round_tick(ecs_worker *worker, ecs_range range, void *data)
+{
+    const ecsi_round *round = (const ecsi_round *)data;
+    uint32_t i;
+    (void)worker;
+    ECSI_CHECK(range.first + range.count <= round->worlds->member_count);
+    for (i = range.first; i < range.first + range.count; i++) {
+        ecsi_member *member = &round->worlds->members[round->worlds->order[i]];
+        ECSI_CHECK(member->world != NULL);
+        member->status = ecs_tick(member->world, round->dt);
+        ecsi_member_publish(member);
+    }
+}
+
+static void ecsi_round_send(ecs_worker *worker, ecs_range range, void *data)
+{
+    const ecsi_round *round = (const ecsi_round *)data;
+    uint32_t i;
+    (void)worker;
+    ECSI_CHECK(range.count > 0);
+    ECSI_CHECK(range.first + range.count <= round->worlds->member_count);
+    for (i = range.first; i < range.first + range.count; i++) {
+        uint32_t from = round->worlds->order[i];
+        if (!ecsi_member_locked(&round->worlds->members[from])) {
+            ecsi_worlds_send_marked(round->worlds, from);
+        }
+    }
+}
+
+static void ecsi_round_receive(ecs_worker *worker, ecs_range range, void *data)
+{
+    const ecsi_round *round = (const ecsi_round *)data;
+    uint32_t i;
+    (void)worker;
+    ECSI_CHECK(range.count > 0);
+    ECSI_CHECK(range.first + range.count <= round->worlds->member_count);
+    for (i = range.first; i < range.first + range.count; i++) {
+        ecsi_member *member = &round->worlds->members[round->worlds->order[i]];
+        if (!ecsi_member_locked(member)) (void)ecsi_member_receive(round->worlds, member);
+    }
+}
+
+/* The tick of one member by itself. */
+static ecs_status ecsi_member_tick(ecs_worlds *worlds, uint32_t index, float dt)
+{
+    ecsi_member *member = &worlds->members[index];
+    uint32_t idle = 0;
+    ECSI_CHECK(member->world != NULL);
+    ECSI_CHECK(!worlds->desc.lockstep);
+    /* Pairs with the release below: one tick after the other. */
+    if (!ECSI_CAS(&member->busy, &idle, 1u, acquire, relaxed)) return ECS_LOCKED;
+    member->status = ECS_LOCKED;
+    if (!ecsi_member_locked(member)) {
+        ecsi_member_publish(member);
+        (void)ecsi_member_receive(worlds, member);
+        member->status = ecs_tick(member->world, dt);
+        ecsi_member_publish(member);
+        if (!ecsi_member_locked(member)) ecsi_worlds_send_marked(worlds, index);
+    }
+    {
+        ecs_status status = member->status;
+        ECSI_STORE(&member->busy, 0u, release);
+        return status;
+    }
+}
+
+static void ecsi_round_free(ecs_worker *worker, ecs_range range, void *data)
+{
+    const ecsi_round *round = (const ecsi_round *)data;
+    uint32_t i;
+    (void)worker;
+    ECSI_CHECK(range.count > 0);
+    ECSI_CHECK(range.first + range.count <= round->worlds->member_count);
+    for (i = range.first; i < range.first + range.count; i++) {
+        (void)ecsi_member_tick(round->worlds, round->worlds->order[i], round->dt);
+    }
+}
+
+/* Shared routes take what comes in the order of the senders: in lockstep that must be theirs. */
+static bool ecsi_worlds_share(const ecs_worlds *worlds)
+{
+    uint32_t i;
+    ECSI_CHECK(worlds->desc.lockstep);
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        if (worlds->routes[ECSI_SHARED][worlds->order[i]] != NULL) return true;
+    }
+    return false;
+}
+
+ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt)
+{
+    ecsi_round round;
+    ecs_loop loop;
+    ecs_worker *worker = NULL;
+    uint32_t idle = 0;
+    uint32_t i;
+    ecs_status status = ECS_OK;
+    ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    /* Pairs with the releases of ticks. */
+    if (!ECSI_CAS(&worlds->busy, &idle, 1u, acquire, relaxed)) return ECS_LOCKED;
+    round.worlds = worlds;
+    round.dt = dt;
+    loop.count = worlds->member_count;
+    loop.grain = 1;
+    if (worlds->desc.pool != NULL) worker = ecs_pool_enter(worlds->desc.pool);
+    if (worlds->desc.lockstep) {
+        worlds->tick++;
+        ecs_parallel_for(worker, loop, ecsi_round_tick, &round);
+        ecs_parallel_for(ecsi_worlds_share(worlds) ? NULL : worker, loop, ecsi_round_send,
+                         &round);
+        ecs_parallel_for(worker, loop, ecsi_round_receive, &round);
+    } else {
+        ecs_parallel_for(worker, loop, ecsi_round_free, &round);
+    }
+    ecs_pool_leave(worker);
+    for (i = 0; i < worlds->member_count && status == ECS_OK; i++) {
+        status = worlds->members[worlds->order[i]].status;
+    }
+    ECSI_CHECK((ECSI_LOAD(&worlds->busy, relaxed) & 1u) != 0);
+    /* By one, for ecs_worlds_tick_one may be just looking. Pairs with who looks whether somebody
+     * ticks. */
+    (void)ECSI_SUB(&worlds->busy, 1u, release);
+    return status;
+}
+
+ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, float dt)
+{
+    ecs_status status;
+    uint32_t m;
+    uint32_t seen;
+    ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    if (worlds->desc.lockstep) return ECS_UNSUPPORTED;
+    m = ecsi_member_of(worlds, world);
+    if (m == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
+    /* By twos: the lowest bit is that of ecs_worlds_tick, which wants to be alone. */
+    seen = ECSI_ADD(&worlds->busy, 2u, acquire);
+    status = (seen & 1u) != 0 ? ECS_LOCKED : ecsi_member_tick(worlds, m, dt);
+    (void)ECSI_SUB(&worlds->busy, 2u, release); /* pairs with who looks whether somebody ticks */
+    return status;
+}
+
+/* ---- Life ----------------------------------------------------------------------------------- */
+
+static bool ecsi_worlds_resolve(const ecs_worlds_desc *from, ecs_worlds_desc *d)
+{
+    ECSI_CHECK(d != NULL);
+    ECSI_CHECK(from != d);
+    memset(d, 0, sizeof *d);
+    if (from != NULL) *d = *from;
+    d->transfers_max = ecsi_default_u32(d->transfers_max, ECSI_TRANSFERS);
+    if (d->transfers_max > ECSI_TRANSFERS_MAX) return false;
+    if (d->unknown != ECS_UNKNOWN_REFUSE && d->unknown != ECS_UNKNOWN_DROP) return false;
+    if (d->references != ECS_REFERENCES_NULL && d->references != ECS_REFERENCES_KEEP) {
+        return false;
+    }
+    return true;
+}
+
+ECS_API ecs_worlds *ecs_worlds_create(const ecs_worlds_desc *desc)
+{
+    ecs_worlds_desc d;
+    ecs_allocator allocator = ecsi_default_allocator();
+    ecs_worlds *worlds;
+    if (!ecsi_worlds_resolve(desc, &d)) return NULL;
+    if (d.allocator != NULL) allocator = *d.allocator;
+    ECSI_REQUIRE(allocator.alloc != NULL, NULL);
+    ECSI_REQUIRE(allocator.release != NULL, NULL);
+    worlds = (ecs_worlds *)allocator.alloc(sizeof *worlds, ECSI_LINE_BYTES, allocator.user);
+    if (worlds == NULL) return NULL;
+    memset(worlds, 0, sizeof *worlds);
+    worlds->memory.allocator = allocator;
+    worlds->desc = d;
+    worlds->log.write = d.log != NULL ? d.log : ecsi_log_stderr;
+    worlds->log.user = d.log_user;
+    if (d.pool != NULL) ecsi_pool_attach(d.pool, 1);
+    return worlds;
+}
+
+/* Gives back what a member and its routes hold. Nothing is on the way over them. */
+static void ecsi_member_release(ecs_worlds *worlds, uint32_t m)
+{
+    ecsi_memory *memory = &worlds->memory;
+    ecsi_member *member = &worlds->members[m];
+    uint32_t i;
+    ECSI_CHECK(m < ECS_WORLDS_MAX);
+    for (i = 0; i <= ECSI_SHARED; i++) {
+        ecsi_route **in = &worlds->routes[i][m];
+        if (*in != NULL) ecsi_release(memory, *in, (*in)->bytes, ECSI_LINE_BYTES);
+        *in = NULL;
+        if (i < ECS_WORLDS_MAX) {
+            ecsi_route **out = &worlds->routes[m][i];
+            ecsi_pair **to = &worlds->pairs[m][i];
+            ecsi_pair **from = &worlds->pairs[i][m];
+            if (*out != NULL) ecsi_release(memory, *out, (*out)->bytes, ECSI_LINE_BYTES);
+            *out = NULL;
+            ecsi_release(memory, *to, member->known_max * sizeof **to, ECSI_MALLOC_ALIGN);
+            *to = NULL;
+            ecsi_release(memory, *from, worlds->members[i].known_max * sizeof **from,
+                         ECSI_MALLOC_ALIGN);
+            *from = NULL;
+        }
+    }
+    ecsi_release(memory, member->known, member->known_max * sizeof *member->known,
+                 ECSI_MALLOC_ALIGN);
+    ecsi_release(memory, member->picks, worlds->desc.transfers_max * sizeof *member->picks,
+                 ECSI_MALLOC_ALIGN);
+    memset(member, 0, sizeof *member);
+    ECSI_CHECK(member->world == NULL);
+}
+
+/* Entities that are on the way from a member, by any route. */
+static uint64_t ecsi_member_in_flight(const ecsi_member *member)
+{
+    /* Pairs with the releases of those who take. */
+    uint64_t left = ECSI_LOAD(&member->left, acquire);
+    uint64_t sent = ECSI_LOAD(&member->sent, relaxed);
+    ECSI_CHECK(member->world != NULL);
+    ECSI_CHECK(sent >= left);
+    return sent - left;
+}
+
+ECS_API ecs_status ecs_worlds_destroy(ecs_worlds *worlds)
+{
+    ecs_allocator allocator;
+    uint32_t i;
+    if (worlds == NULL) return ECS_OK;
+    if (ecsi_worlds_locked(worlds)) return ECS_LOCKED;
+    for (i = 0; i < worlds->member_count; i++) {
+        if (ecsi_member_in_flight(&worlds->members[worlds->order[i]]) != 0) return ECS_LOCKED;
+    }
+    for (i = 0; i < worlds->member_count; i++) {
+        ecsi_member_release(worlds, worlds->order[i]);
+    }
+    ECSI_CHECK(worlds->memory.bytes_allocated == 0);
+    if (worlds->desc.pool != NULL) ecsi_pool_attach(worlds->desc.pool, -1);
+    allocator = worlds->memory.allocator;
+    allocator.release(worlds, sizeof *worlds, ECSI_LINE_BYTES, allocator.user);
+    return ECS_OK;
+}
+
+/* What a source knows about the components of a target. */
+static ecs_status ecsi_pairs_need(ecs_worlds *worlds, uint32_t from, uint32_t to)
+{
+    ecsi_pair **pairs = &worlds->pairs[from][to];
+    size_t bytes = worlds->members[from].known_max * sizeof **pairs;
+    ECSI_CHECK(from < ECS_WORLDS_MAX && to < ECS_WORLDS_MAX);
+    ECSI_CHECK(bytes > 0);
+    if (*pairs != NULL || from == to) return ECS_OK;
+    *pairs = (ecsi_pair *)ecsi_alloc(&worlds->memory, bytes, ECSI_MALLOC_ALIGN);
+    if (*pairs == NULL) return ECS_NO_MEMORY;
+    memset(*pairs, 0, bytes);
+    return ECS_OK;
+}
+
+/* Takes over a description's names. */
+static ecs_status ecsi_member_describe(ecsi_member *member, const ecs_worlds_member_desc *desc)
+{
+    ecs_status status = ecsi_name_copy(member->name, desc->name);
+    uint32_t i;
+    ECSI_CHECK(member->world == NULL);
+    if (status != ECS_OK) return status;
+    if ((unsigned)desc->role > (unsigned)ECS_ROLE_STANDALONE) return ECS_INVALID;
+    if (desc->choice_count > ECS_WORLDS_CHOICES_MAX) return ECS_TOO_LARGE;
+    ECSI_REQUIRE(desc->choices != NULL || desc->choice_count == 0, ECS_INVALID);
+    member->role = desc->role;
+    if (desc->target != NULL) status = ecsi_name_copy(member->target, desc->target);
+    for (i = 0; i < desc->choice_count && status == ECS_OK; i++) {
+        ECSI_REQUIRE(desc->choices[i].type != NULL, ECS_INVALID);
+        ECSI_REQUIRE(desc->choices[i].target != NULL, ECS_INVALID);
+        member->choices[i].type = desc->choices[i].type;
+        status = ecsi_name_copy(member->choices[i].target, desc->choices[i].target);
+    }
+    member->choice_count = desc->choice_count;
+    ECSI_CHECK(member->choice_count <= ECS_WORLDS_CHOICES_MAX);
+    return status;
+}
+
+/* The memory of a new member; its world is set. */
+static ecs_status ecsi_member_reserve(ecs_worlds *worlds, uint32_t m)
+{
+    ecsi_member *member = &worlds->members[m];
+    uint32_t i;
+    ecs_status status = ECS_OK;
+    ECSI_CHECK(member->known == NULL);
+    ECSI_CHECK(member->world != NULL);
+    member->known_max = member->world->components.max;
+    member->known = (ecsi_component **)ecsi_alloc(
+        &worlds->memory, member->known_max * sizeof *member->known, ECSI_MALLOC_ALIGN);
+    member->picks = (ecsi_pick *)ecsi_alloc(
+        &worlds->memory, worlds->desc.transfers_max * sizeof *member->picks, ECSI_MALLOC_ALIGN);
+    if (member->known == NULL || member->picks == NULL) return ECS_NO_MEMORY;
+    for (i = 0; i < ECS_WORLDS_MAX && status == ECS_OK; i++) {
+        if (worlds->routes[ECSI_SHARED][i] != NULL) status = ecsi_pairs_need(worlds, m, i);
+    }
+    return status;
+}
+
+ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
+                                  const ecs_worlds_member_desc *desc)
+{
+    ecsi_member *member;
+    uint32_t m = 0;
+    ecs_status status;
+    ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
+    if (ecsi_worlds_locked(worlds)) return ECS_LOCKED;
+    if (ecsi_member_of(worlds, world) != ECSI_NO_MEMBER) return ECS_EXISTS;
+    if (ecsi_member_by_name(worlds, desc->name) != ECSI_NO_MEMBER) return ECS_EXISTS;
+    if (worlds->member_count == ECS_WORLDS_MAX) return ECS_FULL;
+    while (worlds->members[m].world != NULL) m++;
+    ECSI_CHECK(m < ECS_WORLDS_MAX);
+    member = &worlds->members[m];
+    status = ecsi_member_describe(member, desc);
+    member->world = world;
+    if (status == ECS_OK) status = ecsi_member_reserve(worlds, m);
+    if (status != ECS_OK) {
+        ecsi_member_release(worlds, m);
+        return status;
+    }
+    ecsi_member_publish(member);
+    ecsi_worlds_arrange(worlds);
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_worlds_remove(ecs_worlds *worlds, ecs_world *world)
+{
+    const ecsi_member *member;
+    uint32_t m;
+    uint32_t i;
+    ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (ecsi_worlds_locked(worlds)) return ECS_LOCKED;
+    m = ecsi_member_of(worlds, world);
+    if (m == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
+    member = &worlds->members[m];
+    if (ecsi_member_in_flight(member) != 0) return ECS_LOCKED;
+    for (i = 0; i < member->in_count; i++) {
+        if (ecsi_route_in_flight(member->in[i]) != 0) return ECS_LOCKED;
+    }
+    ecsi_member_release(worlds, m);
+    ecsi_worlds_arrange(worlds);
+    ECSI_CHECK(ecsi_member_of(worlds, world) == ECSI_NO_MEMBER);
+    return ECS_OK;
+}
+
+ECS_API uint32_t ecs_worlds_number(const ecs_worlds *worlds, const ecs_world *world)
+{
+    ECSI_REQUIRE(worlds != NULL, 0);
+    return ecsi_member_of(worlds, world) + 1; /* none is 2^32 - 1 */
+}
+
+ECS_API uint32_t ecs_worlds_find(const ecs_worlds *worlds, const char *name)
+{
+    ECSI_REQUIRE(worlds != NULL, 0);
+    ECSI_REQUIRE(name != NULL, 0);
+    return ecsi_member_by_name(worlds, name) + 1;
+}
+
+ECS_API ecs_world *ecs_worlds_world(const ecs_worlds *worlds, uint32_t number)
+{
+    uint32_t m;
+    ECSI_REQUIRE(worlds != NULL, NULL);
+    m = ecsi_member_numbered(worlds, number);
+    return m == ECSI_NO_MEMBER ? NULL : worlds->members[m].world;
+}
+
+ECS_API ecs_status ecs_worlds_route(ecs_worlds *worlds, const ecs_route_desc *desc)
+{
+    ecs_route_desc d;
+    ecsi_route *route;
+    uint32_t from = ECSI_SHARED;
+    uint32_t to;
+    uint32_t i;
+    ecs_status status = ECS_OK;
+    ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc->to != NULL, ECS_INVALID);
+    if (ecsi_worlds_locked(worlds)) return ECS_LOCKED;
+    if (!ecsi_route_resolve(desc, &d)) return ECS_INVALID;
+    to = ecsi_member_by_name(worlds, d.to);
+    if (d.from != NULL) from = ecsi_member_by_name(worlds, d.from);
+    if (to == ECSI_NO_MEMBER || from == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
+    if (from == to || worlds->members[to].role == ECS_ROLE_STANDALONE) return ECS_INVALID;
+    if (d.from != NULL && worlds->members[from].role == ECS_ROLE_STANDALONE) return ECS_INVALID;
+    if (worlds->routes[from][to] != NULL) return ECS_EXISTS;
+    for (i = 0; i < worlds->member_count && status == ECS_OK; i++) {
+        if (d.from != NULL && worlds->order[i] != from) continue;
+        status = ecsi_pairs_need(worlds, worlds->order[i], to);
+    }
+    if (status != ECS_OK) return status;
+    route = ecsi_route_make(&worlds->memory, &d);
+    if (route == NULL) return ECS_NO_MEMORY;
+    route->from = d.from == NULL ? ECSI_NO_MEMBER : from;
+    route->to = to;
+    worlds->routes[from][to] = route;
+    ecsi_worlds_arrange(worlds);
+    ECSI_CHECK(ecsi_route_in_flight(route) == 0);
+    return ECS_OK;
+}
+
+/* ---- Looking -------------------------------------------------------------------------------- */
+
+ECS_API bool ecs_worlds_admits(ecs_worlds *worlds, const ecs_world *from, uint32_t to)
+{
+    const ecsi_member *target;
+    bool admits = true;
+    uint32_t t;
+    uint32_t i;
+    ECSI_REQUIRE(worlds != NULL, false);
+    t = ecsi_member_numbered(worlds, to);
+    if (t == ECSI_NO_MEMBER) return false;
+    target = &worlds->members[t];
+    if (from != NULL) {
+        uint32_t s = ecsi_member_of(worlds, from);
+        ecsi_route *route = s == ECSI_NO_MEMBER ? NULL : ecsi_route_between(worlds, s, t);
+        return route != NULL && ecsi_route_admits(route);
+    }
+    for (i = 0; i < target->in_count; i++) {
+        if (!ecsi_route_admits(target->in[i])) admits = false;
+    }
+    ECSI_CHECK(target->in_count <= ECS_WORLDS_MAX + 1);
+    return admits && target->in_count > 0;
+}
+
+static void ecsi_route_stats_read(const ecsi_route *route, ecs_route_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    ECSI_CHECK(route != NULL);
+    out->in_flight = ecsi_route_in_flight(route);
+    out->sent = ECSI_LOAD(&route->sent, relaxed);
+    out->arrived = ECSI_LOAD(&route->arrived, relaxed);
+    out->discarded = ECSI_LOAD(&route->discarded, relaxed);
+    out->refused = ECSI_LOAD(&route->refused, relaxed);
+    out->refused_full = ECSI_LOAD(&route->refused_full, relaxed);
+    out->components_dropped = ECSI_LOAD(&route->dropped, relaxed);
+    out->stalled = ECSI_LOAD(&route->stalled, relaxed);
+    out->capacity = route->ring.capacity;
+    ECSI_CHECK(out->capacity >= 2);
+}
+
+ECS_API ecs_status ecs_worlds_route_stats(const ecs_worlds *worlds, const ecs_world *from,
+                                          uint32_t to, ecs_route_stats *out)
+{
+    const ecsi_route *route = NULL;
+    uint32_t s = ECSI_SHARED;
+    uint32_t t;
+    ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    t = ecsi_member_numbered(worlds, to);
+    if (from != NULL) s = ecsi_member_of(worlds, from);
+    if (t != ECSI_NO_MEMBER && s != ECSI_NO_MEMBER) route = worlds->routes[s][t];
+    if (route == NULL) return ECS_NOT_FOUND;
+    ecsi_route_stats_read(route, out);
+    return ECS_OK;
+}
+
+static void ecsi_member_stats_add(const ecsi_member *member, ecs_worlds_stats *out)
+{
+    uint32_t i;
+    ECSI_CHECK(member->world != NULL);
+    out->in_flight_from += ecsi_member_in_flight(member);
+    for (i = 0; i < member->in_count; i++) {
+        out->in_flight_to += ecsi_route_in_flight(member->in[i]);
+    }
+    out->sent += ECSI_LOAD(&member->sent, relaxed);
+    out->arrived += ECSI_LOAD(&member->arrived, relaxed);
+    out->discarded += ECSI_LOAD(&member->discarded, relaxed);
+    out->refused += ECSI_LOAD(&member->refused, relaxed);
+    out->components_dropped += ECSI_LOAD(&member->dropped, relaxed);
+    out->given_up += ECSI_LOAD(&member->given_up, relaxed);
+    ECSI_CHECK(member->in_count <= ECS_WORLDS_MAX + 1);
+}
+
+ECS_API ecs_worlds_stats ecs_worlds_stats_of(const ecs_worlds *worlds, const ecs_world *world)
+{
+    ecs_worlds_stats stats;
+    uint32_t i;
+    memset(&stats, 0, sizeof stats);
+    ECSI_REQUIRE(worlds != NULL, stats);
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        const ecsi_member *member = &worlds->members[worlds->order[i]];
+        if (world == NULL || member->world == world) ecsi_member_stats_add(member, &stats);
+    }
+    return stats;
+}
+
+/* ---- Explain -------------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_EXPLAIN
+static void ecsi_explain_member(ecsi_text *text, const ecs_worlds *worlds, uint32_t m)
+{
+    static const char *const roles[] = {"custom", "accept", "io", "compute", "standalone"};
+    const ecsi_member *member = &worlds->members[m];
+    ecs_worlds_stats stats;
+    uint32_t i;
+    ECSI_CHECK(member->world != NULL);
+    ECSI_CHECK((unsigned)member->role < sizeof roles / sizeof *roles);
+    memset(&stats, 0, sizeof stats);
+    ecsi_member_stats_add(member, &stats);
+    ecsi_print(text, "%u %s: %s, tick %llu, %u entities\n", m + 1, member->name,
+               roles[member->role], (unsigned long long)member->world->schedule.tick,
+               member->world->entities.front.alive_count);
+    for (i = 0; i < member->choice_count; i++) {
+        ecsi_print(text, "    with %s to %s%s\n", member->choices[i].type->name,
+                   member->choices[i].target,
+                   member->choices[i].to == ECSI_NO_MEMBER ? " (not there)" : "");
+    }
+    if (member->to != ECSI_NO_MEMBER) {
+        ecsi_print(text, "    default to %s%s\n", worlds->members[member->to].name,
+                   member->target[0] == 0 ? " (by role)" : "");
+    } else if (member->target[0] != 0) {
+        ecsi_print(text, "    default to %s (not there)\n", member->target);
+    }
+    ecsi_print(text, "    sent %llu, arrived %llu, refused %llu, given up %llu, "
+               "components dropped %llu, on the way from it %llu, to it %llu\n",
+               (unsigned long long)stats.sent, (unsigned long long)stats.arrived,
+               (unsigned long long)stats.refused, (unsigned long long)stats.given_up,
+               (unsigned long long)stats.components_dropped,
+               (unsigned long long)stats.in_flight_from,
+               (unsigned long long)stats.in_flight_to);
+}
+
+static void ecsi_explain_route(ecsi_text *text, const ecs_worlds *worlds,
+                               const ecsi_route *route)
+{
+    ecs_route_stats stats;
+    const char *from = "(all)";
+    ECSI_CHECK(route->to < ECS_WORLDS_MAX);
+    ECSI_CHECK(worlds->members[route->to].world != NULL);
+    ecsi_route_stats_read(route, &stats);
+    if (route->from != ECSI_NO_MEMBER) from = worlds->members[route->from].name;
+    ecsi_print(text, "%s -> %s: capacity %u%s, batch %u, body %u bytes, priority %u, "
+               "marks %u and %u%s\n",
+               from, worlds->members[route->to].name, stats.capacity,
+               route->ring.single ? " (one sender)" : "", route->batch, route->body_bytes,
+               route->priority, route->high, route->low,
+               ECSI_LOAD(&route->closed, relaxed) != 0 ? ", does not admit" : "");
+    ecsi_print(text, "    sent %llu, arrived %llu, on the way %llu, discarded %llu, "
+               "refused %llu (no room %llu), components dropped %llu, stalled %llu\n",
+               (unsigned long long)stats.sent, (unsigned long long)stats.arrived,
+               (unsigned long long)stats.in_flight, (unsigned long long)stats.discarded,
+               (unsigned long long)stats.refused, (unsigned long long)stats.refused_full,
+               (unsigned long long)stats.components_dropped,
+               (unsigned long long)stats.stalled);
+}
+
+ECS_API size_t ecs_explain_worlds(const ecs_worlds *worlds, char *text, size_t bytes)
+{
+    ecsi_text t = ecsi_text_begin(text, bytes);
+    uint32_t i;
+    uint32_t k;
+    ECSI_REQUIRE(worlds != NULL, 0);
+    ecsi_print(&t, "%u worlds, %s\n", worlds->member_count,
+               worlds->desc.lockstep ? "in lockstep" : "each at its own pace");
+    for (i = 0; i < worlds->member_count; i++) {
+        ecsi_explain_member(&t, worlds, worlds->order[i]);
+    }
+    for (i = 0; i < worlds->member_count; i++) {
+        const ecsi_member *target = &worlds->members[worlds->order[i]];
+        for (k = 0; k < target->in_count; k++) ecsi_explain_route(&t, worlds, target->in[k]);
+    }
+    ECSI_CHECK(t.total > 0);
+    return t.total;
+}
+#endif
+
+#endif /* ECS_NO_WORLDS */
+
+#endif /* ECS_WORLDS_H */
 #endif
 
 /*

@@ -12,13 +12,14 @@
  *  10  Resources and events
  *  11  Systems and phases   the schedule and the tick
  *  12  Workers and jobs     pools of threads, parallel loops, waiting
- *  13  Explain, hash, random
- *  14  Typed macros         what turns C types into the calls above
+ *  13  Worlds together      entities that travel from world to world
+ *  14  Explain, hash, random
+ *  15  Typed macros         what turns C types into the calls above
  *
  * Thread rules. A world belongs to one thread at a time. Functions that take a
  * `const ecs_world *` write nothing: any number of threads may call them while
  * nobody calls the others. Inside a system use only what its view offers. What is made for
- * several threads (section 12) says so.
+ * several threads (sections 12 and 13) says so.
  *
  * Errors. A caller's bug (a null pointer, an unknown id, a wrong size) fails an
  * assert; with asserts off it answers ECS_INVALID where there is a status.
@@ -43,6 +44,7 @@
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
+ * ECS_NO_WORLDS       removes ecs_worlds and its routes
  * ECS_NO_THREADS      removes threads: jobs run at once, every backend is blocking
  * ECS_PARK_COND       sleep on mutex and condition variable even where there is a futex
  *
@@ -167,6 +169,16 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_HASH 1
 #endif
+#ifdef ECS_NO_RUN
+#define ECSI_CONFIG_RUN 0
+#else
+#define ECSI_CONFIG_RUN 1
+#endif
+#ifdef ECS_NO_WORLDS
+#define ECSI_CONFIG_WORLDS 0
+#else
+#define ECSI_CONFIG_WORLDS 1
+#endif
 #ifdef ECS_NO_ASSERT
 #define ECSI_CONFIG_ASSERT 0
 #else
@@ -191,15 +203,15 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)                   \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h)                    \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)             \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h##i##j
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h, i, j)              \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)
 #define ECSI_CONFIG                                                               \
-    ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_EVENTS,    \
-                     ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH, ECSI_CONFIG_ASSERT,   \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG,     \
-                     ECSI_CONFIG_ADAPTIVE)
+    ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_ADAPTIVE,  \
+                     ECSI_CONFIG_EVENTS, ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH,   \
+                     ECSI_CONFIG_RUN, ECSI_CONFIG_WORLDS, ECSI_CONFIG_ASSERT,     \
+                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -584,7 +596,7 @@ ECS_API ecs_status ecs_world_table_stats(const ecs_world *world, uint32_t index,
  * iterated, while a hook runs, and inside a tick except from exclusive systems:
  * use commands there. Adding what is there, or removing what is not, is ECS_OK.
  *
- * The typed calls of section 14 (ecs_set, ecs_get, ...) take C types; these
+ * The typed calls of section 15 (ecs_set, ecs_get, ...) take C types; these
  * take ids, or descriptions, and are what other languages bind to.
  * ------------------------------------------------------------------------- */
 
@@ -1326,7 +1338,240 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
 #endif
 
 /* ---------------------------------------------------------------------------
- * 13  Explain, hash, random
+ * 13  Worlds together
+ *
+ * Up to 64 worlds hand entities to each other. Each way from one to another is a route: a
+ * bounded queue with room for what travels. A send takes the entity out of its world (on_remove,
+ * its values moved, the handle is dead), and the target puts it in when it takes its arrivals
+ * (a new handle, values moved, on_add, on_set). In between it lies in the route. When there is
+ * no room the send is refused and counted, and the entity stays where it was, untouched. So the
+ * living entities of all worlds and those on the way are constant under transfers.
+ *
+ *     ecs_worlds *worlds = ecs_worlds_create(NULL);
+ *     ecs_worlds_add(worlds, menu, &(ecs_worlds_member_desc){.name = "menu"});
+ *     ecs_worlds_add(worlds, level, &(ecs_worlds_member_desc){.name = "level"});
+ *     ecs_worlds_route(worlds, &(ecs_route_desc){.from = "menu", .to = "level"});
+ *     ecs_worlds_send(worlds, menu, player, ecs_worlds_number(worlds, level));
+ *     ecs_worlds_tick(worlds, dt);
+ *
+ * Systems set an ecs_transfer on an entity; after the tick of its world the coordinator sends
+ * what is marked: the highest priority first, then by route, group and slot of the entity.
+ *
+ * Lockstep: ecs_worlds_tick ticks all worlds, then all that is marked is sent, then all that
+ * arrives is put in, by (route's priority, tick, source, sequence). The result is the same on
+ * any number of workers. Without lockstep each world may be ticked by a thread of its own with
+ * ecs_worlds_tick_one, which puts in what has arrived, ticks and sends; what arrives when
+ * depends on time.
+ *
+ * Batches. What one source sends over one route at once goes in batches of at most `batch`
+ * entities. References between entities of one batch are remapped when they arrive (members of
+ * type ecs_entity that were listed); others become null, or stay as they are. Entities with the
+ * same group (not 0) travel in one batch: all together or not at all.
+ *
+ * Components are the same when their names are. A target knows a component once it is
+ * registered there: at ecs_worlds_add, after each of its ticks, and in lockstep always. The hooks
+ * of the source move values out of its rows, those of the target move them in.
+ *
+ * Threads. What declares (create, add, remove, route, destroy) and what looks at everything
+ * (settle, discard, explain) only while nobody ticks or sends. Otherwise a member belongs to one
+ * thread at a time, and all members at the same time may be ticked, sent from and received in.
+ * Statistics and admission: any thread. All memory is taken by create, add and route.
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_WORLDS
+typedef struct ecs_worlds ecs_worlds;
+
+/* Members of one coordinator, and the routes by component of one member. */
+#define ECS_WORLDS_MAX 64u
+#define ECS_WORLDS_CHOICES_MAX 8u
+/* A retry_limit without end. */
+#define ECS_RETRY_FOREVER UINT32_MAX
+
+/* A component that the target does not know. A tag counts as one. */
+typedef enum ecs_unknown {
+    ECS_UNKNOWN_REFUSE, /* the send answers ECS_UNSUPPORTED, the entity stays */
+    ECS_UNKNOWN_DROP    /* the component ends at the source and is counted */
+} ecs_unknown;
+
+/* References to entities that are not in the same batch. */
+typedef enum ecs_references {
+    ECS_REFERENCES_NULL, /* become null */
+    ECS_REFERENCES_KEEP  /* stay: the bits mean what your program says */
+} ecs_references;
+
+/* Retries of refused sends, in ticks. */
+typedef struct ecs_retry_desc {
+    uint32_t limit; /* 0: 16; retries before it is given up; ECS_RETRY_FOREVER */
+    uint32_t first; /* 0: 1; ticks until the first retry; doubles with each one */
+    uint32_t most;  /* 0: 64; ticks between two retries */
+} ecs_retry_desc;
+
+/* Where a retry stands; all zero is a send that was never refused. */
+typedef struct ecs_retry {
+    uint64_t due;       /* tick of the next try */
+    uint32_t tries;     /* that were refused */
+    uint32_t given_up;  /* 1: the limit is reached */
+} ecs_retry;
+
+/* Whether to try now. */
+ECS_API bool ecs_retry_due(const ecs_retry *retry, uint64_t tick);
+/* A try was refused: sets when the next one is due. False: given up. NULL: the defaults. */
+ECS_API bool ecs_retry_refused(ecs_retry *retry, const ecs_retry_desc *desc, uint64_t tick);
+
+/* The component that asks the coordinator to send an entity. Set the first three. It does not
+ * travel. When the send is refused the others say why, and when it is tried again; a system that
+ * sets the component anew starts over. */
+typedef struct ecs_transfer {
+    uint32_t target;   /* number of a member; 0: by component, then the default target */
+    uint32_t priority; /* the highest goes first */
+    uint32_t group;    /* not 0: all of this group, priority and target in one batch */
+    uint32_t status;   /* ecs_status of the last try */
+    ecs_retry retry;
+} ecs_transfer;
+
+typedef struct ecs_worlds_desc {
+    const ecs_allocator *allocator; /* malloc and free; copied */
+    ecs_pool *pool;                 /* ticks the members at the same time; NULL: one by one. It
+                                       must outlive the coordinator */
+    bool lockstep;
+    ecs_unknown unknown;
+    ecs_references references;
+    ecs_retry_desc retry;           /* of marked entities */
+    uint32_t transfers_max;         /* 0: 4,096; marked entities of one world that are sent in
+                                       one tick, the first ones in their order */
+    void (*log)(ecs_log_level level, const char *text, void *user); /* stderr; any thread */
+    void *log_user;
+} ecs_worlds_desc;
+
+/* NULL: a bad description, or the allocator refused. */
+ECS_API ecs_worlds *ecs_worlds_create(const ecs_worlds_desc *desc);
+/* Ends the coordinator; the worlds are yours. ECS_LOCKED while something is on the way (see
+ * ecs_worlds_settle and ecs_worlds_discard), or while somebody ticks. NULL is fine. */
+ECS_API ecs_status ecs_worlds_destroy(ecs_worlds *worlds);
+
+/* What a member is there for. Without a default target an accepting one sends to the first
+ * member for I/O, and that one to the first one that computes. */
+typedef enum ecs_world_role {
+    ECS_ROLE_CUSTOM,
+    ECS_ROLE_ACCEPT,
+    ECS_ROLE_IO,
+    ECS_ROLE_COMPUTE,
+    ECS_ROLE_STANDALONE /* ticks with the others; no route begins or ends here */
+} ecs_world_role;
+
+/* Where entities with a component go. */
+typedef struct ecs_world_choice {
+    const ecs_type *type; /* must outlive the coordinator */
+    const char *target;
+} ecs_world_choice;
+
+typedef struct ecs_worlds_member_desc {
+    const char *name;           /* names are copied */
+    ecs_world_role role;
+    const char *target;         /* the default target; may be added later; NULL: by role */
+    const ecs_world_choice *choices; /* routes by component, the first that fits */
+    uint32_t choice_count;
+} ecs_worlds_member_desc;
+
+/* ECS_FULL: a 65th world. ECS_EXISTS: the world or the name is there. ECS_INVALID, ECS_TOO_LARGE:
+ * the name, or too many choices. ECS_NO_MEMORY. ECS_LOCKED. The world must outlive its
+ * membership, and while it lasts be ticked through the coordinator only. */
+ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
+                                  const ecs_worlds_member_desc *desc);
+/* The routes from and to it go as well. ECS_LOCKED while something is on the way over them:
+ * ecs_worlds_settle puts it in. ECS_NOT_FOUND: no member. */
+ECS_API ecs_status ecs_worlds_remove(ecs_worlds *worlds, ecs_world *world);
+/* The number of a member, from 1 on, until it is removed; 0: no member. */
+ECS_API uint32_t ecs_worlds_number(const ecs_worlds *worlds, const ecs_world *world);
+ECS_API uint32_t ecs_worlds_find(const ecs_worlds *worlds, const char *name);
+/* NULL: no member has this number. */
+ECS_API ecs_world *ecs_worlds_world(const ecs_worlds *worlds, uint32_t number);
+
+typedef struct ecs_route_desc {
+    const char *from;    /* name of a member; NULL: all members that have no route of their own
+                            to `to` share this one */
+    const char *to;
+    uint32_t capacity;   /* 0: 4,096; entities on the way; a power of two, 2 to 2^20 */
+    uint32_t batch;      /* 0: 64, or the capacity where that is less */
+    uint32_t body_bytes; /* 0: 256; of one entity: its values, and 8 for each component */
+    uint32_t priority;   /* the highest arrives first */
+    uint32_t high;       /* entities on the way at which it stops admitting; 0: 3/4 of capacity */
+    uint32_t low;        /* below which it admits again; 0: half of high, at least 1 */
+    bool spsc;           /* one sender, no compare and swap; needs a `from` */
+} ecs_route_desc;
+
+/* ECS_NOT_FOUND: a name. ECS_EXISTS: there is such a route. ECS_INVALID: from a world to itself,
+ * a standalone one, or sizes that make no sense. ECS_NO_MEMORY. ECS_LOCKED. */
+ECS_API ecs_status ecs_worlds_route(ecs_worlds *worlds, const ecs_route_desc *desc);
+
+/* Sends one entity between ticks of `from`; to: a number, or 0 for its route. ECS_STALE.
+ * ECS_NOT_FOUND: no member, or no route. ECS_FULL: counted, the entity stays. ECS_UNSUPPORTED: a
+ * component that the target does not know. ECS_MISMATCH: one that it knows with another shape.
+ * ECS_TOO_LARGE: more than body_bytes. ECS_LOCKED: in a tick, an iteration or a hook. */
+ECS_API ecs_status ecs_worlds_send(ecs_worlds *worlds, ecs_world *from, ecs_entity entity,
+                                   uint32_t to);
+/* Sends all of them in one batch, or none: ECS_TOO_LARGE when there are more than `batch`.
+ * With to 0 the first one's route. ECS_INVALID: none, or one of them twice. */
+ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
+                                         const ecs_entity *entities, uint32_t entity_count,
+                                         uint32_t to);
+
+/* Ticks all members; answers the first status that was not ECS_OK, by number. ECS_LOCKED: inside
+ * of a tick. */
+ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt);
+/* Puts in what has arrived, ticks and sends what is marked. ECS_UNSUPPORTED in lockstep. */
+ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, float dt);
+/* Puts in what has arrived; answers how many entities. What the world has no room for waits. */
+ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world);
+/* The same for all members: nothing is on the way afterwards but what the targets have no room
+ * for. Answers how many entities still wait. */
+ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds);
+/* Ends what is on the way from and to a member; answers how many entities. */
+ECS_API uint64_t ecs_worlds_discard(ecs_worlds *worlds, ecs_world *world);
+
+/* False from `high` entities on the way on, until there are fewer than `low`; ask before
+ * making work for `to`. from NULL: whether all routes to it admit. False when there is no route.
+ * A system may ask. */
+ECS_API bool ecs_worlds_admits(ecs_worlds *worlds, const ecs_world *from, uint32_t to);
+
+typedef struct ecs_route_stats {
+    uint64_t sent;
+    uint64_t arrived;
+    uint64_t discarded;
+    uint64_t in_flight;          /* sent, and neither arrived nor discarded */
+    uint64_t refused;            /* entities, counted at each try, for whatever reason */
+    uint64_t refused_full;       /* of these: no room */
+    uint64_t components_dropped; /* that the target does not know */
+    uint64_t stalled;            /* times that the target had no room for a batch */
+    uint32_t capacity;
+} ecs_route_stats;
+
+/* from NULL: the route that members share. ECS_NOT_FOUND. */
+ECS_API ecs_status ecs_worlds_route_stats(const ecs_worlds *worlds, const ecs_world *from,
+                                          uint32_t to, ecs_route_stats *out);
+
+typedef struct ecs_worlds_stats {
+    uint64_t sent;
+    uint64_t arrived;
+    uint64_t discarded;          /* that were on the way to it */
+    uint64_t in_flight_from;
+    uint64_t in_flight_to;
+    uint64_t refused;            /* its sends, those without a route included */
+    uint64_t components_dropped; /* of its entities */
+    uint64_t given_up;           /* marked entities whose retries were used up */
+} ecs_worlds_stats;
+
+/* Of one member, from its adding on. NULL: all of them. */
+ECS_API ecs_worlds_stats ecs_worlds_stats_of(const ecs_worlds *worlds, const ecs_world *world);
+
+#ifndef ECS_NO_EXPLAIN
+/* Members, routes and counters, as the calls of section 14. */
+ECS_API size_t ecs_explain_worlds(const ecs_worlds *worlds, char *text, size_t bytes);
+#endif
+#endif /* ECS_NO_WORLDS */
+
+/* ---------------------------------------------------------------------------
+ * 14  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN

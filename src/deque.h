@@ -15,19 +15,16 @@
  * two items, so a thief that claims a range could claim what the owner has. A batch is one CAS
  * for each item.
  *
- * The injector is the bounded queue of Vyukov (2010) for any number of threads on both sides:
- * each slot carries the number of the turn in which it may be written or read. */
+ * The injector is a ring (ring.h) of single items, for any number of threads on both sides. */
 /* floor: 3 */
 #ifndef ECS_DEQUE_H
 #define ECS_DEQUE_H
 
-#include "base.h"
+#include "ring.h"
 #include "thread.h"
 
 #ifndef ECS_NO_THREADS
 
-/* Bytes that cores hand to each other at once; two lines, for they are fetched in pairs. */
-#define ECSI_LINE_BYTES 128u
 /* Items of one batch. */
 #define ECSI_BATCH_MAX 32u
 /* What a lost race answers: look again. */
@@ -159,83 +156,46 @@ static void *ecsi_deque_steal_batch(ecsi_deque *from, ecsi_deque *to, uint32_t m
 
 /* ---- The injector ------------------------------------------------------------------------ */
 
-typedef struct ecsi_turn {
-    ecsi_atomic_u64 turn; /* position: may be written; position + 1: may be read */
-    ecsi_atomic_ptr item;
-} ecsi_turn;
-
 typedef struct ecsi_injector {
-    ecsi_atomic_u64 head; /* next to be read */
-    unsigned char pad_head[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
-    ecsi_atomic_u64 tail; /* next to be written */
-    unsigned char pad_tail[ECSI_LINE_BYTES - sizeof(ecsi_atomic_u64)];
-    ecsi_turn *slots;
-    uint32_t capacity; /* a power of two, at least 2 */
+    ecsi_ring ring;
 } ecsi_injector;
 
 static void ecsi_injector_create(ecsi_injector *queue, ecsi_turn *slots, uint32_t capacity,
                                  uint64_t start)
 {
-    uint64_t i;
     ECSI_CHECK(slots != NULL);
-    ECSI_CHECK(capacity >= 2 && ecsi_is_power_of_two(capacity));
-    for (i = start; i < start + capacity; i++) {
-        ECSI_STORE(&slots[i & (capacity - 1)].turn, i, relaxed);
-        ECSI_STORE(&slots[i & (capacity - 1)].item, NULL, relaxed);
-    }
-    ECSI_STORE(&queue->head, start, relaxed);
-    ECSI_STORE(&queue->tail, start, relaxed);
-    queue->slots = slots;
-    queue->capacity = capacity;
+    ECSI_CHECK(queue != NULL);
+    ecsi_ring_create(&queue->ring, slots, capacity, start);
 }
 
 static inline bool ecsi_injector_empty(const ecsi_injector *queue)
 {
-    return ECSI_LOAD(&queue->head, relaxed) >= ECSI_LOAD(&queue->tail, relaxed);
+    return ecsi_ring_count(&queue->ring) == 0;
 }
 
 /* Any thread. False: it is full. */
 static bool ecsi_injector_push(ecsi_injector *queue, void *item)
 {
-    uint64_t at = ECSI_LOAD(&queue->tail, relaxed);
+    uint64_t at;
     ECSI_CHECK(item != NULL);
-    ECSI_CHECK(queue->capacity >= 2);
-    for (;;) {
-        ecsi_turn *slot = &queue->slots[at & (queue->capacity - 1)];
-        /* Pairs with the release of pop: the slot was read before it is written again. */
-        uint64_t turn = ECSI_LOAD(&slot->turn, acquire);
-        if (turn == at) {
-            if (!ECSI_CAS(&queue->tail, &at, at + 1, relaxed, relaxed)) continue;
-            ECSI_STORE(&slot->item, item, relaxed);
-            /* Pairs with the acquire of pop. */
-            ECSI_STORE(&slot->turn, at + 1, release);
-            return true;
-        }
-        if ((int64_t)(turn - at) < 0) return false;
-        at = ECSI_LOAD(&queue->tail, relaxed);
-    }
+    ECSI_CHECK(queue->ring.capacity >= 2);
+    if (ecsi_ring_claim(&queue->ring, 1, 1, &at) == 0) return false;
+    ECSI_STORE(&ecsi_ring_slot(&queue->ring, at)->item, item, relaxed);
+    ecsi_ring_publish(&queue->ring, at);
+    return true;
 }
 
 /* Any thread. NULL: it is empty. */
 static void *ecsi_injector_pop(ecsi_injector *queue)
 {
-    uint64_t at = ECSI_LOAD(&queue->head, relaxed);
-    ECSI_CHECK(queue->capacity >= 2);
-    for (;;) {
-        ecsi_turn *slot = &queue->slots[at & (queue->capacity - 1)];
-        uint64_t turn = ECSI_LOAD(&slot->turn, acquire); /* pairs with the release of push */
-        if (turn == at + 1) {
-            void *item;
-            if (!ECSI_CAS(&queue->head, &at, at + 1, relaxed, relaxed)) continue;
-            item = ECSI_LOAD(&slot->item, relaxed);
-            /* Pairs with the acquire of push. */
-            ECSI_STORE(&slot->turn, at + queue->capacity, release);
-            ECSI_CHECK(item != NULL);
-            return item;
-        }
-        if ((int64_t)(turn - (at + 1)) < 0) return NULL;
-        at = ECSI_LOAD(&queue->head, relaxed);
-    }
+    uint64_t at;
+    void *item;
+    ECSI_CHECK(queue->ring.capacity >= 2);
+    if (!ecsi_ring_take(&queue->ring, &at)) return NULL;
+    item = ECSI_LOAD(&ecsi_ring_slot(&queue->ring, at)->item, relaxed);
+    ecsi_ring_release(&queue->ring, at);
+    ECSI_CHECK(item != NULL);
+    return item;
 }
 
 #endif /* ECS_NO_THREADS */

@@ -10,6 +10,7 @@
 #include "base.h"
 #include "memory.h"
 #include "container.h"
+#include "ring.h"
 #include "deque.h"
 #include "waiter.h"
 #include "idle.h"
@@ -17,6 +18,7 @@
 #include "component.h"
 #include "storage.h"
 #include "edit.h"
+#include "route.h"
 #include "resource.h"
 #include "event.h"
 #include "query.h"
@@ -35,4 +37,5 @@
 #include "dot.h"
 #include "explain_adaptive.h"
 #include "world.h"
+#include "worlds.h"
 #endif

@@ -1,4 +1,4 @@
-/* macros.h: section 14 of the public interface, the typed macros.
+/* macros.h: section 15 of the public interface, the typed macros.
  *
  * ECS_COMPONENT(T, members...)   ECS_TAG(T)   ECS_RESOURCE(T, ...)   ECS_EVENT(T, ...)
  * ECS_SYSTEM(name, terms...)     ECS_TASK(name)     ECS_EXCLUSIVE(name)
@@ -625,5 +625,9 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
  * already (ecs_query_of), otherwise nothing matches. */
 #define ECS_EACH_CONST(world, name, view)                                          \
     ECSI_EACH(world, name, view, ecsi_begin_const_, ecsi_next_)
+
+#ifndef ECS_NO_WORLDS
+ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);
+#endif
 
 #endif /* ECS_MACROS_H */

@@ -15,6 +15,7 @@ failed=0
 skipped=0
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off"
 switches="ECS_NO_ASSERT ECS_DEBUG ECS_DEBUG_SLOW ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH
+    ECS_NO_WORLDS
     ECS_NO_LOG ECS_STATIC"
 
 have() {
@@ -223,7 +224,7 @@ done
 # Layouts differ: such units must not link, whichever of them has the switch.
 set -- $c_compilers
 c=$1
-for switch in ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH; do
+for switch in ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH ECS_NO_WORLDS; do
     compile $c "$work/user.c" "$work/user.o"
     compile $c "$work/user.c" "$work/user_switch.o" -D$switch
     compile $c "$work/impl.c" "$work/impl.o"

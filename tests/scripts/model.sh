@@ -61,7 +61,7 @@ copy() {
 make_base() {
     rm -rf $b/base
     mkdir -p $b/base
-    for file in api macros platform base atomic thread deque waiter idle; do
+    for file in api macros platform base atomic ring thread deque waiter idle; do
         cp src/$file.h $b/base/ || return 1
     done
     w=$b/base/waiter.h
