@@ -28,4 +28,5 @@
 #include "hash.h"
 #include "explain.h"
 #include "world.h"
+#include "runner.h"
 #endif

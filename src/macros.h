@@ -1,4 +1,4 @@
-/* macros.h: section 14 of the public interface, the typed macros.
+/* macros.h: section 15 of the public interface, the typed macros.
  *
  * ECS_COMPONENT(T, members...)   ECS_TAG(T)   ECS_RESOURCE(T, ...)   ECS_EVENT(T, ...)
  * ECS_SYSTEM(name, terms...)     ECS_TASK(name)     ECS_EXCLUSIVE(name)
