@@ -15,7 +15,7 @@ failed=0
 skipped=0
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off"
 switches="ECS_NO_ASSERT ECS_DEBUG ECS_DEBUG_SLOW ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH
-    ECS_NO_LOG ECS_STATIC"
+    ECS_NO_LOG ECS_STATIC ECS_NO_RUN"
 
 have() {
     command -v "$1" >/dev/null 2>&1
@@ -223,7 +223,7 @@ done
 # Layouts differ: such units must not link, whichever of them has the switch.
 set -- $c_compilers
 c=$1
-for switch in ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH; do
+for switch in ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH ECS_NO_RUN; do
     compile $c "$work/user.c" "$work/user.o"
     compile $c "$work/user.c" "$work/user_switch.o" -D$switch
     compile $c "$work/impl.c" "$work/impl.o"
@@ -309,6 +309,14 @@ int main(void)
 #ifndef ECS_NO_HASH
     answer += (int)(ecs_world_hash(world) & 1u);
 #endif
+#ifndef ECS_NO_RUN
+    ecs_run_flag flag = {{0}};
+    ecs_run_desc desc;
+    memset(&desc, 0, sizeof desc);
+    ecs_run_stop(&flag);
+    desc.stop = &flag;
+    answer += (int)ecs_run(world, &desc, NULL);
+#endif
     ecs_world_destroy(world);
     return answer;
 }
@@ -321,8 +329,8 @@ combinations() {
     count=0
     bad_count=0
     bad=
-    while [ $number -lt 256 ]; do
-        share=$(((number + number / 4 + number / 16 + number / 64) % $3))
+    while [ $number -lt 512 ]; do
+        share=$(((number + number / 4 + number / 16 + number / 64 + number / 256) % $3))
         flags=$(combination $number)
         number=$((number + 1))
         [ $share -eq "$2" ] || continue
@@ -360,7 +368,7 @@ for each in "$@"; do
         compile $each "$work/combination.c" "$work/o.o" -D$switch
         verdict "$switch alone ($each)" $?
     done
-    compile $each "$work/combination.c" "$work/o.o" $(combination 255)
+    compile $each "$work/combination.c" "$work/o.o" $(combination 511)
     verdict "all switches together ($each)" $?
 done
 
