@@ -24,8 +24,9 @@
  *  11  Systems and phases   the schedule and the tick
  *  12  Workers and jobs     pools of threads, parallel loops, waiting
  *  13  Worlds together      entities that travel from world to world
- *  14  Explain, hash, random
- *  15  Typed macros         what turns C types into the calls above
+ *  14  Running              the main loop
+ *  15  Explain, hash, random
+ *  16  Typed macros         what turns C types into the calls above
  *
  * Thread rules. A world belongs to one thread at a time. Functions that take a
  * `const ecs_world *` write nothing: any number of threads may call them while
@@ -54,6 +55,7 @@
  * ECS_NO_EVENTS       removes events
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
+ * ECS_NO_RUN          removes ecs_run
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
  * ECS_NO_WORLDS       removes ecs_worlds and its routes
  * ECS_NO_THREADS      removes threads: jobs run at once, every backend is blocking
@@ -1576,13 +1578,124 @@ typedef struct ecs_worlds_stats {
 ECS_API ecs_worlds_stats ecs_worlds_stats_of(const ecs_worlds *worlds, const ecs_world *world);
 
 #ifndef ECS_NO_EXPLAIN
-/* Members, routes and counters, as the calls of section 14. */
+/* Members, routes and counters, as the calls of section 15. */
 ECS_API size_t ecs_explain_worlds(const ecs_worlds *worlds, char *text, size_t bytes);
 #endif
 #endif /* ECS_NO_WORLDS */
 
 /* ---------------------------------------------------------------------------
- * 14  Explain, hash, random
+ * 14  Running
+ *
+ * The main loop, for programs that have none: a game, a simulation, a server. It ticks the
+ * world at a fixed rate, catches up when it is late, sleeps in between, and ends when it is
+ * told to. A program that is called by somebody else's loop calls ecs_tick itself;
+ * docs/running.md has both.
+ *
+ * The loop goes through frames. A frame waits for its time, calls frame_begin, runs the ticks
+ * that are due, each after tick_begin, and calls frame_end. With ECS_RUN_FIXED that is none,
+ * one, or after a delay several, at most steps_max; whole steps beyond that are dropped and
+ * counted, so neither ticks that take too long nor a machine that slept for hours make it run
+ * behind its own delay.
+ *
+ * Times are kept in whole nanoseconds, and every moment is counted from the start and not from
+ * the end of a sleep, so the rate does not drift.
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_RUN
+/* Tells a run to end. Zero to begin with; once set it stays set. */
+typedef struct ecs_run_flag {
+    ecsi_atomic_u32 word;
+} ecs_run_flag;
+
+/* Sets it: from any thread, from a system, and from a signal handler, for all that it does is
+ * one lock-free atomic store. What was written before is visible when the run has ended. It ends
+ * before its next tick; when it sleeps meanwhile, after at most 50 ms, or at once if the
+ * signal came to its thread. */
+ECS_API void ecs_run_stop(ecs_run_flag *flag);
+ECS_API bool ecs_run_stopped(const ecs_run_flag *flag);
+
+typedef enum ecs_run_mode {
+    ECS_RUN_FIXED,  /* ticks of step_s, as many as the time that has passed is worth */
+    ECS_RUN_FREE,   /* a tick in each frame; dt is the time since the frame before, 0 at first */
+    ECS_RUN_UNTIMED /* a tick of step_s in each frame, one after the other, without a clock: for
+                       tests, replays, and simulations that nobody watches */
+} ecs_run_mode;
+
+/* Why a run ended. */
+typedef enum ecs_run_end {
+    ECS_RUN_GOES_ON,    /* it has not, or it was refused */
+    ECS_RUN_STOPPED,    /* the flag */
+    ECS_RUN_TICKS,      /* ticks_max */
+    ECS_RUN_CALLBACK,   /* a callback answered false */
+    ECS_RUN_TICK_FAILED /* and go_on was not set */
+} ecs_run_end;
+
+typedef struct ecs_run_report {
+    ecs_status status;      /* what ecs_run answered */
+    ecs_run_end end;
+    ecs_status tick_status; /* of the last tick that failed; ECS_OK: none did */
+    uint64_t frames;
+    uint64_t ticks;         /* those that failed as well */
+    uint64_t ticks_failed;
+    uint64_t ticks_late;    /* began more than late_s after they were due */
+    uint64_t ticks_dropped; /* whole steps beyond steps_max */
+    uint64_t dropped_ns;    /* the same as time, and with ECS_RUN_FREE what is beyond dt_max_s */
+    uint64_t late_max_ns;   /* the latest tick; what was dropped before it counts as well */
+    uint64_t clock_back;    /* times that the clock went backwards: taken as no time at all */
+} ecs_run_report;
+
+/* What callbacks are told of a frame. */
+typedef struct ecs_run_frame {
+    uint64_t number; /* of frames before this one */
+    uint32_t steps;  /* ticks that are due in it */
+    float alpha;     /* part of the next step that has passed, 0 to 1: draw what lies between the
+                        state before the last tick and the state after it. 1 but for
+                        ECS_RUN_FIXED: draw the state after it */
+    float dt;        /* seconds since the last frame, at most dt_max_s; 0 at first */
+    const ecs_run_report *report; /* so far */
+} ecs_run_frame;
+
+/* A clock and its sleep, so that tests can script time. */
+typedef struct ecs_run_clock {
+    uint64_t (*now_ns)(void *user);
+    /* Returns when the clock shows that or more; it may return early. */
+    void (*sleep_until_ns)(uint64_t until_ns, void *user);
+    void *user;
+} ecs_run_clock;
+
+/* Zero means the default that stands behind each field. Times are finite and not negative; those
+ * of steps and frames are 0, or a microsecond to an hour. */
+typedef struct ecs_run_desc {
+    ecs_run_mode mode;        /* ECS_RUN_FIXED */
+    double step_s;            /* 1/60: seconds of a tick */
+    double frame_s;           /* step_s: seconds from one frame to the next, at least */
+    bool unpaced;             /* frames do not wait, because a callback does: for the vertical
+                                 blank of a screen, or for input */
+    uint32_t steps_max;       /* 4: ticks in one frame */
+    double dt_max_s;          /* 0.25 */
+    double late_s;            /* one step, or frame with ECS_RUN_FREE */
+    uint64_t ticks_max;       /* no limit: ends after so many ticks */
+    bool go_on;               /* a tick that failed does not end the run */
+    const ecs_run_flag *stop; /* may be NULL */
+    /* All may be NULL, are called by the thread that runs, outside of ticks: they may edit
+     * the world. False ends the run. After each frame_begin that answers true comes one
+     * frame_end, whatever its ticks do. */
+    bool (*frame_begin)(ecs_world *world, const ecs_run_frame *frame, void *user);
+    bool (*tick_begin)(ecs_world *world, const ecs_run_frame *frame, void *user);
+    bool (*frame_end)(ecs_world *world, const ecs_run_frame *frame, void *user);
+    void *user;
+    const ecs_run_clock *clock; /* the machine's */
+} ecs_run_desc;
+
+/* Runs until the flag, ticks_max, a callback or a failed tick ends it. ECS_OK, or the status of
+ * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `desc` NULL: all
+ * defaults. `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is
+ * due; the rest, less than 0.1 ms, it waits awake. */
+ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_report *report);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 15  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN
@@ -2438,7 +2551,7 @@ typedef struct ecsi_atomic_i64 {
 
 /* >>thread ==================================================== src/thread.h */
 
-/* thread.h: threads, locks, parking, the clock and the processors of this machine.
+/* thread.h: the clock and its sleep; threads, locks, parking, the processors of this machine.
  *
  * A parker is one token: unpark puts it there, park takes it or sleeps until it comes. Three
  * implementations stand behind it, chosen at build time and on Windows at run time:
@@ -2454,7 +2567,6 @@ typedef struct ecsi_atomic_i64 {
 #ifndef ECS_THREAD_H
 #define ECS_THREAD_H
 
-#ifndef ECS_NO_THREADS
 #ifndef ECSI_ATOMIC_MODEL
 
 #if defined(_WIN32)
@@ -2466,15 +2578,17 @@ typedef struct ecsi_atomic_i64 {
 #endif
 #include <windows.h>
 #else
+#include <time.h>
+#if !defined(ECS_NO_THREADS)
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #if !defined(__cplusplus)
 long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
+#endif
 #endif
 #endif
 #endif
@@ -2485,7 +2599,7 @@ long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
 #define ECSI_FUTEX 0
 #endif
 
-/* ---- The clock and the processors ------------------------------------------------------ */
+/* ---- The clock ------------------------------------------------------------------------- */
 
 /* Nanoseconds of a clock that never goes back. */
 static uint64_t ecsi_clock_ns(void)
@@ -2503,6 +2617,7 @@ static uint64_t ecsi_clock_ns(void)
 #endif
 }
 
+#if !defined(ECS_NO_THREADS) || !defined(ECS_NO_RUN)
 /* Tells the core that this is a spinning loop. */
 static inline void ecsi_pause(void)
 {
@@ -2514,6 +2629,74 @@ static inline void ecsi_pause(void)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+#endif
+
+#ifndef ECS_NO_RUN
+#if defined(_WIN32)
+/* A waitable timer; NULL: the system refused one. */
+typedef HANDLE ecsi_sleeper;
+
+static ecsi_sleeper ecsi_sleeper_open(void)
+{
+    /* Flag 2 is a timer of high resolution: from Windows 10, version 1803, on. */
+    HANDLE timer = CreateWaitableTimerExW(NULL, NULL, 2, TIMER_ALL_ACCESS);
+    return timer != NULL ? timer : CreateWaitableTimerExW(NULL, NULL, 0, TIMER_ALL_ACCESS);
+}
+
+static void ecsi_sleeper_close(ecsi_sleeper sleeper)
+{
+    if (sleeper != NULL) (void)CloseHandle(sleeper);
+}
+#else
+typedef char ecsi_sleeper;
+
+static ecsi_sleeper ecsi_sleeper_open(void)
+{
+    return 0;
+}
+
+static void ecsi_sleeper_close(ecsi_sleeper sleeper)
+{
+    (void)sleeper;
+}
+#endif
+
+/* Sleeps until the clock shows `until_ns`. It may wake late; a signal wakes it early. */
+static void ecsi_sleep_until(ecsi_sleeper sleeper, uint64_t until_ns)
+{
+#if defined(_WIN32)
+    uint64_t now = ecsi_clock_ns();
+    LARGE_INTEGER due; /* hundreds of nanoseconds; negative: from now on */
+    if (until_ns <= now) return;
+    due.QuadPart = -(LONGLONG)((until_ns - now + 99u) / 100u);
+    if (sleeper != NULL && SetWaitableTimer(sleeper, &due, 0, NULL, NULL, FALSE) != 0) {
+        (void)WaitForSingleObject(sleeper, INFINITE);
+    } else {
+        Sleep((DWORD)((until_ns - now + 999999u) / 1000000u));
+    }
+#else
+    struct timespec time;
+    (void)sleeper;
+#if defined(TIMER_ABSTIME) && !defined(__APPLE__) && !defined(__OpenBSD__)
+    time.tv_sec = (time_t)(until_ns / 1000000000u);
+    time.tv_nsec = (long)(until_ns % 1000000000u);
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+#else
+    {
+        uint64_t now = ecsi_clock_ns();
+        if (until_ns <= now) return;
+        time.tv_sec = (time_t)((until_ns - now) / 1000000000u);
+        time.tv_nsec = (long)((until_ns - now) % 1000000000u);
+        (void)nanosleep(&time, NULL);
+    }
+#endif
+#endif
+}
+#endif /* ECS_NO_RUN */
+
+#ifndef ECS_NO_THREADS
+
+/* ---- Processors ------------------------------------------------------------------------ */
 
 static void ecsi_yield(void)
 {
@@ -2897,8 +3080,8 @@ static void ecsi_unpark(ecsi_parker *parker)
 }
 #endif
 
-#endif /* ECSI_ATOMIC_MODEL */
 #endif /* ECS_NO_THREADS */
+#endif /* ECSI_ATOMIC_MODEL */
 
 #endif /* ECS_THREAD_H */
 
@@ -12403,21 +12586,6 @@ static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
     return i;
 }
 
-/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
-static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
-{
-    uint32_t i;
-    ECSI_CHECK(a != NULL);
-    ECSI_CHECK(b != NULL);
-    for (i = 0; i < a->before_count; i++) {
-        if (strcmp(a->order_names[i], b->name) == 0) return true;
-    }
-    for (i = 0; i < b->after_count; i++) {
-        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
-    }
-    return false;
-}
-
 /* One name of an order list. */
 static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
                                 bool before)
@@ -15339,6 +15507,21 @@ static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
     ecsi_print(text, " a failure %s\n",
                desc->on_error == ECS_FAIL_FAST ? "stops the tick" : "is skipped");
     ECSI_CHECK(text->total > total);
+}
+
+/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
+static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
+{
+    uint32_t i;
+    ECSI_CHECK(a != NULL);
+    ECSI_CHECK(b != NULL);
+    for (i = 0; i < a->before_count; i++) {
+        if (strcmp(a->order_names[i], b->name) == 0) return true;
+    }
+    for (i = 0; i < b->after_count; i++) {
+        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
+    }
+    return false;
 }
 
 /* Why one system comes where it comes: what it must wait for, directly. */
@@ -19299,6 +19482,348 @@ ECS_API size_t ecs_explain_worlds(const ecs_worlds *worlds, char *text, size_t b
 #endif /* ECS_NO_WORLDS */
 
 #endif /* ECS_WORLDS_H */
+
+/* >>runner ==================================================== src/runner.h */
+
+/* runner.h: the main loop: fixed steps, catching up, sleeping until the next frame is due.
+ *
+ * Time is kept as what is owed: how long ago the last tick and the last frame were due. Each
+ * look at the clock adds what has passed, and each step takes exactly its length away; so
+ * moments lie on a grid that begins with the run, and a late wake-up is not carried on. A clock
+ * that goes backwards adds nothing.
+ *
+ * A sleep ends a little late, by the slack of the system's timers and the time to wake up. The
+ * runner measures by how much, sleeps for so much less, and spins for the rest. */
+/* floor: 14 */
+#ifndef ECS_RUNNER_H
+#define ECS_RUNNER_H
+
+#ifndef ECS_NO_RUN
+
+/* Else a signal handler that stops a run could meet a lock that its own thread holds. */
+ECSI_STATIC_ASSERT(__GCC_ATOMIC_INT_LOCK_FREE == 2, "words of 32 bits are lock-free");
+
+#define ECSI_RUN_STEPS_MAX 4u                   /* default catch-up cap */
+#define ECSI_RUN_STEP_S (1.0 / 60.0)            /* default step */
+#define ECSI_RUN_DT_MAX_S 0.25                  /* default of the longest dt */
+#define ECSI_RUN_S_MIN 1e-6                     /* shortest step and frame */
+#define ECSI_RUN_S_MAX 3600.0                   /* longest of all times in a description */
+#define ECSI_RUN_NAP_NS 50000000u               /* longest sleep without a look at the flag */
+#define ECSI_RUN_MARGIN_NS 75000u               /* longest wait awake */
+#define ECSI_RUN_SPINS_MAX 4096u                /* looks at the clock in it */
+#define ECSI_RUN_PASSED_NS ((uint64_t)1 << 60)  /* longest time between two looks: 36 years */
+
+typedef struct ecsi_runner {
+    ecs_world *world;
+    ecs_run_report *report;
+    ecs_run_desc desc;      /* with the defaults filled in */
+    ecs_run_clock clock;    /* the caller's */
+    ecsi_sleeper sleeper;   /* of the machine's */
+    bool own_clock;         /* the machine's */
+    uint64_t step_ns;
+    uint64_t frame_ns;
+    uint64_t late_ns;
+    uint64_t dt_max_ns;
+    uint64_t now_ns;        /* what the clock showed last */
+    uint64_t owed_ns;       /* since the last tick was due; only with ECS_RUN_FIXED */
+    uint64_t frame_owed_ns; /* since the last frame was due */
+    uint64_t since_ns;      /* since the last frame began */
+    uint64_t margin_ns;     /* how much earlier to wake */
+    uint64_t lateness_ns;   /* of the next tick */
+    float tick_dt;
+} ecsi_runner;
+
+/* ---- Time --------------------------------------------------------------------------- */
+
+static uint64_t ecsi_run_ns(double seconds)
+{
+    ECSI_CHECK(seconds >= 0.0);
+    ECSI_CHECK(seconds <= ECSI_RUN_S_MAX);
+    return (uint64_t)(seconds * 1e9 + 0.5);
+}
+
+static uint64_t ecsi_run_look(const ecsi_runner *run)
+{
+    return run->own_clock ? ecsi_clock_ns() : run->clock.now_ns(run->clock.user);
+}
+
+/* Looks at the clock and adds what has passed. */
+static void ecsi_run_pass(ecsi_runner *run)
+{
+    uint64_t now = ecsi_run_look(run);
+    uint64_t passed = now - run->now_ns;
+    ECSI_CHECK(run->desc.mode != ECS_RUN_UNTIMED);
+    if (now < run->now_ns) {
+        run->report->clock_back++;
+        passed = 0;
+    }
+    if (passed > ECSI_RUN_PASSED_NS) passed = ECSI_RUN_PASSED_NS;
+    run->now_ns = now;
+    run->owed_ns += passed;
+    run->frame_owed_ns += passed;
+    run->since_ns += passed;
+    ECSI_CHECK(run->owed_ns <= 2 * ECSI_RUN_PASSED_NS);
+}
+
+/* Takes in by how much a sleep was too long: up at once, because a late tick is worse than a
+ * little spinning, and down slowly. */
+static void ecsi_run_margin(ecsi_runner *run, uint64_t overslept_ns)
+{
+    ECSI_CHECK(run->own_clock);
+    if (overslept_ns > ECSI_RUN_MARGIN_NS) overslept_ns = ECSI_RUN_MARGIN_NS;
+    if (overslept_ns >= run->margin_ns) {
+        run->margin_ns = overslept_ns;
+    } else {
+        run->margin_ns -= (run->margin_ns - overslept_ns) / 16u;
+    }
+    ECSI_CHECK(run->margin_ns <= ECSI_RUN_MARGIN_NS);
+}
+
+/* Sleeps for a part of the time that is left, or waits awake for all of it. */
+static void ecsi_run_rest(ecsi_runner *run, uint64_t left_ns)
+{
+    uint64_t nap;
+    uint64_t until;
+    ECSI_CHECK(left_ns > 0);
+    if (left_ns <= run->margin_ns) {
+        uint32_t spins;
+        until = run->now_ns + left_ns;
+        for (spins = 0; spins < ECSI_RUN_SPINS_MAX && ecsi_clock_ns() < until; spins++) {
+            ecsi_pause();
+        }
+        return;
+    }
+    nap = left_ns - run->margin_ns;
+    if (nap > ECSI_RUN_NAP_NS) nap = ECSI_RUN_NAP_NS;
+    until = nap > UINT64_MAX - run->now_ns ? UINT64_MAX : run->now_ns + nap;
+    if (run->own_clock) {
+        uint64_t woke;
+        ecsi_sleep_until(run->sleeper, until);
+        woke = ecsi_clock_ns();
+        if (woke >= until) ecsi_run_margin(run, woke - until);
+    } else {
+        run->clock.sleep_until_ns(until, run->clock.user);
+    }
+    ECSI_CHECK(nap > 0);
+}
+
+static void ecsi_run_ends(ecsi_runner *run, ecs_run_end why)
+{
+    ECSI_CHECK(why != ECS_RUN_GOES_ON);
+    if (run->report->end == ECS_RUN_GOES_ON) run->report->end = why;
+    ECSI_CHECK(run->report->end != ECS_RUN_GOES_ON);
+}
+
+/* Sees whether the flag is set. */
+static bool ecsi_run_told(ecsi_runner *run)
+{
+    ECSI_CHECK(run->world != NULL);
+    if (run->desc.stop == NULL || !ecs_run_stopped(run->desc.stop)) return false;
+    ecsi_run_ends(run, ECS_RUN_STOPPED);
+    return true;
+}
+
+/* Waits for the time of the next frame; false: the flag was set first. The clock bounds the
+ * loop, in steps of ECSI_RUN_NAP_NS. */
+static bool ecsi_run_wait(ecsi_runner *run)
+{
+    ECSI_CHECK(run->report->end == ECS_RUN_GOES_ON);
+    ECSI_CHECK(run->frame_ns > 0);
+    for (;;) {
+        if (ecsi_run_told(run)) return false;
+        if (run->desc.mode == ECS_RUN_UNTIMED) return true;
+        ecsi_run_pass(run);
+        if (run->desc.unpaced || run->frame_owed_ns >= run->frame_ns) return true;
+        ecsi_run_rest(run, run->frame_ns - run->frame_owed_ns);
+    }
+}
+
+/* ---- Frames ------------------------------------------------------------------------- */
+
+/* Takes the steps that are due off what is owed. */
+static void ecsi_run_plan_fixed(ecsi_runner *run, ecs_run_frame *frame)
+{
+    uint64_t due = run->owed_ns / run->step_ns;
+    ECSI_CHECK(run->desc.mode == ECS_RUN_FIXED);
+    run->lateness_ns = due > 0 ? run->owed_ns - run->step_ns : 0;
+    run->owed_ns -= due * run->step_ns;
+    if (due > run->desc.steps_max) {
+        uint64_t dropped = due - run->desc.steps_max;
+        run->report->ticks_dropped += dropped;
+        run->report->dropped_ns += dropped * run->step_ns;
+        due = run->desc.steps_max;
+    }
+    frame->steps = (uint32_t)due;
+    frame->alpha = (float)((double)run->owed_ns / (double)run->step_ns);
+    ECSI_CHECK(run->owed_ns < run->step_ns);
+    ECSI_CHECK(frame->alpha >= 0.0f && frame->alpha <= 1.0f);
+}
+
+/* What the frame that begins now has to do. */
+static void ecsi_run_plan(ecsi_runner *run, ecs_run_frame *frame)
+{
+    ecs_run_report *report = run->report;
+    uint64_t passed = run->since_ns < run->dt_max_ns ? run->since_ns : run->dt_max_ns;
+    memset(frame, 0, sizeof *frame);
+    frame->number = report->frames;
+    frame->report = report;
+    frame->steps = 1;
+    frame->alpha = 1.0f;
+    frame->dt = (float)((double)passed * 1e-9);
+    run->lateness_ns = 0;
+    if (run->desc.mode == ECS_RUN_UNTIMED) {
+        frame->dt = report->frames > 0 ? run->tick_dt : 0.0f;
+        return;
+    }
+    if (run->desc.mode == ECS_RUN_FIXED) {
+        ecsi_run_plan_fixed(run, frame);
+    } else {
+        run->owed_ns = 0;
+        run->tick_dt = frame->dt;
+        report->dropped_ns += run->since_ns - passed;
+        if (!run->desc.unpaced) run->lateness_ns = run->frame_owed_ns - run->frame_ns;
+    }
+    run->since_ns = 0;
+    /* Frames that were missed are not made up for: the next one is due at the next place of the
+     * grid. */
+    run->frame_owed_ns %= run->frame_ns;
+    ECSI_CHECK(frame->steps <= run->desc.steps_max);
+    ECSI_CHECK(frame->dt >= 0.0f);
+}
+
+/* One tick of the frame; false: no other. */
+static bool ecsi_run_tick(ecsi_runner *run, const ecs_run_frame *frame)
+{
+    const ecs_run_desc *d = &run->desc;
+    ecs_run_report *report = run->report;
+    ecs_status status;
+    if (ecsi_run_told(run)) return false;
+    if (d->tick_begin != NULL && !d->tick_begin(run->world, frame, d->user)) {
+        ecsi_run_ends(run, ECS_RUN_CALLBACK);
+        return false;
+    }
+    if (run->lateness_ns > run->late_ns) report->ticks_late++;
+    if (run->lateness_ns > report->late_max_ns) report->late_max_ns = run->lateness_ns;
+    run->lateness_ns -= run->lateness_ns < run->step_ns ? run->lateness_ns : run->step_ns;
+    status = ecs_tick(run->world, run->tick_dt);
+    report->ticks++;
+    if (status != ECS_OK) {
+        report->ticks_failed++;
+        report->tick_status = status;
+        if (!d->go_on) {
+            report->status = status;
+            ecsi_run_ends(run, ECS_RUN_TICK_FAILED);
+        }
+    }
+    if (report->ticks == d->ticks_max) ecsi_run_ends(run, ECS_RUN_TICKS);
+    ECSI_CHECK(d->ticks_max == 0 || report->ticks <= d->ticks_max);
+    ECSI_CHECK(report->ticks_failed <= report->ticks);
+    return report->end == ECS_RUN_GOES_ON;
+}
+
+/* One frame; false: the last. */
+static bool ecsi_run_frame(ecsi_runner *run)
+{
+    const ecs_run_desc *d = &run->desc;
+    ecs_run_frame frame;
+    uint32_t i;
+    ECSI_CHECK(run->report->end == ECS_RUN_GOES_ON);
+    if (!ecsi_run_wait(run)) return false;
+    ecsi_run_plan(run, &frame);
+    if (d->frame_begin != NULL && !d->frame_begin(run->world, &frame, d->user)) {
+        ecsi_run_ends(run, ECS_RUN_CALLBACK);
+        return false;
+    }
+    for (i = 0; i < frame.steps && ecsi_run_tick(run, &frame); i++) ECSI_CHECK(i < d->steps_max);
+    if (d->frame_end != NULL && !d->frame_end(run->world, &frame, d->user)) {
+        ecsi_run_ends(run, ECS_RUN_CALLBACK);
+    }
+    run->report->frames++;
+    return run->report->end == ECS_RUN_GOES_ON;
+}
+
+/* ---- Entry points ------------------------------------------------------------------- */
+
+ECS_API void ecs_run_stop(ecs_run_flag *flag)
+{
+    ECSI_REQUIRE_VOID(flag != NULL);
+    /* Pairs with the load of ecs_run_stopped. */
+    ECSI_STORE(&flag->word, 1u, release);
+}
+
+ECS_API bool ecs_run_stopped(const ecs_run_flag *flag)
+{
+    ECSI_REQUIRE(flag != NULL, false);
+    /* Pairs with the store of ecs_run_stop. */
+    return ECSI_LOAD(&flag->word, acquire) != 0;
+}
+
+/* Whether a time is one that a description may have. NaN is none. */
+static bool ecsi_run_time_is_good(double seconds, double min)
+{
+    ECSI_CHECK(min >= 0.0);
+    return seconds == 0.0 || (seconds >= min && seconds <= ECSI_RUN_S_MAX);
+}
+
+/* Fills in the defaults. */
+static ecs_status ecsi_run_resolve(ecsi_runner *run)
+{
+    ecs_run_desc *d = &run->desc;
+    ECSI_REQUIRE((unsigned)d->mode <= (unsigned)ECS_RUN_UNTIMED, ECS_INVALID);
+    ECSI_REQUIRE(ecsi_run_time_is_good(d->step_s, ECSI_RUN_S_MIN), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_run_time_is_good(d->frame_s, ECSI_RUN_S_MIN), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_run_time_is_good(d->dt_max_s, 0.0), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_run_time_is_good(d->late_s, 0.0), ECS_INVALID);
+    if (d->clock != NULL) {
+        ECSI_REQUIRE(d->clock->now_ns != NULL, ECS_INVALID);
+        ECSI_REQUIRE(d->clock->sleep_until_ns != NULL, ECS_INVALID);
+        run->clock = *d->clock;
+    }
+    if (d->step_s == 0.0) d->step_s = ECSI_RUN_STEP_S;
+    if (d->frame_s == 0.0) d->frame_s = d->step_s;
+    if (d->dt_max_s == 0.0) d->dt_max_s = ECSI_RUN_DT_MAX_S;
+    if (d->late_s == 0.0) d->late_s = d->mode == ECS_RUN_FREE ? d->frame_s : d->step_s;
+    d->steps_max = ecsi_default_u32(d->steps_max, ECSI_RUN_STEPS_MAX);
+    run->step_ns = ecsi_run_ns(d->step_s);
+    run->frame_ns = ecsi_run_ns(d->frame_s);
+    run->dt_max_ns = ecsi_run_ns(d->dt_max_s);
+    run->late_ns = ecsi_run_ns(d->late_s);
+    run->tick_dt = (float)d->step_s;
+    run->own_clock = d->clock == NULL;
+    /* The first frame and the first tick are due now. */
+    run->owed_ns = run->step_ns;
+    run->frame_owed_ns = run->frame_ns;
+    run->margin_ns = run->own_clock ? ECSI_RUN_MARGIN_NS : 0;
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_report *report)
+{
+    ecs_run_report unread;
+    ecsi_runner run;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    memset(&run, 0, sizeof run);
+    run.world = world;
+    run.report = report != NULL ? report : &unread;
+    if (desc != NULL) run.desc = *desc;
+    memset(run.report, 0, sizeof *run.report);
+    run.report->status = ecsi_run_resolve(&run);
+    if (run.report->status != ECS_OK) return run.report->status;
+    if (world->locks != 0 || world->schedule.ticking || world->flush.running) {
+        run.report->status = ECS_LOCKED;
+        return ECS_LOCKED;
+    }
+    if (run.desc.mode != ECS_RUN_UNTIMED) run.now_ns = ecsi_run_look(&run);
+    if (run.own_clock) run.sleeper = ecsi_sleeper_open();
+    while (ecsi_run_frame(&run)) ECSI_CHECK(run.report->end == ECS_RUN_GOES_ON);
+    if (run.own_clock) ecsi_sleeper_close(run.sleeper);
+    ECSI_CHECK(run.report->end != ECS_RUN_GOES_ON);
+    return run.report->status;
+}
+
+#endif /* ECS_NO_RUN */
+
+#endif /* ECS_RUNNER_H */
 #endif
 
 /*

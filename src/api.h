@@ -13,8 +13,9 @@
  *  11  Systems and phases   the schedule and the tick
  *  12  Workers and jobs     pools of threads, parallel loops, waiting
  *  13  Worlds together      entities that travel from world to world
- *  14  Explain, hash, random
- *  15  Typed macros         what turns C types into the calls above
+ *  14  Running              the main loop
+ *  15  Explain, hash, random
+ *  16  Typed macros         what turns C types into the calls above
  *
  * Thread rules. A world belongs to one thread at a time. Functions that take a
  * `const ecs_world *` write nothing: any number of threads may call them while
@@ -43,6 +44,7 @@
  * ECS_NO_EVENTS       removes events
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
+ * ECS_NO_RUN          removes ecs_run
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
  * ECS_NO_WORLDS       removes ecs_worlds and its routes
  * ECS_NO_THREADS      removes threads: jobs run at once, every backend is blocking
@@ -1565,13 +1567,124 @@ typedef struct ecs_worlds_stats {
 ECS_API ecs_worlds_stats ecs_worlds_stats_of(const ecs_worlds *worlds, const ecs_world *world);
 
 #ifndef ECS_NO_EXPLAIN
-/* Members, routes and counters, as the calls of section 14. */
+/* Members, routes and counters, as the calls of section 15. */
 ECS_API size_t ecs_explain_worlds(const ecs_worlds *worlds, char *text, size_t bytes);
 #endif
 #endif /* ECS_NO_WORLDS */
 
 /* ---------------------------------------------------------------------------
- * 14  Explain, hash, random
+ * 14  Running
+ *
+ * The main loop, for programs that have none: a game, a simulation, a server. It ticks the
+ * world at a fixed rate, catches up when it is late, sleeps in between, and ends when it is
+ * told to. A program that is called by somebody else's loop calls ecs_tick itself;
+ * docs/running.md has both.
+ *
+ * The loop goes through frames. A frame waits for its time, calls frame_begin, runs the ticks
+ * that are due, each after tick_begin, and calls frame_end. With ECS_RUN_FIXED that is none,
+ * one, or after a delay several, at most steps_max; whole steps beyond that are dropped and
+ * counted, so neither ticks that take too long nor a machine that slept for hours make it run
+ * behind its own delay.
+ *
+ * Times are kept in whole nanoseconds, and every moment is counted from the start and not from
+ * the end of a sleep, so the rate does not drift.
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_RUN
+/* Tells a run to end. Zero to begin with; once set it stays set. */
+typedef struct ecs_run_flag {
+    ecsi_atomic_u32 word;
+} ecs_run_flag;
+
+/* Sets it: from any thread, from a system, and from a signal handler, for all that it does is
+ * one lock-free atomic store. What was written before is visible when the run has ended. It ends
+ * before its next tick; when it sleeps meanwhile, after at most 50 ms, or at once if the
+ * signal came to its thread. */
+ECS_API void ecs_run_stop(ecs_run_flag *flag);
+ECS_API bool ecs_run_stopped(const ecs_run_flag *flag);
+
+typedef enum ecs_run_mode {
+    ECS_RUN_FIXED,  /* ticks of step_s, as many as the time that has passed is worth */
+    ECS_RUN_FREE,   /* a tick in each frame; dt is the time since the frame before, 0 at first */
+    ECS_RUN_UNTIMED /* a tick of step_s in each frame, one after the other, without a clock: for
+                       tests, replays, and simulations that nobody watches */
+} ecs_run_mode;
+
+/* Why a run ended. */
+typedef enum ecs_run_end {
+    ECS_RUN_GOES_ON,    /* it has not, or it was refused */
+    ECS_RUN_STOPPED,    /* the flag */
+    ECS_RUN_TICKS,      /* ticks_max */
+    ECS_RUN_CALLBACK,   /* a callback answered false */
+    ECS_RUN_TICK_FAILED /* and go_on was not set */
+} ecs_run_end;
+
+typedef struct ecs_run_report {
+    ecs_status status;      /* what ecs_run answered */
+    ecs_run_end end;
+    ecs_status tick_status; /* of the last tick that failed; ECS_OK: none did */
+    uint64_t frames;
+    uint64_t ticks;         /* those that failed as well */
+    uint64_t ticks_failed;
+    uint64_t ticks_late;    /* began more than late_s after they were due */
+    uint64_t ticks_dropped; /* whole steps beyond steps_max */
+    uint64_t dropped_ns;    /* the same as time, and with ECS_RUN_FREE what is beyond dt_max_s */
+    uint64_t late_max_ns;   /* the latest tick; what was dropped before it counts as well */
+    uint64_t clock_back;    /* times that the clock went backwards: taken as no time at all */
+} ecs_run_report;
+
+/* What callbacks are told of a frame. */
+typedef struct ecs_run_frame {
+    uint64_t number; /* of frames before this one */
+    uint32_t steps;  /* ticks that are due in it */
+    float alpha;     /* part of the next step that has passed, 0 to 1: draw what lies between the
+                        state before the last tick and the state after it. 1 but for
+                        ECS_RUN_FIXED: draw the state after it */
+    float dt;        /* seconds since the last frame, at most dt_max_s; 0 at first */
+    const ecs_run_report *report; /* so far */
+} ecs_run_frame;
+
+/* A clock and its sleep, so that tests can script time. */
+typedef struct ecs_run_clock {
+    uint64_t (*now_ns)(void *user);
+    /* Returns when the clock shows that or more; it may return early. */
+    void (*sleep_until_ns)(uint64_t until_ns, void *user);
+    void *user;
+} ecs_run_clock;
+
+/* Zero means the default that stands behind each field. Times are finite and not negative; those
+ * of steps and frames are 0, or a microsecond to an hour. */
+typedef struct ecs_run_desc {
+    ecs_run_mode mode;        /* ECS_RUN_FIXED */
+    double step_s;            /* 1/60: seconds of a tick */
+    double frame_s;           /* step_s: seconds from one frame to the next, at least */
+    bool unpaced;             /* frames do not wait, because a callback does: for the vertical
+                                 blank of a screen, or for input */
+    uint32_t steps_max;       /* 4: ticks in one frame */
+    double dt_max_s;          /* 0.25 */
+    double late_s;            /* one step, or frame with ECS_RUN_FREE */
+    uint64_t ticks_max;       /* no limit: ends after so many ticks */
+    bool go_on;               /* a tick that failed does not end the run */
+    const ecs_run_flag *stop; /* may be NULL */
+    /* All may be NULL, are called by the thread that runs, outside of ticks: they may edit
+     * the world. False ends the run. After each frame_begin that answers true comes one
+     * frame_end, whatever its ticks do. */
+    bool (*frame_begin)(ecs_world *world, const ecs_run_frame *frame, void *user);
+    bool (*tick_begin)(ecs_world *world, const ecs_run_frame *frame, void *user);
+    bool (*frame_end)(ecs_world *world, const ecs_run_frame *frame, void *user);
+    void *user;
+    const ecs_run_clock *clock; /* the machine's */
+} ecs_run_desc;
+
+/* Runs until the flag, ticks_max, a callback or a failed tick ends it. ECS_OK, or the status of
+ * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `desc` NULL: all
+ * defaults. `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is
+ * due; the rest, less than 0.1 ms, it waits awake. */
+ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_report *report);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 15  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN

@@ -38,4 +38,5 @@
 #include "explain_adaptive.h"
 #include "world.h"
 #include "worlds.h"
+#include "runner.h"
 #endif

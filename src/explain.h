@@ -153,6 +153,21 @@ static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
     ECSI_CHECK(text->total > total);
 }
 
+/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
+static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
+{
+    uint32_t i;
+    ECSI_CHECK(a != NULL);
+    ECSI_CHECK(b != NULL);
+    for (i = 0; i < a->before_count; i++) {
+        if (strcmp(a->order_names[i], b->name) == 0) return true;
+    }
+    for (i = 0; i < b->after_count; i++) {
+        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
+    }
+    return false;
+}
+
 /* Why one system comes where it comes: what it must wait for, directly. */
 static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
                                 const ecsi_phase *phase, uint32_t member)

@@ -671,21 +671,6 @@ static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
     return i;
 }
 
-/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
-static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
-{
-    uint32_t i;
-    ECSI_CHECK(a != NULL);
-    ECSI_CHECK(b != NULL);
-    for (i = 0; i < a->before_count; i++) {
-        if (strcmp(a->order_names[i], b->name) == 0) return true;
-    }
-    for (i = 0; i < b->after_count; i++) {
-        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
-    }
-    return false;
-}
-
 /* One name of an order list. */
 static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
                                 bool before)

@@ -1,4 +1,4 @@
-/* thread.h: threads, locks, parking, the clock and the processors of this machine.
+/* thread.h: the clock and its sleep; threads, locks, parking, the processors of this machine.
  *
  * A parker is one token: unpark puts it there, park takes it or sleeps until it comes. Three
  * implementations stand behind it, chosen at build time and on Windows at run time:
@@ -16,7 +16,6 @@
 
 #include "atomic.h"
 
-#ifndef ECS_NO_THREADS
 #ifndef ECSI_ATOMIC_MODEL
 
 #if defined(_WIN32)
@@ -28,15 +27,17 @@
 #endif
 #include <windows.h>
 #else
+#include <time.h>
+#if !defined(ECS_NO_THREADS)
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #if !defined(__cplusplus)
 long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
+#endif
 #endif
 #endif
 #endif
@@ -47,7 +48,7 @@ long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
 #define ECSI_FUTEX 0
 #endif
 
-/* ---- The clock and the processors ------------------------------------------------------ */
+/* ---- The clock ------------------------------------------------------------------------- */
 
 /* Nanoseconds of a clock that never goes back. */
 static uint64_t ecsi_clock_ns(void)
@@ -65,6 +66,7 @@ static uint64_t ecsi_clock_ns(void)
 #endif
 }
 
+#if !defined(ECS_NO_THREADS) || !defined(ECS_NO_RUN)
 /* Tells the core that this is a spinning loop. */
 static inline void ecsi_pause(void)
 {
@@ -76,6 +78,74 @@ static inline void ecsi_pause(void)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+#endif
+
+#ifndef ECS_NO_RUN
+#if defined(_WIN32)
+/* A waitable timer; NULL: the system refused one. */
+typedef HANDLE ecsi_sleeper;
+
+static ecsi_sleeper ecsi_sleeper_open(void)
+{
+    /* Flag 2 is a timer of high resolution: from Windows 10, version 1803, on. */
+    HANDLE timer = CreateWaitableTimerExW(NULL, NULL, 2, TIMER_ALL_ACCESS);
+    return timer != NULL ? timer : CreateWaitableTimerExW(NULL, NULL, 0, TIMER_ALL_ACCESS);
+}
+
+static void ecsi_sleeper_close(ecsi_sleeper sleeper)
+{
+    if (sleeper != NULL) (void)CloseHandle(sleeper);
+}
+#else
+typedef char ecsi_sleeper;
+
+static ecsi_sleeper ecsi_sleeper_open(void)
+{
+    return 0;
+}
+
+static void ecsi_sleeper_close(ecsi_sleeper sleeper)
+{
+    (void)sleeper;
+}
+#endif
+
+/* Sleeps until the clock shows `until_ns`. It may wake late; a signal wakes it early. */
+static void ecsi_sleep_until(ecsi_sleeper sleeper, uint64_t until_ns)
+{
+#if defined(_WIN32)
+    uint64_t now = ecsi_clock_ns();
+    LARGE_INTEGER due; /* hundreds of nanoseconds; negative: from now on */
+    if (until_ns <= now) return;
+    due.QuadPart = -(LONGLONG)((until_ns - now + 99u) / 100u);
+    if (sleeper != NULL && SetWaitableTimer(sleeper, &due, 0, NULL, NULL, FALSE) != 0) {
+        (void)WaitForSingleObject(sleeper, INFINITE);
+    } else {
+        Sleep((DWORD)((until_ns - now + 999999u) / 1000000u));
+    }
+#else
+    struct timespec time;
+    (void)sleeper;
+#if defined(TIMER_ABSTIME) && !defined(__APPLE__) && !defined(__OpenBSD__)
+    time.tv_sec = (time_t)(until_ns / 1000000000u);
+    time.tv_nsec = (long)(until_ns % 1000000000u);
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+#else
+    {
+        uint64_t now = ecsi_clock_ns();
+        if (until_ns <= now) return;
+        time.tv_sec = (time_t)((until_ns - now) / 1000000000u);
+        time.tv_nsec = (long)((until_ns - now) % 1000000000u);
+        (void)nanosleep(&time, NULL);
+    }
+#endif
+#endif
+}
+#endif /* ECS_NO_RUN */
+
+#ifndef ECS_NO_THREADS
+
+/* ---- Processors ------------------------------------------------------------------------ */
 
 static void ecsi_yield(void)
 {
@@ -459,7 +529,7 @@ static void ecsi_unpark(ecsi_parker *parker)
 }
 #endif
 
-#endif /* ECSI_ATOMIC_MODEL */
 #endif /* ECS_NO_THREADS */
+#endif /* ECSI_ATOMIC_MODEL */
 
 #endif /* ECS_THREAD_H */

@@ -15,8 +15,7 @@ failed=0
 skipped=0
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off"
 switches="ECS_NO_ASSERT ECS_DEBUG ECS_DEBUG_SLOW ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH
-    ECS_NO_WORLDS
-    ECS_NO_LOG ECS_STATIC"
+    ECS_NO_LOG ECS_STATIC ECS_NO_ADAPTIVE ECS_NO_RUN ECS_NO_WORLDS"
 
 have() {
     command -v "$1" >/dev/null 2>&1
@@ -224,7 +223,8 @@ done
 # Layouts differ: such units must not link, whichever of them has the switch.
 set -- $c_compilers
 c=$1
-for switch in ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH ECS_NO_WORLDS; do
+for switch in ECS_NO_ADAPTIVE ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH ECS_NO_RUN \
+    ECS_NO_WORLDS; do
     compile $c "$work/user.c" "$work/user.o"
     compile $c "$work/user.c" "$work/user_switch.o" -D$switch
     compile $c "$work/impl.c" "$work/impl.o"
@@ -306,26 +306,37 @@ int main(void)
 #endif
 #ifndef ECS_NO_EXPLAIN
     answer += (int)ecs_explain_schedule(world, NULL, 0);
+#ifndef ECS_NO_ADAPTIVE
+    answer += (int)ecs_explain_adaptive(world, NULL, 0);
+#endif
 #endif
 #ifndef ECS_NO_HASH
     answer += (int)(ecs_world_hash(world) & 1u);
+#endif
+#ifndef ECS_NO_RUN
+    ecs_run_flag flag = {{0}};
+    ecs_run_desc desc;
+    memset(&desc, 0, sizeof desc);
+    ecs_run_stop(&flag);
+    desc.stop = &flag;
+    answer += (int)ecs_run(world, &desc, NULL);
 #endif
     ecs_world_destroy(world);
     return answer;
 }
 END
 
-# combinations COMPILER OF ALL: tries its share; the sum of the digits spreads every switch over
-# all shares. What fails is written to a file.
+# combinations COMPILER OF ALL EACH: tries its share of each EACH-th one, an odd number, so that
+# every switch meets every other. What fails is written to a file.
 combinations() {
     number=0
     count=0
     bad_count=0
     bad=
-    while [ $number -lt 256 ]; do
-        share=$(((number + number / 4 + number / 16 + number / 64) % $3))
+    while [ $number -lt 2048 ]; do
+        share=$((number / $4 % $3))
         flags=$(combination $number)
-        number=$((number + 1))
+        number=$((number + $4))
         [ $share -eq "$2" ] || continue
         case $flags in # ECS_DEBUG_SLOW implies ECS_DEBUG
         *ECS_DEBUG\ *ECS_DEBUG_SLOW*) continue ;;
@@ -339,16 +350,14 @@ combinations() {
     echo "$count $bad_count$bad" >"$work/tried.$1"
 }
 
-# All compilers share the combinations, unless there is time for all with each.
+# All compilers share them; where there is time they are all tried.
 set -- $c_compilers $cxx_compilers
 of=0
+stride=11
+[ "$ECS_TEST_LONG" = 1 ] && stride=1
 for each in "$@"; do
-    if [ "$ECS_TEST_LONG" = 1 ]; then
-        combinations $each 0 1 &
-    else
-        combinations $each $of $# &
-        of=$((of + 1))
-    fi
+    combinations $each $of $# $stride &
+    of=$((of + 1))
 done
 wait
 for each in "$@"; do
@@ -361,7 +370,7 @@ for each in "$@"; do
         compile $each "$work/combination.c" "$work/o.o" -D$switch
         verdict "$switch alone ($each)" $?
     done
-    compile $each "$work/combination.c" "$work/o.o" $(combination 255)
+    compile $each "$work/combination.c" "$work/o.o" $(combination 2047)
     verdict "all switches together ($each)" $?
 done
 

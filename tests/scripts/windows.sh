@@ -92,7 +92,7 @@ program waiter tests/unit/waiter.c
 program waiting tests/unit/waiting.c
 program waiter_condition tests/unit/waiter.c -DECS_PARK_COND
 program waiting_condition tests/unit/waiting.c -DECS_PARK_COND
-for each in deque entity component storage query resource random; do
+for each in deque entity component storage query resource random runner; do
     program "$each" "tests/unit/$each.c"
 done
 

@@ -256,10 +256,10 @@ TEST(deque_ends_lie_on_lines_of_their_own)
     size_t bottom = offsetof(ecsi_deque, bottom);
     CHECK(bottom / ECSI_LINE_BYTES > top / ECSI_LINE_BYTES);
     CHECK_EQ_U64(sizeof(ecsi_deque) % ECSI_LINE_BYTES, 0);
-    CHECK(offsetof(ecsi_injector, tail) / ECSI_LINE_BYTES >
-          offsetof(ecsi_injector, head) / ECSI_LINE_BYTES);
-    CHECK(offsetof(ecsi_injector, slots) / ECSI_LINE_BYTES >
-          offsetof(ecsi_injector, tail) / ECSI_LINE_BYTES);
+    CHECK(offsetof(ecsi_ring, tail) / ECSI_LINE_BYTES >
+          offsetof(ecsi_ring, head) / ECSI_LINE_BYTES);
+    CHECK(offsetof(ecsi_ring, slots) / ECSI_LINE_BYTES >
+          offsetof(ecsi_ring, tail) / ECSI_LINE_BYTES);
 }
 
 /* ---- stealing from an index on ----------------------------------------------------------- */
@@ -451,8 +451,8 @@ TEST(injector_random_steps_match_an_array)
 TEST(injector_slow_writer_is_waited_for)
 {
     ecsi_injector *q = open_turns(4, 0xffffffff);
-    uint64_t mine = ECSI_ADD(&q->tail, 1u, relaxed);
-    ecsi_turn *slot = &q->slots[mine & 3];
+    uint64_t mine = ECSI_ADD(&q->ring.tail, 1u, relaxed);
+    ecsi_turn *slot = &q->ring.slots[mine & 3];
     CHECK(ecsi_injector_push(q, item(1)));
     CHECK(ecsi_injector_push(q, item(2)));
     CHECK(ecsi_injector_pop(q) == NULL);
@@ -470,8 +470,8 @@ TEST(injector_slow_reader_keeps_its_slot)
     uint64_t mine;
     ecsi_turn *slot;
     for (uint64_t i = 0; i < 4; i++) CHECK(ecsi_injector_push(q, item(i)));
-    mine = ECSI_ADD(&q->head, 1u, relaxed);
-    slot = &q->slots[mine & 3];
+    mine = ECSI_ADD(&q->ring.head, 1u, relaxed);
+    slot = &q->ring.slots[mine & 3];
     CHECK_EQ_U64(number_of(ecsi_injector_pop(q)), 1);
     CHECK(!ecsi_injector_push(q, item(4)));
     CHECK_EQ_U64(number_of(ECSI_LOAD(&slot->item, relaxed)), 0);
