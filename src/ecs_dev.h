@@ -30,6 +30,8 @@
 #include "failure.h"
 #include "gauge.h"
 #include "backend.h"
+#include "launch.h"
+#include "tick.h"
 #include "remove.h"
 #include "validate.h"
 #include "hash.h"
