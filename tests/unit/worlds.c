@@ -396,6 +396,21 @@ TEST(worlds_refused_allocation_leaks_nothing)
     ecs_world_destroy(b);
 }
 
+TEST(worlds_world_of_another_coordinator_is_refused)
+{
+    duo d = make(NULL);
+    ecs_worlds *others = ecs_worlds_create(NULL);
+    REQUIRE(others != NULL);
+    CHECK_STATUS(add(others, d.a, "x"), ECS_EXISTS);
+    CHECK_EQ_U64(ecs_worlds_number(others, d.a), 0);
+    CHECK_STATUS(ecs_worlds_remove(d.worlds, d.a), ECS_OK);
+    CHECK_STATUS(add(others, d.a, "x"), ECS_OK);
+    CHECK_STATUS(add(d.worlds, d.a, "a"), ECS_EXISTS);
+    CHECK_STATUS(ecs_worlds_destroy(others), ECS_OK);
+    CHECK_STATUS(add(d.worlds, d.a, "a"), ECS_OK);
+    end(&d);
+}
+
 TEST(worlds_pool_in_use_is_kept)
 {
     ecs_pool *pool = ecs_pool_create(NULL);
@@ -1363,6 +1378,57 @@ TEST(marked_groups_travel_whole)
     ecs_world_destroy(c);
 }
 
+ECS_SYSTEM(forget, WRITE(Number), READ(ecs_transfer))
+{
+    Number *n = ecs_write(view, Number);
+    (void)ecs_read(view, ecs_transfer);
+    for (uint32_t i = 0; i < view->count; i++) {
+        if (n[i].value % 3 == 0) ecs_cmd_despawn(view->cmd, view->entities[i]);
+        if (n[i].value % 3 == 1) ecs_cmd_remove(view->cmd, view->entities[i], ecs_transfer);
+        n[i].value += 100;
+    }
+    return ECS_OK;
+}
+
+/* What happens to a marked entity in the tick happens before it is sent. */
+TEST(marked_and_despawned_in_the_same_tick_is_not_sent)
+{
+    duo d = make(NULL);
+    ecs_entity e[9];
+    uint32_t i;
+    REQUIRE_STATUS(ecs_system_add(d.a, &forget, ECS_UPDATE), ECS_OK);
+    for (i = 0; i < 9; i++) {
+        e[i] = numbered(d.a, i);
+        mark(d.a, e[i], d.to_b, 0, i < 6 ? 1 : 0);
+    }
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+    CHECK_EQ_U64(stats_of(&d).sent, 3);
+    CHECK_EQ_U64(stats_of(&d).refused, 0);
+    for (i = 0; i < 9; i++) CHECK(ecs_alive(d.a, e[i]) == (i % 3 == 1));
+    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
+    for (i = 0; i < 3; i++) CHECK_EQ_U64(number_of(d.b, nth(d.b, i)) % 3, 0); /* 102, 105, 108 */
+    end(&d);
+}
+
+/* Nobody acts on a marker in a world that is no member, or no longer one. */
+TEST(marked_in_a_world_that_is_no_member_stays)
+{
+    duo d = make(NULL);
+    ecs_world *c = ecs_world_create(NULL);
+    ecs_entity e = numbered(c, 1);
+    mark(c, e, d.to_b, 0, 0);
+    CHECK_STATUS(ecs_tick(c, 0), ECS_OK);
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, c, 0), ECS_NOT_FOUND);
+    CHECK_EQ_U64(ecs_worlds_receive(d.worlds, c), 0);
+    CHECK_EQ_U64(ecs_worlds_discard(d.worlds, c), 0);
+    CHECK_STATUS(ecs_worlds_tick(d.worlds, 0), ECS_OK);
+    CHECK(ecs_alive(c, e));
+    CHECK_EQ_U64(transfer_of(c, e)->retry.tries, 0);
+    CHECK_EQ_U64(ecs_worlds_stats_of(d.worlds, NULL).sent, 0);
+    end(&d);
+    ecs_world_destroy(c);
+}
+
 /* ---- what is on the way --------------------------------------------------------------- */
 
 TEST(member_with_transfers_on_the_way_is_locked)
@@ -1548,6 +1614,80 @@ TEST(arrival_without_memory_waits)
     end(&d);
 }
 
+/* Of a batch of singles some may have to wait: references arrive with those who arrive. */
+TEST(references_to_one_that_waits_become_null)
+{
+    duo d = make(NULL);
+    ecs_world *c = small_world(3);
+    ecs_entity e[4];
+    uint32_t i;
+    CHECK_STATUS(add(d.worlds, c, "c"), ECS_OK);
+    CHECK_STATUS(route(d.worlds, "a", "c"), ECS_OK);
+    for (i = 0; i < 4; i++) e[i] = numbered(d.a, i);
+    for (i = 0; i < 4; i++) {
+        Links links;
+        memset(&links, 0, sizeof links);
+        links.one = e[0];
+        links.more[0] = e[3];
+        REQUIRE_STATUS(ecs_set_type(d.a, e[i], ecs_type_of(Links), &links), ECS_OK);
+        mark(d.a, e[i], 3, 0, 0);
+    }
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+    CHECK_EQ_U64(ecs_worlds_receive(d.worlds, c), 3);
+    for (i = 0; i < 3; i++) {
+        CHECK_EQ_U64(links_of(c, nth(c, i))->one.bits, nth(c, 0).bits);
+        CHECK_EQ_U64(links_of(c, nth(c, i))->more[0].bits, 0);
+    }
+    CHECK_STATUS(ecs_world_clear(c), ECS_OK);
+    CHECK_EQ_U64(ecs_worlds_receive(d.worlds, c), 1);
+    CHECK_EQ_U64(number_of(c, nth(c, 0)), 3);
+    CHECK_EQ_U64(links_of(c, nth(c, 0))->one.bits, 0);
+    CHECK_EQ_U64(links_of(c, nth(c, 0))->more[0].bits, nth(c, 0).bits);
+    end(&d);
+    ecs_world_destroy(c);
+}
+
+/* A route of its own is laid while something is on the way over the shared one. */
+TEST(arrivals_over_two_routes_of_one_source)
+{
+    duo d = make(NULL);
+    ecs_world *c = ecs_world_create(NULL);
+    ecs_route_desc own = way("a", "c");
+    ecs_route_stats stats;
+    uint32_t i;
+    know(c);
+    CHECK_STATUS(add(d.worlds, c, "c"), ECS_OK);
+    CHECK_STATUS(route(d.worlds, NULL, "c"), ECS_OK);
+    for (i = 0; i < 3; i++) {
+        CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, i), 3), ECS_OK);
+    }
+    own.spsc = true;
+    own.capacity = 2;
+    CHECK_STATUS(ecs_worlds_route(d.worlds, &own), ECS_OK);
+    for (i = 0; i < 2; i++) {
+        CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, 3 + i), 3), ECS_OK);
+    }
+    CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, 9), 3), ECS_FULL);
+    CHECK_STATUS(ecs_worlds_send(d.worlds, d.b, numbered(d.b, 5), 3), ECS_OK);
+    REQUIRE_STATUS(ecs_worlds_route_stats(d.worlds, NULL, 3, &stats), ECS_OK);
+    CHECK_EQ_U64(stats.in_flight, 4);
+    REQUIRE_STATUS(ecs_worlds_route_stats(d.worlds, d.a, 3, &stats), ECS_OK);
+    CHECK_EQ_U64(stats.in_flight, 2);
+    CHECK_EQ_U64(ecs_worlds_stats_of(d.worlds, d.a).in_flight_from, 5);
+    CHECK_EQ_U64(ecs_worlds_receive(d.worlds, c), 6);
+    for (i = 0; i < 6; i++) {
+        uint32_t k = 0;
+        while (k < 6 && number_of(c, nth(c, k)) != i) k++;
+        CHECK(k < 6);
+    }
+    for (i = 0; i < 20; i++) { /* round and round without compare and swap */
+        CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, i), 3), ECS_OK);
+        CHECK_EQ_U64(ecs_worlds_receive(d.worlds, c), 1);
+    }
+    end(&d);
+    ecs_world_destroy(c);
+}
+
 /* ---- order ---------------------------------------------------------------------------- */
 
 /* Without lockstep: a batch of each source in turn. */
@@ -1635,6 +1775,161 @@ TEST(arrivals_in_lockstep_by_tick_source_and_sequence)
     CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
     end(&d);
     ecs_world_destroy(c);
+}
+
+/* ---- hooks that meddle ------------------------------------------------------------------ */
+
+static struct {
+    duo *d;
+    uint32_t calls;
+    bool answers; /* on_add: sends one from a in return, which must find its way */
+} meddler;
+
+/* Whatever a hook calls, nothing is lost, doubled or half done. */
+static void meddle(ecs_world *world, ecs_entity entity, void *value, void *user)
+{
+    duo *d = meddler.d;
+    ecs_world *c = (ecs_world *)user;
+    uint32_t number;
+    uint64_t before;
+    ecs_worlds_stats stats;
+    (void)value;
+    if (d == NULL) return; /* the worlds end */
+    number = ecs_worlds_number(d->worlds, world);
+    before = ecs_world_tick(d->a) + ecs_world_tick(d->b);
+    stats = ecs_worlds_stats_of(d->worlds, NULL);
+    meddler.calls++;
+    CHECK_STATUS(ecs_worlds_send(d->worlds, world, entity, number == d->to_a ? d->to_b : d->to_a),
+                 ECS_LOCKED);
+    CHECK_EQ_U64(ecs_worlds_receive(d->worlds, world), 0);
+    CHECK_STATUS(ecs_worlds_remove(d->worlds, d->a), ECS_LOCKED);
+    CHECK_STATUS(ecs_worlds_remove(d->worlds, d->b), ECS_LOCKED);
+    CHECK_STATUS(ecs_worlds_destroy(d->worlds), ECS_LOCKED);
+    CHECK_STATUS(add(d->worlds, c, "c"), ECS_LOCKED);
+    CHECK_STATUS(route(d->worlds, NULL, "b"), ECS_LOCKED);
+    CHECK_EQ_U64(ecs_worlds_discard(d->worlds, d->a), 0);
+    CHECK_EQ_U64(ecs_worlds_discard(d->worlds, d->b), 0);
+    CHECK_EQ_U64(ecs_worlds_settle(d->worlds), stats.in_flight_to);
+    if (d->worlds->desc.lockstep) {
+        CHECK_STATUS(ecs_worlds_tick(d->worlds, 0), ECS_LOCKED);
+        CHECK_EQ_U64(ecs_world_tick(d->a) + ecs_world_tick(d->b), before);
+    } else {
+        CHECK_STATUS(ecs_worlds_tick_one(d->worlds, world, 0), ECS_LOCKED);
+    }
+}
+
+static void meddle_and_answer(ecs_world *world, ecs_entity entity, void *value, void *user)
+{
+    meddle(world, entity, value, user);
+    if (meddler.answers && ecs_entity_count(meddler.d->a) > 0) {
+        CHECK_STATUS(ecs_worlds_send(meddler.d->worlds, meddler.d->a, nth(meddler.d->a, 0),
+                                     meddler.d->to_b), ECS_OK);
+    }
+}
+
+static void meddle_in(ecs_world *world, ecs_world *c)
+{
+    ecs_hooks hooks;
+    memset(&hooks, 0, sizeof hooks);
+    hooks.on_remove = meddle;
+    hooks.on_add = meddle_and_answer;
+    hooks.user = c;
+    REQUIRE_STATUS(ecs_component_hooks(world, ecs_component_of(world, ecs_type_of(Number)),
+                                       &hooks), ECS_OK);
+}
+
+TEST(hooks_that_meddle_are_refused)
+{
+    ecs_worlds_desc desc = plain_desc();
+    ecs_world *c = ecs_world_create(NULL);
+    uint32_t lockstep;
+    for (lockstep = 0; lockstep < 2; lockstep++) {
+        duo d;
+        ecs_entity e[4];
+        uint32_t i;
+        desc.lockstep = lockstep == 1;
+        d = make(&desc);
+        meddler.d = &d;
+        meddler.answers = false;
+        meddle_in(d.a, c);
+        meddle_in(d.b, c);
+        for (i = 0; i < 4; i++) e[i] = numbered(d.a, i);
+        meddler.calls = 0;
+        meddler.answers = true;
+        /* Two arrive, and the hook of each sends one more on: these are for the next time. */
+        CHECK_STATUS(ecs_worlds_send_group(d.worlds, d.a, e, 2, d.to_b), ECS_OK);
+        CHECK_EQ_U64(ecs_worlds_receive(d.worlds, d.b), 2);
+        CHECK_EQ_U64(stats_of(&d).in_flight, 2);
+        CHECK_EQ_U64(population(&d), 4);
+        CHECK_EQ_U64(ecs_worlds_receive(d.worlds, d.b), 2);
+        CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
+        CHECK_EQ_U64(ecs_entity_count(d.b), 4);
+        CHECK_EQ_U64(meddler.calls, 8);
+        /* The same inside of the coordinator's tick. */
+        meddler.answers = false;
+        for (i = 0; i < 4; i++) mark(d.b, nth(d.b, i), d.to_a, 0, 0);
+        CHECK_STATUS(ecs_worlds_tick(d.worlds, 0), ECS_OK);
+        CHECK_STATUS(ecs_worlds_tick(d.worlds, 0), ECS_OK);
+        CHECK_EQ_U64(ecs_entity_count(d.a), 4);
+        CHECK_EQ_U64(meddler.calls, 16);
+        meddler.d = NULL;
+        end(&d);
+    }
+    ecs_world_destroy(c);
+}
+
+static void answer_in_lockstep(ecs_world *world, ecs_entity entity, void *value, void *user)
+{
+    duo *d = meddler.d;
+    (void)world;
+    (void)entity;
+    (void)value;
+    (void)user;
+    meddler.calls++;
+    CHECK_STATUS(ecs_worlds_send(d->worlds, d->a, nth(d->a, 0), d->to_b), ECS_LOCKED);
+    CHECK_EQ_U64(ecs_worlds_receive(d->worlds, d->a), 0);
+}
+
+/* Whether another member is being ticked when a hook runs depends on the workers: in lockstep
+ * nothing may come of it. */
+TEST(lockstep_hook_cannot_send_from_another_member)
+{
+    ecs_worlds_desc desc = plain_desc();
+    ecs_hooks hooks;
+    duo d;
+    desc.lockstep = true;
+    d = make(&desc);
+    memset(&hooks, 0, sizeof hooks);
+    hooks.on_add = answer_in_lockstep;
+    REQUIRE_STATUS(ecs_component_hooks(d.b, ecs_component_of(d.b, ecs_type_of(Number)), &hooks),
+                   ECS_OK);
+    meddler.d = &d;
+    (void)ecs_spawn(d.a);
+    mark(d.a, numbered(d.a, 1), d.to_b, 0, 0);
+    CHECK_STATUS(ecs_worlds_tick(d.worlds, 0), ECS_OK);
+    CHECK_EQ_U64(meddler.calls, 1);
+    CHECK_EQ_U64(ecs_entity_count(d.a), 1);
+    CHECK_EQ_U64(ecs_entity_count(d.b), 1);
+    end(&d);
+}
+
+TEST(lockstep_tick_with_an_iterated_member_ticks_nobody)
+{
+    ecs_worlds_desc desc = plain_desc();
+    ecs_iter iter;
+    duo d;
+    desc.lockstep = true;
+    d = make(&desc);
+    (void)numbered(d.b, 1);
+    ecs_iter_begin(d.b, ecs_query_of(d.b, &numbers), &iter);
+    CHECK_STATUS(ecs_worlds_tick(d.worlds, 0), ECS_LOCKED);
+    CHECK_STATUS(ecs_worlds_remove(d.worlds, d.a), ECS_LOCKED);
+    CHECK_EQ_U64(ecs_world_tick(d.a), 0);
+    ecs_iter_end(&iter);
+    CHECK_STATUS(ecs_worlds_tick(d.worlds, 0), ECS_OK);
+    CHECK_EQ_U64(ecs_world_tick(d.a), 1);
+    CHECK_EQ_U64(ecs_world_tick(d.b), 1);
+    end(&d);
 }
 
 /* ---- lockstep on any number of workers ------------------------------------------------ */
@@ -1953,6 +2248,14 @@ TEST_DEATH(route_null_target_asserts)
 {
     ecs_worlds *worlds = ecs_worlds_create(NULL);
     (void)route(worlds, "a", NULL);
+}
+
+TEST_DEATH(world_destroyed_as_a_member_asserts)
+{
+    ecs_worlds *worlds = ecs_worlds_create(NULL);
+    ecs_world *world = ecs_world_create(NULL);
+    REQUIRE_STATUS(add(worlds, world, "a"), ECS_OK);
+    ecs_world_destroy(world);
 }
 
 TEST_DEATH(tick_negative_time_asserts)
