@@ -1779,6 +1779,31 @@ TEST(arrivals_in_lockstep_by_tick_source_and_sequence)
 
 /* ---- hooks that meddle ------------------------------------------------------------------ */
 
+/* Another thread ticks. */
+TEST(declaring_while_somebody_ticks_is_locked)
+{
+    duo d = make(NULL);
+    CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, 1), d.to_b), ECS_OK);
+    ECSI_STORE(&d.worlds->busy, 2u, relaxed);
+    CHECK_STATUS(route(d.worlds, NULL, "b"), ECS_LOCKED);
+    CHECK_STATUS(ecs_worlds_remove(d.worlds, d.a), ECS_LOCKED);
+    CHECK_STATUS(ecs_worlds_destroy(d.worlds), ECS_LOCKED);
+    CHECK_STATUS(ecs_worlds_tick(d.worlds, 0), ECS_LOCKED);
+    CHECK_EQ_U64(ecs_worlds_discard(d.worlds, d.a), 0);
+    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 1);
+    ECSI_STORE(&d.worlds->busy, 0u, relaxed);
+    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
+    /* The member itself is ticked by somebody. */
+    ECSI_STORE(&d.worlds->members[0].busy, 1u, relaxed);
+    CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, 1), d.to_b), ECS_LOCKED);
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_LOCKED);
+    CHECK_EQ_U64(ecs_worlds_receive(d.worlds, d.a), 0);
+    CHECK_EQ_U64(ecs_world_tick(d.a), 0);
+    ECSI_STORE(&d.worlds->members[0].busy, 0u, relaxed);
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+    end(&d);
+}
+
 static struct {
     duo *d;
     uint32_t calls;
