@@ -1455,18 +1455,22 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
  * depends on time.
  *
  * Batches. What one source sends over one route at once goes in batches of at most `batch`
- * entities. References between entities of one batch are remapped when they arrive (members of
- * type ecs_entity that were listed); others become null, or stay as they are. Entities with the
- * same group (not 0) travel in one batch: all together or not at all.
+ * entities. References between entities that arrive together are remapped (members of type
+ * ecs_entity that were listed); others become null, or stay as they are. Entities with the same
+ * group (not 0) travel in one batch and arrive together: all or none. Of other batches those may
+ * have to wait that the target has no room for.
  *
  * Components are the same when their names are. A target knows a component once it is
  * registered there: at ecs_worlds_add, after each of its ticks, and in lockstep always. The hooks
  * of the source move values out of its rows, those of the target move them in.
  *
  * Threads. What declares (create, add, remove, route, destroy) and what looks at everything
- * (settle, discard, explain) only while nobody ticks or sends. Otherwise a member belongs to one
- * thread at a time, and all members at the same time may be ticked, sent from and received in.
- * Statistics and admission: any thread. All memory is taken by create, add and route.
+ * (settle, discard, explain) only while nobody ticks or sends, nor in a hook or an iteration of
+ * a member: ECS_LOCKED. Otherwise a member belongs to one thread at a time, and all members at
+ * the same time may be ticked, sent from and received in; in lockstep all of them belong to one
+ * thread, and inside of ecs_worlds_tick nothing is sent or put in by calls. With a pool a member
+ * is ticked by any thread of it, and its hooks run there. Statistics and admission: any thread.
+ * All memory is taken by create, add and route.
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_WORLDS
@@ -1564,9 +1568,10 @@ typedef struct ecs_worlds_member_desc {
     uint32_t choice_count;
 } ecs_worlds_member_desc;
 
-/* ECS_FULL: a 65th world. ECS_EXISTS: the world or the name is there. ECS_INVALID, ECS_TOO_LARGE:
- * the name, or too many choices. ECS_NO_MEMORY. ECS_LOCKED. The world must outlive its
- * membership, and while it lasts be ticked through the coordinator only. */
+/* ECS_FULL: a 65th world. ECS_EXISTS: the name is there, or the world is, here or in another
+ * coordinator. ECS_INVALID, ECS_TOO_LARGE: the name, or too many choices. ECS_NO_MEMORY.
+ * ECS_LOCKED. The world must outlive its membership, and while it lasts be ticked through the
+ * coordinator only. */
 ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
                                   const ecs_worlds_member_desc *desc);
 /* The routes from and to it go as well. ECS_LOCKED while something is on the way over them:
@@ -1583,7 +1588,7 @@ typedef struct ecs_route_desc {
                             to `to` share this one */
     const char *to;
     uint32_t capacity;   /* 0: 4,096; entities on the way; a power of two, 2 to 2^20 */
-    uint32_t batch;      /* 0: 64, or the capacity where that is less */
+    uint32_t batch;      /* 0: 64, or the capacity where that is less; at most 4,096 */
     uint32_t body_bytes; /* 0: 256; of one entity: its values, and 8 for each component */
     uint32_t priority;   /* the highest arrives first */
     uint32_t high;       /* entities on the way at which it stops admitting; 0: 3/4 of capacity */
@@ -1608,14 +1613,15 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
                                          uint32_t to);
 
 /* Ticks all members; answers the first status that was not ECS_OK, by number. ECS_LOCKED: inside
- * of a tick. */
+ * of a tick; in lockstep also while a member is iterated or in a hook, and then no world is
+ * ticked. */
 ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt);
 /* Puts in what has arrived, ticks and sends what is marked. ECS_UNSUPPORTED in lockstep. */
 ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, float dt);
 /* Puts in what has arrived; answers how many entities. What the world has no room for waits. */
 ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world);
 /* The same for all members: nothing is on the way afterwards but what the targets have no room
- * for. Answers how many entities still wait. */
+ * for. Answers how many entities still wait. In a tick or a hook it only counts. */
 ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds);
 /* Ends what is on the way from and to a member; answers how many entities. */
 ECS_API uint64_t ecs_worlds_discard(ecs_worlds *worlds, ecs_world *world);

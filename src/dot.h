@@ -7,7 +7,7 @@
 #ifndef ECS_DOT_H
 #define ECS_DOT_H
 
-#include "validate.h"
+#include "explain.h"
 
 #ifndef ECS_NO_EXPLAIN
 

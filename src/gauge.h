@@ -81,6 +81,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     double sum_ns;
     ecsi_sample sample;
     if (!gauge->on) return;
+    memset(&sample, 0, sizeof sample);
     now = ecsi_cost_clock();
     ECSI_CHECK(now - gauge->begin_ns >= gauge->shared_ns);
     sample.cost_ns = (double)(now - gauge->begin_ns - gauge->shared_ns);

@@ -32,6 +32,7 @@ struct ecs_world {
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
+    bool member;            /* of worlds together, which must let it go first */
     ecs_status status;      /* of the last call that answers a handle */
 };
 
@@ -590,6 +591,7 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(world->locks == 0);
     ECSI_REQUIRE_VOID(!world->schedule.ticking);
     ECSI_REQUIRE_VOID(!world->flush.running);
+    ECSI_REQUIRE_VOID(!world->member);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
