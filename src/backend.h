@@ -396,14 +396,16 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 
 /* ---- Applying ---------------------------------------- */
 
-/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. */
+/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. A
+ * thread that is no worker of the pool works alone, in the first lane. */
 static bool ecsi_lanes_gather(ecsi_schedule *schedule)
 {
+    uint32_t count = schedule->worker != NULL ? schedule->lane_count : 1;
     bool any = false;
     uint32_t i;
     ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
-    for (i = 0; i < schedule->lane_count; i++) {
+    for (i = 0; i < count; i++) {
         ecsi_queue *queue = &schedule->lanes[i].queue;
         ecsi_queue_count(schedule->flush, queue);
         if (ecsi_queue_empty(queue)) continue;

@@ -49,19 +49,21 @@ static inline bool ecsi_tick_drawn(uint32_t tick, uint32_t bits)
 
 #ifndef ECS_NO_ADAPTIVE
 
-/* Of the light ticks one in four is measured. */
-#define ECSI_LIGHT_BITS 2u
+/* Of the ticks of a light load one in 2^so many counts, and in one in 2^so many its systems are
+ * measured. */
+#define ECSI_LIGHT_BITS 3u
+#define ECSI_LIGHT_SAMPLE_BITS 6u
 
-/* Whether this tick counts. */
-static inline bool ecsi_gauge_counts(const ecsi_schedule *schedule)
+/* Whether nothing is shared or batched, and what it takes is far from that. */
+static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
 {
     const ecsi_gauge *gauge = &schedule->gauge;
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(gauge->on);
-    if (adaptive->choice.sharing || adaptive->choice.batching || schedule->sample) return true;
-    if (gauge->declares || gauge->io_pending != NULL) return true;
-    if (adaptive->last_ns >= adaptive->rules.light_ns / 2) return true;
-    return ecsi_tick_drawn(schedule->samples, ECSI_LIGHT_BITS);
+    if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
+    if (gauge->declares || gauge->io_pending != NULL) return false;
+    if (schedule->samples <= ECSI_SAMPLE_FIRST) return false;
+    return adaptive->last_ns < adaptive->rules.light_ns / 2;
 }
 
 /* Begins a tick. Answers whether it needs a worker: where the load is light and nothing is
@@ -74,8 +76,13 @@ static bool ecsi_gauge_begin(ecsi_schedule *schedule)
     if (!gauge->on) return true;
     schedule->alone = !adaptive->choice.sharing;
     schedule->sample = schedule->sample || (adaptive->look && schedule->pool != NULL);
-    gauge->counts = ecsi_gauge_counts(schedule);
-    if (!gauge->counts) return false;
+    gauge->counts = true;
+    if (ecsi_gauge_light(schedule)) {
+        schedule->sample = schedule->pool != NULL &&
+                           ecsi_tick_drawn(schedule->samples, ECSI_LIGHT_SAMPLE_BITS);
+        gauge->counts = schedule->sample || ecsi_tick_drawn(schedule->samples, ECSI_LIGHT_BITS);
+        if (!gauge->counts) return false;
+    }
     gauge->shared = false;
     gauge->shared_ns = 0;
     gauge->due_ns = 0;
