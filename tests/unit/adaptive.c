@@ -624,6 +624,25 @@ TEST(adaptive_stealing_shares_what_runs_in_few_ticks)
     }
 }
 
+/* Just at the threshold with 5 % of noise, as the world measures it. */
+TEST(adaptive_world_at_a_threshold_hardly_switches)
+{
+    uint64_t random = test_seed();
+    for (uint32_t round = 0; round < 8; round++) {
+        ecs_world_desc desc = desc_of(2);
+        desc.share_ns = round % 2; /* shares whatever there is, or what is worth it */
+        desc.adaptive.light_ns = 64000;
+        ecs_world *world = world_of(&desc);
+        add(world, &work, false, 0);
+        for (uint32_t i = 0; i < 1000; i++) {
+            row_ns = 95 + (uint32_t)(uniform(&random) * 11); /* of 640: 64 us */
+            tick(world, 1);
+        }
+        CHECK(world->schedule.adaptive.decision_count <= 2);
+        ecs_world_destroy(world);
+    }
+}
+
 static uint64_t back_ns; /* that `work_back` turns the clock back by */
 
 ECS_SYSTEM(work_back, WRITE(Number))
