@@ -1466,18 +1466,22 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
  * depends on time.
  *
  * Batches. What one source sends over one route at once goes in batches of at most `batch`
- * entities. References between entities of one batch are remapped when they arrive (members of
- * type ecs_entity that were listed); others become null, or stay as they are. Entities with the
- * same group (not 0) travel in one batch: all together or not at all.
+ * entities. References between entities that arrive together are remapped (members of type
+ * ecs_entity that were listed); others become null, or stay as they are. Entities with the same
+ * group (not 0) travel in one batch and arrive together: all or none. Of other batches those may
+ * have to wait that the target has no room for.
  *
  * Components are the same when their names are. A target knows a component once it is
  * registered there: at ecs_worlds_add, after each of its ticks, and in lockstep always. The hooks
  * of the source move values out of its rows, those of the target move them in.
  *
  * Threads. What declares (create, add, remove, route, destroy) and what looks at everything
- * (settle, discard, explain) only while nobody ticks or sends. Otherwise a member belongs to one
- * thread at a time, and all members at the same time may be ticked, sent from and received in.
- * Statistics and admission: any thread. All memory is taken by create, add and route.
+ * (settle, discard, explain) only while nobody ticks or sends, nor in a hook or an iteration of
+ * a member: ECS_LOCKED. Otherwise a member belongs to one thread at a time, and all members at
+ * the same time may be ticked, sent from and received in; in lockstep all of them belong to one
+ * thread, and inside of ecs_worlds_tick nothing is sent or put in by calls. With a pool a member
+ * is ticked by any thread of it, and its hooks run there. Statistics and admission: any thread.
+ * All memory is taken by create, add and route.
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_WORLDS
@@ -1575,9 +1579,10 @@ typedef struct ecs_worlds_member_desc {
     uint32_t choice_count;
 } ecs_worlds_member_desc;
 
-/* ECS_FULL: a 65th world. ECS_EXISTS: the world or the name is there. ECS_INVALID, ECS_TOO_LARGE:
- * the name, or too many choices. ECS_NO_MEMORY. ECS_LOCKED. The world must outlive its
- * membership, and while it lasts be ticked through the coordinator only. */
+/* ECS_FULL: a 65th world. ECS_EXISTS: the name is there, or the world is, here or in another
+ * coordinator. ECS_INVALID, ECS_TOO_LARGE: the name, or too many choices. ECS_NO_MEMORY.
+ * ECS_LOCKED. The world must outlive its membership, and while it lasts be ticked through the
+ * coordinator only. */
 ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
                                   const ecs_worlds_member_desc *desc);
 /* The routes from and to it go as well. ECS_LOCKED while something is on the way over them:
@@ -1594,7 +1599,7 @@ typedef struct ecs_route_desc {
                             to `to` share this one */
     const char *to;
     uint32_t capacity;   /* 0: 4,096; entities on the way; a power of two, 2 to 2^20 */
-    uint32_t batch;      /* 0: 64, or the capacity where that is less */
+    uint32_t batch;      /* 0: 64, or the capacity where that is less; at most 4,096 */
     uint32_t body_bytes; /* 0: 256; of one entity: its values, and 8 for each component */
     uint32_t priority;   /* the highest arrives first */
     uint32_t high;       /* entities on the way at which it stops admitting; 0: 3/4 of capacity */
@@ -1619,14 +1624,15 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
                                          uint32_t to);
 
 /* Ticks all members; answers the first status that was not ECS_OK, by number. ECS_LOCKED: inside
- * of a tick. */
+ * of a tick; in lockstep also while a member is iterated or in a hook, and then no world is
+ * ticked. */
 ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt);
 /* Puts in what has arrived, ticks and sends what is marked. ECS_UNSUPPORTED in lockstep. */
 ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, float dt);
 /* Puts in what has arrived; answers how many entities. What the world has no room for waits. */
 ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world);
 /* The same for all members: nothing is on the way afterwards but what the targets have no room
- * for. Answers how many entities still wait. */
+ * for. Answers how many entities still wait. In a tick or a hook it only counts. */
 ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds);
 /* Ends what is on the way from and to a member; answers how many entities. */
 ECS_API uint64_t ecs_worlds_discard(ecs_worlds *worlds, ecs_world *world);
@@ -4024,6 +4030,15 @@ static inline void ecsi_ring_publish(ecsi_ring *ring, uint64_t at)
     ECSI_CHECK(ECSI_LOAD(&ecsi_ring_slot(ring, at)->turn, relaxed) == at);
     /* Pairs with the acquire of ecsi_ring_take. */
     ECSI_STORE(&ecsi_ring_slot(ring, at)->turn, at + 1, release);
+}
+
+/* The same for positions that were claimed at once, from the last to the first: who takes the
+ * first of them finds all. */
+static inline void ecsi_ring_publish_all(ecsi_ring *ring, uint64_t at, uint32_t count)
+{
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(count <= ring->capacity);
+    for (; count > 0; count--) ecsi_ring_publish(ring, at + count - 1);
 }
 
 /* Any thread. The next position; false: nothing is published there. */
@@ -7304,6 +7319,8 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
 #define ECSI_ROUTE_CAPACITY 4096u
 #define ECSI_ROUTE_CAPACITY_MAX (1u << 20)
 #define ECSI_ROUTE_BATCH 64u
+/* A group is looked through for doubles, each with each. */
+#define ECSI_ROUTE_BATCH_MAX 4096u
 #define ECSI_ROUTE_BODY_BYTES 256u
 #define ECSI_ROUTE_BODY_BYTES_MAX (1u << 24)
 /* Bodies are aligned to this; values that want more are put where the address fits. */
@@ -7383,6 +7400,7 @@ static bool ecsi_route_resolve(const ecs_route_desc *from, ecs_route_desc *d)
     if (d->low == 0) d->low = ecsi_max_u32(d->high / 2, 1);
     if (!ecsi_is_power_of_two(d->capacity) || d->capacity < 2) return false;
     if (d->capacity > ECSI_ROUTE_CAPACITY_MAX || d->batch > d->capacity) return false;
+    if (d->batch > ECSI_ROUTE_BATCH_MAX) return false;
     if (d->body_bytes > ECSI_ROUTE_BODY_BYTES_MAX) return false;
     d->body_bytes = (uint32_t)ecsi_align_up(d->body_bytes, ECSI_BODY_ALIGN);
     if (d->spsc && d->from == NULL) return false;
@@ -7431,6 +7449,7 @@ static ecsi_route *ecsi_route_make(ecsi_memory *memory, const ecs_route_desc *d)
     ecsi_route *route;
     size_t bytes;
     ECSI_CHECK(!memory->fixed);
+    if ((uint64_t)d->capacity * d->body_bytes > SIZE_MAX / 4) return NULL;
     memset(&measured, 0, sizeof measured);
     bytes = ecsi_route_layout(NULL, d, &measured);
     ECSI_CHECK(bytes > sizeof *route);
@@ -12159,9 +12178,9 @@ static bool ecsi_adaptive_step(ecsi_adaptive *a, const ecsi_sample *sample, uint
 /* Rows that a system without columns counts for, when a phase's commands are shared out. */
 #define ECSI_TASK_ROWS 4096u
 #define ECSI_STREAM_BYTES ((size_t)64 << 20)
-/* Ticks that are measured after the schedule was built, and then one of so many. */
+/* Ticks that are measured after the schedule was built, and then one of 2^ECSI_SAMPLE_BITS. */
 #define ECSI_SAMPLE_FIRST 3u
-#define ECSI_SAMPLE_EVERY 16u
+#define ECSI_SAMPLE_BITS 4u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
 /* Retries when none are given. */
@@ -12254,7 +12273,10 @@ typedef struct ecsi_node {
     uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
     double saved_since_s;
     double saved_fixed_s;
-    double segment_ns;     /* of the segment that begins with it: that could be shared */
+    double segment_ns;     /* of the segment that begins with it: that could be shared... */
+#ifndef ECS_NO_ADAPTIVE
+    double segment_saves;  /* ...and how much shorter it would be, as a part of itself */
+#endif
     double path_ns;        /* of those before it, at least: see ecsi_segment_saves */
     uint64_t serial;       /* of its first stream */
     uint32_t stream_count; /* of one run */
@@ -12373,12 +12395,14 @@ typedef struct ecsi_group {
 typedef struct ecsi_gauge {
     bool on;            /* the backend is adaptive */
     bool declares;      /* some system declares I/O */
+    bool counts;        /* this tick does */
     bool shared;        /* some segment was */
     uint64_t begin_ns;
     uint64_t shared_ns; /* of segments that were shared, until all their systems had ended */
     uint64_t intents;   /* declared by systems that ran */
-    double saved_ns;    /* that sharing would save, in a tick that is measured... */
-    double spread;      /* ...by what the last one cost */
+    double due_ns;      /* that the systems that are due took before... */
+    double saved_ns;    /* ...and how much of it sharing would save... */
+    double spread;      /* ...as a part of the tick */
     uint32_t (*io_pending)(const ecs_world *world, void *user);
     void *io_user;
 } ecsi_gauge;
@@ -12840,9 +12864,6 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
         ecsi_group_inherit(system->group, &system->desc);
     }
     ecsi_system_switch(system);
-#ifndef ECS_NO_ADAPTIVE
-    schedule->gauge.declares = schedule->gauge.declares || desc->io_intents > 0;
-#endif
     status = ecsi_failure_check(system);
     if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
@@ -13356,6 +13377,12 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     if (schedule->built) return ECS_OK;
     status = ecsi_schedule_reserve(schedule);
     if (status != ECS_OK) return status;
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.declares = false;
+    for (s = 0; s < schedule->systems.count; s++) {
+        if (ecsi_system_at(schedule, s)->desc.io_intents > 0) schedule->gauge.declares = true;
+    }
+#endif
     ecsi_groups_decide(schedule);
     status = ecsi_schedule_names(schedule);
     for (p = 1; p <= schedule->phases.count; p++) {
@@ -13849,7 +13876,9 @@ static void ecsi_node_save(const ecsi_node *node, ecsi_save_mode mode)
  *
  * The clock is read when a tick begins and ends, and at the two ends of each segment that goes
  * to all workers. What single systems cost is known from the ticks that are measured anyway:
- * the first three, one of sixteen, and one more when the load has changed. */
+ * the first three, one of sixteen, one in which a system runs for the first time, and one more
+ * when the load has changed. A world that is blocking, far from having enough to share, and
+ * without I/O is left alone in most ticks: there all of this would be a tenth of the tick. */
 /* floor: 11 */
 #ifndef ECS_GAUGE_H
 #define ECS_GAUGE_H
@@ -13869,7 +13898,45 @@ static inline uint64_t ecsi_cost_clock(void)
 #endif
 }
 
+/* From one look to the other; nothing where the clock went back. */
+static inline uint64_t ecsi_cost_between(uint64_t begin_ns, uint64_t end_ns)
+{
+    return end_ns > begin_ns ? end_ns - begin_ns : 0;
+}
+
+static inline uint64_t ecsi_cost_since(uint64_t begin_ns)
+{
+    return ecsi_cost_between(begin_ns, ecsi_cost_clock());
+}
+
+/* Whether a tick is the one that is measured of each group of 2^bits. Which one is drawn anew in
+ * each group: of a fixed one systems that run every second tick might never be part. */
+static inline bool ecsi_tick_drawn(uint32_t tick, uint32_t bits)
+{
+    uint32_t x = ((tick >> bits) + 1) * 0x9e3779b9u;
+    ECSI_CHECK(bits > 0 && bits < 32);
+    x = (x ^ x >> 16) * 0x85ebca6bu;
+    return (tick & ((1u << bits) - 1)) == x >> (32 - bits);
+}
+
 #ifndef ECS_NO_ADAPTIVE
+
+/* Of the ticks of a light load one in 2^so many counts, and in one in 2^so many its systems are
+ * measured. */
+#define ECSI_LIGHT_BITS 3u
+#define ECSI_LIGHT_SAMPLE_BITS 6u
+
+/* Whether nothing is shared or batched, and what it takes is far from that. */
+static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
+{
+    const ecsi_gauge *gauge = &schedule->gauge;
+    const ecsi_adaptive *adaptive = &schedule->adaptive;
+    ECSI_CHECK(gauge->on);
+    if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
+    if (gauge->declares || gauge->io_pending != NULL) return false;
+    if (schedule->samples <= ECSI_SAMPLE_FIRST) return false;
+    return adaptive->last_ns < adaptive->rules.light_ns / 2;
+}
 
 /* Begins a tick. Answers whether it needs a worker: where the load is light and nothing is
  * shared there is nobody to ask for help. */
@@ -13879,12 +13946,20 @@ static bool ecsi_gauge_begin(ecsi_schedule *schedule)
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(schedule->ticking);
     if (!gauge->on) return true;
-    gauge->shared = false;
-    gauge->shared_ns = 0;
-    gauge->saved_ns = 0;
-    gauge->intents = 0;
     schedule->alone = !adaptive->choice.sharing;
     schedule->sample = schedule->sample || (adaptive->look && schedule->pool != NULL);
+    gauge->counts = true;
+    if (ecsi_gauge_light(schedule)) {
+        schedule->sample = schedule->pool != NULL &&
+                           ecsi_tick_drawn(schedule->samples, ECSI_LIGHT_SAMPLE_BITS);
+        gauge->counts = schedule->sample || ecsi_tick_drawn(schedule->samples, ECSI_LIGHT_BITS);
+        if (!gauge->counts) return false;
+    }
+    gauge->shared = false;
+    gauge->shared_ns = 0;
+    gauge->due_ns = 0;
+    gauge->saved_ns = 0;
+    gauge->intents = 0;
     gauge->begin_ns = ecsi_cost_clock();
     ECSI_CHECK(schedule->worker == NULL);
     return !schedule->alone || adaptive->last_ns >= adaptive->rules.light_ns;
@@ -13916,30 +13991,27 @@ static void ecsi_gauge_busy(ecsi_schedule *schedule, double *sum_ns, double *top
 }
 
 /* Ends a tick: what it took goes to adaptive.h, which chooses for the next one. Where nothing
- * was shared one worker did everything, and the imbalance is the part of it that the last
- * measured tick says others could have taken. */
+ * was shared one worker did everything, and the imbalance is the part of it that others could
+ * have taken, by what the systems took when they were measured. */
 static void ecsi_gauge_end(ecsi_schedule *schedule)
 {
     ecsi_gauge *gauge = &schedule->gauge;
     ecsi_adaptive *adaptive = &schedule->adaptive;
-    uint64_t now;
     double sum_ns;
     ecsi_sample sample;
-    if (!gauge->on) return;
-    now = ecsi_cost_clock();
-    ECSI_CHECK(now - gauge->begin_ns >= gauge->shared_ns);
-    sample.cost_ns = (double)(now - gauge->begin_ns - gauge->shared_ns);
+    if (!gauge->counts) return;
+    ECSI_CHECK(gauge->on);
+    memset(&sample, 0, sizeof sample);
+    sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;
     if (gauge->shared) {
         ecsi_gauge_busy(schedule, &sum_ns, &sample.top_ns);
         sample.cost_ns += sum_ns;
         sample.mean_ns = sum_ns / adaptive->workers;
     }
-    if (schedule->sample) {
-        gauge->spread = sample.cost_ns > 0 ? gauge->saved_ns / sample.cost_ns : 0;
-        if (gauge->spread > 1) gauge->spread = 1;
-    }
     if (!gauge->shared) {
+        double all_ns = gauge->due_ns > sample.cost_ns ? gauge->due_ns : sample.cost_ns;
+        gauge->spread = all_ns > 0 ? gauge->saved_ns / all_ns : 0;
         sample.top_ns = sample.cost_ns;
         sample.mean_ns = sample.cost_ns * (1.0 - gauge->spread);
     }
@@ -14355,14 +14427,16 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 
 /* ---- Applying ---------------------------------------- */
 
-/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. */
+/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. A
+ * thread that is no worker of the pool works alone, in the first lane. */
 static bool ecsi_lanes_gather(ecsi_schedule *schedule)
 {
+    uint32_t count = schedule->worker != NULL ? schedule->lane_count : 1;
     bool any = false;
     uint32_t i;
     ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
-    for (i = 0; i < schedule->lane_count; i++) {
+    for (i = 0; i < count; i++) {
         ecsi_queue *queue = &schedule->lanes[i].queue;
         ecsi_queue_count(schedule->flush, queue);
         if (ecsi_queue_empty(queue)) continue;
@@ -14413,14 +14487,15 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
 
 /* ---- Blocking ---------------------------------------- */
 
-/* An average that forgets. */
+/* An average that forgets; at once where the load is another one: twice or half of it. */
 static void ecsi_node_cost(const ecsi_node *node, double ns)
 {
     ecsi_system *system = node->system;
-    ECSI_CHECK(system->cost_ns >= 0);
+    double was = system->cost_ns;
+    ECSI_CHECK(was >= 0);
     ECSI_CHECK(ns >= 0);
     system->cost_runs = node->runs;
-    system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
+    system->cost_ns = ns < was / 2 || ns > was * 2 ? ns : was * 0.5 + ns * 0.5;
 }
 
 /* Streams of a node in one tick: each try of each run has its own. */
@@ -14545,7 +14620,7 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
         if (ECSI_UNLIKELY(schedule->sample)) {
             uint64_t now = ecsi_cost_clock();
             if (node->runs > 0) {
-                uint64_t ns = now - before;
+                uint64_t ns = ecsi_cost_between(before, now);
                 ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
                 ecsi_node_cost(node, (double)ns);
             }
@@ -14687,7 +14762,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     }
     ecsi_worker_busy(worker, -1);
     ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
-    busy_ns = ecsi_cost_clock() - begin;
+    busy_ns = ecsi_cost_since(begin);
     (void)ECSI_ADD(&node->busy_ns, busy_ns, relaxed);
 #ifndef ECS_NO_ADAPTIVE
     node->schedule->lanes[worker->index].busy_ns += busy_ns;
@@ -15039,13 +15114,14 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ecsi_summon_end(&summon);
 #ifndef ECS_NO_ADAPTIVE
     schedule->gauge.shared = true;
-    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_clock() - start;
+    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_since(start);
 #endif
     ecsi_segment_end(schedule, phase, place, end);
     return true;
 }
 
-/* What of a segment's cost others could take: all but the largest piece that is in one. */
+/* What of a segment's cost others could take: all but the largest piece that is in one. Systems
+ * that were not due this time count with what they took before: they may be due the next time. */
 static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_phase *phase,
                                      uint32_t place, uint32_t end)
 {
@@ -15057,7 +15133,7 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         double piece = system->cost_ns;
-        if (node->runs == 0 || piece < ECSI_PIECE_NS) continue;
+        if (!system->enabled || piece < ECSI_PIECE_NS) continue;
         if (!system->unsplit && !system->query->system) {
             piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
         }
@@ -15068,17 +15144,18 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
 }
 
 #ifndef ECS_NO_ADAPTIVE
-/* How much shorter a segment would be if all workers shared it. What remains is at least the
- * work by the number of workers, and at least the longest chain of systems that wait for each
- * other, each spread over as many workers as it has row blocks for (the bounds of R. L. Graham,
- * "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can spread evenly
- * saves 1 - 1/n of itself: what (max - mean) / max says when one does all of it. What must go
+/* How much shorter a segment would be if all workers shared it, as a part of itself. What remains
+ * is at least the work by the number of workers, and at least the longest chain of systems that
+ * wait for each other, each spread over as many workers as it has row blocks for (the bounds of
+ * R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can
+ * spread evenly saves 1 - 1/n: what (max - mean) / max says when one does all of it. What must go
  * one after the other saves nothing, and systems too small to share stay where they are. */
 static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phase,
                                  uint32_t place, uint32_t end)
 {
     uint32_t workers = schedule->adaptive.workers;
     uint32_t words = (phase->count + 63) / 64;
+    double all_ns = 0;
     double total_ns = 0;
     double least_ns = 0;
     uint32_t p;
@@ -15092,7 +15169,8 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
                                              phase->reach + node->member * words);
         double path_ns = node->path_ns;
         uint32_t w;
-        if (node->runs > 0 && system->cost_ns >= ECSI_PIECE_NS) {
+        if (system->enabled) all_ns += system->cost_ns;
+        if (system->enabled && system->cost_ns >= ECSI_PIECE_NS) {
             uint32_t parts = system->unsplit || system->query->system
                                  ? 1 : ecsi_max_u32(ecsi_query_block_count(system->query), 1);
             total_ns += system->cost_ns;
@@ -15109,23 +15187,24 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
         }
     }
     if (total_ns / workers > least_ns) least_ns = total_ns / workers;
-    return total_ns - least_ns;
+    return total_ns > least_ns ? (total_ns - least_ns) / all_ns : 0;
 }
 #endif
 
-/* Whether a segment should be shared. */
+/* Whether a segment should be shared, whose systems that are due took `due_ns` before. */
 static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                               uint32_t place)
+                               uint32_t place, double due_ns)
 {
     const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
     ecs_worker *worker = schedule->worker;
+    double ns = first->segment_ns < due_ns ? first->segment_ns : due_ns;
     ECSI_CHECK(first->system->run != NULL);
     ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1 || schedule->alone) return false;
     if (schedule->share_ns == 1) return true;
-    if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
-    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
-    return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
+    if (schedule->share_ns != 0) return ns >= schedule->share_ns;
+    if (ns < ECSI_SHARE_AWAKE_NS) return false;
+    return ecsi_worker_shares(worker, (uint64_t)ns, ecsi_clock_ns());
 }
 #endif
 
@@ -15135,6 +15214,8 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
 static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
                                  float dt)
 {
+    double due_ns = 0;
+    bool fresh = false; /* one is due that was never measured */
     uint32_t end;
     ECSI_CHECK(place < phase->count);
     ECSI_CHECK(schedule->ticking);
@@ -15143,8 +15224,12 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         if (node->system->run_exclusive != NULL) break;
         ecsi_node_plan(schedule, node, dt);
         ECSI_CHECK(!node->system->failed);
+        if (node->runs == 0) continue;
+        due_ns += node->system->cost_ns;
+        fresh = fresh || node->system->cost_runs == 0;
     }
     if (end == place) return end;
+    schedule->sample = schedule->sample || (fresh && schedule->pool != NULL);
     if (ECSI_UNLIKELY(schedule->restores)) ecsi_segment_reserve(schedule, phase, place, end);
     /* Until the next flush: whether the exclusive systems in between are due is not known. */
     if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
@@ -15152,7 +15237,7 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         schedule->share_stale = false;
     }
 #ifndef ECS_NO_THREADS
-    if (!ecsi_segment_worth(schedule, phase, place) ||
+    if (!ecsi_segment_worth(schedule, phase, place, due_ns) ||
         !ecsi_segment_steal(schedule, phase, place, end)) {
         ecsi_segment_blocking(schedule, phase, place, end);
     }
@@ -15161,14 +15246,18 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
             ecsi_segment_shareable(schedule, phase, place, end);
 #ifndef ECS_NO_ADAPTIVE
         if (schedule->gauge.on) {
-            schedule->gauge.saved_ns += ecsi_segment_saves(schedule, phase, place, end);
+            ecsi_phase_node(schedule, phase, place)->segment_saves =
+                ecsi_segment_saves(schedule, phase, place, end);
         }
 #endif
     }
 #else
+    (void)due_ns;
     ecsi_segment_blocking(schedule, phase, place, end);
 #endif
 #ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.due_ns += due_ns;
+    schedule->gauge.saved_ns += due_ns * ecsi_phase_node(schedule, phase, place)->segment_saves;
     for (; schedule->gauge.declares && place < end; place++) {
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         if (node->runs > 0 && !node->skipped) ecsi_gauge_ran(schedule, node->system);
@@ -16108,7 +16197,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     schedule->stop = false;
     schedule->sample = schedule->pool != NULL &&
                        (schedule->samples < ECSI_SAMPLE_FIRST ||
-                        schedule->samples % ECSI_SAMPLE_EVERY == 0);
+                        ecsi_tick_drawn(schedule->samples, ECSI_SAMPLE_BITS));
     schedule->samples++;
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_gauge_begin(schedule)) enters = false;
@@ -17418,6 +17507,7 @@ struct ecs_world {
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
+    bool member;            /* of worlds together, which must let it go first */
     ecs_status status;      /* of the last call that answers a handle */
 };
 
@@ -17976,6 +18066,7 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(world->locks == 0);
     ECSI_REQUIRE_VOID(!world->schedule.ticking);
     ECSI_REQUIRE_VOID(!world->flush.running);
+    ECSI_REQUIRE_VOID(!world->member);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
@@ -19642,19 +19733,47 @@ static void ecsi_worlds_arrange(ecs_worlds *worlds)
     ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
 }
 
-/* Somebody ticks: nothing may be declared. */
-static bool ecsi_worlds_locked(const ecs_worlds *worlds)
-{
-    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
-    return ECSI_LOAD(&worlds->busy, acquire) != 0; /* pairs with the releases of ticks */
-}
-
 /* A world that takes no direct edits now. */
 static bool ecsi_member_locked(const ecsi_member *member)
 {
     const ecs_world *world = member->world;
     ECSI_CHECK(world != NULL);
     return world->locks != 0 || world->schedule.ticking || world->flush.running;
+}
+
+/* A member is iterated, or one of its hooks runs, perhaps in the midst of a send. Who asks has
+ * all of them to itself. */
+static bool ecsi_worlds_held(const ecs_worlds *worlds)
+{
+    uint32_t i;
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        if (ecsi_member_locked(&worlds->members[worlds->order[i]])) return true;
+    }
+    return false;
+}
+
+/* Somebody ticks. */
+static inline bool ecsi_worlds_busy(const ecs_worlds *worlds)
+{
+    return ECSI_LOAD(&worlds->busy, acquire) != 0; /* pairs with the releases of ticks */
+}
+
+/* Nothing may be declared. */
+static bool ecsi_worlds_locked(const ecs_worlds *worlds)
+{
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    return ecsi_worlds_busy(worlds) || ecsi_worlds_held(worlds);
+}
+
+/* Nothing may be sent from it or put in by a call. In lockstep so for all members in a tick:
+ * whether another one is ticked just then depends on the workers. */
+static bool ecsi_member_closed(const ecs_worlds *worlds, const ecsi_member *member)
+{
+    ECSI_CHECK(member->world != NULL);
+    if (worlds->desc.lockstep && ecsi_worlds_busy(worlds)) return true;
+    /* No more than a hint: who may ask has the member to itself. */
+    return ECSI_LOAD(&member->busy, relaxed) != 0 || ecsi_member_locked(member);
 }
 
 /* ---- Sending ---------------------------------------------------------------------------- */
@@ -19850,7 +19969,7 @@ static uint32_t ecsi_sending_batch(ecsi_sending *sending, const void *list, size
     }
     (void)ECSI_ADD(&route->sent, (uint64_t)count, relaxed);
     ECSI_COUNT_UP(&sending->source->sent, (uint64_t)count);
-    for (i = count; i > 0; i--) ecsi_ring_publish(&route->ring, at + i - 1);
+    ecsi_ring_publish_all(&route->ring, at, count);
     return count;
 }
 
@@ -19886,7 +20005,7 @@ static ecs_status ecsi_group_check(const ecs_world *world, const ecs_entity *ent
     uint32_t i;
     uint32_t k;
     ECSI_CHECK(count > 0);
-    ECSI_CHECK(count <= ECSI_ROUTE_CAPACITY_MAX);
+    ECSI_CHECK(count <= ECSI_ROUTE_BATCH_MAX);
     for (i = 0; i < count; i++) {
         if (ecsi_entities_find(&world->entities, entities[i]) == NULL) return ECS_STALE;
         for (k = 0; k < i; k++) {
@@ -19914,7 +20033,7 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
     s = ecsi_member_of(worlds, from);
     if (s == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
     source = &worlds->members[s];
-    if (ecsi_member_locked(source)) return ECS_LOCKED;
+    if (ecsi_member_closed(worlds, source)) return ECS_LOCKED;
     if (entity_count == 0) return ECS_INVALID;
     record = ecsi_entities_find(&from->entities, entities[0]);
     if (record == NULL) return ECS_STALE;
@@ -20464,7 +20583,7 @@ ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world)
     ECSI_REQUIRE(worlds != NULL, 0);
     ECSI_REQUIRE(world != NULL, 0);
     m = ecsi_member_of(worlds, world);
-    if (m == ECSI_NO_MEMBER || ecsi_member_locked(&worlds->members[m])) return 0;
+    if (m == ECSI_NO_MEMBER || ecsi_member_closed(worlds, &worlds->members[m])) return 0;
     ecsi_member_publish(&worlds->members[m]);
     return ecsi_member_receive(worlds, &worlds->members[m]);
 }
@@ -20474,10 +20593,12 @@ ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds)
     uint64_t left = 0;
     uint32_t i;
     uint32_t k;
+    bool locked;
     ECSI_REQUIRE(worlds != NULL, 0);
+    locked = ecsi_worlds_locked(worlds);
     for (i = 0; i < worlds->member_count; i++) {
         const ecsi_member *member = &worlds->members[worlds->order[i]];
-        (void)ecs_worlds_receive(worlds, member->world);
+        if (!locked) (void)ecs_worlds_receive(worlds, member->world);
         for (k = 0; k < member->in_count; k++) left += ecsi_route_in_flight(member->in[k]);
     }
     ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
@@ -20642,9 +20763,14 @@ ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt)
     uint32_t i;
     ecs_status status = ECS_OK;
     ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
-    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f, ECS_INVALID);
+    ECSI_REQUIRE(dt <= 3.0e38f, ECS_INVALID);
     /* Pairs with the releases of ticks. */
     if (!ECSI_CAS(&worlds->busy, &idle, 1u, acquire, relaxed)) return ECS_LOCKED;
+    if (worlds->desc.lockstep && ecsi_worlds_held(worlds)) {
+        ECSI_STORE(&worlds->busy, 0u, release); /* pairs as below; a world would be left behind */
+        return ECS_LOCKED;
+    }
     round.worlds = worlds;
     round.dt = dt;
     loop.count = worlds->member_count;
@@ -20677,7 +20803,8 @@ ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, flo
     uint32_t seen;
     ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
-    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f, ECS_INVALID);
+    ECSI_REQUIRE(dt <= 3.0e38f, ECS_INVALID);
     if (worlds->desc.lockstep) return ECS_UNSUPPORTED;
     m = ecsi_member_of(worlds, world);
     if (m == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
@@ -20753,6 +20880,7 @@ static void ecsi_member_release(ecs_worlds *worlds, uint32_t m)
                  ECSI_MALLOC_ALIGN);
     ecsi_release(memory, member->picks, worlds->desc.transfers_max * sizeof *member->picks,
                  ECSI_MALLOC_ALIGN);
+    member->world->member = false;
     memset(member, 0, sizeof *member);
     ECSI_CHECK(member->world == NULL);
 }
@@ -20855,7 +20983,7 @@ ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
     if (ecsi_worlds_locked(worlds)) return ECS_LOCKED;
-    if (ecsi_member_of(worlds, world) != ECSI_NO_MEMBER) return ECS_EXISTS;
+    if (world->member) return ECS_EXISTS;
     if (ecsi_member_by_name(worlds, desc->name) != ECSI_NO_MEMBER) return ECS_EXISTS;
     if (worlds->member_count == ECS_WORLDS_MAX) return ECS_FULL;
     while (worlds->members[m].world != NULL) m++;
@@ -20868,6 +20996,7 @@ ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
         ecsi_member_release(worlds, m);
         return status;
     }
+    world->member = true;
     ecsi_member_publish(member);
     ecsi_worlds_arrange(worlds);
     return ECS_OK;

@@ -397,14 +397,16 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 
 /* ---- Applying ---------------------------------------- */
 
-/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. */
+/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. A
+ * thread that is no worker of the pool works alone, in the first lane. */
 static bool ecsi_lanes_gather(ecsi_schedule *schedule)
 {
+    uint32_t count = schedule->worker != NULL ? schedule->lane_count : 1;
     bool any = false;
     uint32_t i;
     ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
-    for (i = 0; i < schedule->lane_count; i++) {
+    for (i = 0; i < count; i++) {
         ecsi_queue *queue = &schedule->lanes[i].queue;
         ecsi_queue_count(schedule->flush, queue);
         if (ecsi_queue_empty(queue)) continue;
@@ -455,14 +457,15 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
 
 /* ---- Blocking ---------------------------------------- */
 
-/* An average that forgets. */
+/* An average that forgets; at once where the load is another one: twice or half of it. */
 static void ecsi_node_cost(const ecsi_node *node, double ns)
 {
     ecsi_system *system = node->system;
-    ECSI_CHECK(system->cost_ns >= 0);
+    double was = system->cost_ns;
+    ECSI_CHECK(was >= 0);
     ECSI_CHECK(ns >= 0);
     system->cost_runs = node->runs;
-    system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
+    system->cost_ns = ns < was / 2 || ns > was * 2 ? ns : was * 0.5 + ns * 0.5;
 }
 
 /* Streams of a node in one tick: each try of each run has its own. */
@@ -587,7 +590,7 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
         if (ECSI_UNLIKELY(schedule->sample)) {
             uint64_t now = ecsi_cost_clock();
             if (node->runs > 0) {
-                uint64_t ns = now - before;
+                uint64_t ns = ecsi_cost_between(before, now);
                 ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
                 ecsi_node_cost(node, (double)ns);
             }
@@ -729,7 +732,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     }
     ecsi_worker_busy(worker, -1);
     ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
-    busy_ns = ecsi_cost_clock() - begin;
+    busy_ns = ecsi_cost_since(begin);
     (void)ECSI_ADD(&node->busy_ns, busy_ns, relaxed);
 #ifndef ECS_NO_ADAPTIVE
     node->schedule->lanes[worker->index].busy_ns += busy_ns;
@@ -1081,13 +1084,14 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ecsi_summon_end(&summon);
 #ifndef ECS_NO_ADAPTIVE
     schedule->gauge.shared = true;
-    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_clock() - start;
+    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_since(start);
 #endif
     ecsi_segment_end(schedule, phase, place, end);
     return true;
 }
 
-/* What of a segment's cost others could take: all but the largest piece that is in one. */
+/* What of a segment's cost others could take: all but the largest piece that is in one. Systems
+ * that were not due this time count with what they took before: they may be due the next time. */
 static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_phase *phase,
                                      uint32_t place, uint32_t end)
 {
@@ -1099,7 +1103,7 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         double piece = system->cost_ns;
-        if (node->runs == 0 || piece < ECSI_PIECE_NS) continue;
+        if (!system->enabled || piece < ECSI_PIECE_NS) continue;
         if (!system->unsplit && !system->query->system) {
             piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
         }
@@ -1110,17 +1114,18 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
 }
 
 #ifndef ECS_NO_ADAPTIVE
-/* How much shorter a segment would be if all workers shared it. What remains is at least the
- * work by the number of workers, and at least the longest chain of systems that wait for each
- * other, each spread over as many workers as it has row blocks for (the bounds of R. L. Graham,
- * "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can spread evenly
- * saves 1 - 1/n of itself: what (max - mean) / max says when one does all of it. What must go
+/* How much shorter a segment would be if all workers shared it, as a part of itself. What remains
+ * is at least the work by the number of workers, and at least the longest chain of systems that
+ * wait for each other, each spread over as many workers as it has row blocks for (the bounds of
+ * R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can
+ * spread evenly saves 1 - 1/n: what (max - mean) / max says when one does all of it. What must go
  * one after the other saves nothing, and systems too small to share stay where they are. */
 static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phase,
                                  uint32_t place, uint32_t end)
 {
     uint32_t workers = schedule->adaptive.workers;
     uint32_t words = (phase->count + 63) / 64;
+    double all_ns = 0;
     double total_ns = 0;
     double least_ns = 0;
     uint32_t p;
@@ -1134,7 +1139,8 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
                                              phase->reach + node->member * words);
         double path_ns = node->path_ns;
         uint32_t w;
-        if (node->runs > 0 && system->cost_ns >= ECSI_PIECE_NS) {
+        if (system->enabled) all_ns += system->cost_ns;
+        if (system->enabled && system->cost_ns >= ECSI_PIECE_NS) {
             uint32_t parts = system->unsplit || system->query->system
                                  ? 1 : ecsi_max_u32(ecsi_query_block_count(system->query), 1);
             total_ns += system->cost_ns;
@@ -1151,23 +1157,24 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
         }
     }
     if (total_ns / workers > least_ns) least_ns = total_ns / workers;
-    return total_ns - least_ns;
+    return total_ns > least_ns ? (total_ns - least_ns) / all_ns : 0;
 }
 #endif
 
-/* Whether a segment should be shared. */
+/* Whether a segment should be shared, whose systems that are due took `due_ns` before. */
 static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                               uint32_t place)
+                               uint32_t place, double due_ns)
 {
     const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
     ecs_worker *worker = schedule->worker;
+    double ns = first->segment_ns < due_ns ? first->segment_ns : due_ns;
     ECSI_CHECK(first->system->run != NULL);
     ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1 || schedule->alone) return false;
     if (schedule->share_ns == 1) return true;
-    if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
-    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
-    return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
+    if (schedule->share_ns != 0) return ns >= schedule->share_ns;
+    if (ns < ECSI_SHARE_AWAKE_NS) return false;
+    return ecsi_worker_shares(worker, (uint64_t)ns, ecsi_clock_ns());
 }
 #endif
 
@@ -1177,6 +1184,8 @@ static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *
 static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
                                  float dt)
 {
+    double due_ns = 0;
+    bool fresh = false; /* one is due that was never measured */
     uint32_t end;
     ECSI_CHECK(place < phase->count);
     ECSI_CHECK(schedule->ticking);
@@ -1185,8 +1194,12 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         if (node->system->run_exclusive != NULL) break;
         ecsi_node_plan(schedule, node, dt);
         ECSI_CHECK(!node->system->failed);
+        if (node->runs == 0) continue;
+        due_ns += node->system->cost_ns;
+        fresh = fresh || node->system->cost_runs == 0;
     }
     if (end == place) return end;
+    schedule->sample = schedule->sample || (fresh && schedule->pool != NULL);
     if (ECSI_UNLIKELY(schedule->restores)) ecsi_segment_reserve(schedule, phase, place, end);
     /* Until the next flush: whether the exclusive systems in between are due is not known. */
     if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
@@ -1194,7 +1207,7 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         schedule->share_stale = false;
     }
 #ifndef ECS_NO_THREADS
-    if (!ecsi_segment_worth(schedule, phase, place) ||
+    if (!ecsi_segment_worth(schedule, phase, place, due_ns) ||
         !ecsi_segment_steal(schedule, phase, place, end)) {
         ecsi_segment_blocking(schedule, phase, place, end);
     }
@@ -1203,14 +1216,18 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
             ecsi_segment_shareable(schedule, phase, place, end);
 #ifndef ECS_NO_ADAPTIVE
         if (schedule->gauge.on) {
-            schedule->gauge.saved_ns += ecsi_segment_saves(schedule, phase, place, end);
+            ecsi_phase_node(schedule, phase, place)->segment_saves =
+                ecsi_segment_saves(schedule, phase, place, end);
         }
 #endif
     }
 #else
+    (void)due_ns;
     ecsi_segment_blocking(schedule, phase, place, end);
 #endif
 #ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.due_ns += due_ns;
+    schedule->gauge.saved_ns += due_ns * ecsi_phase_node(schedule, phase, place)->segment_saves;
     for (; schedule->gauge.declares && place < end; place++) {
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         if (node->runs > 0 && !node->skipped) ecsi_gauge_ran(schedule, node->system);

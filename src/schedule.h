@@ -20,9 +20,9 @@
 /* Rows that a system without columns counts for, when a phase's commands are shared out. */
 #define ECSI_TASK_ROWS 4096u
 #define ECSI_STREAM_BYTES ((size_t)64 << 20)
-/* Ticks that are measured after the schedule was built, and then one of so many. */
+/* Ticks that are measured after the schedule was built, and then one of 2^ECSI_SAMPLE_BITS. */
 #define ECSI_SAMPLE_FIRST 3u
-#define ECSI_SAMPLE_EVERY 16u
+#define ECSI_SAMPLE_BITS 4u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
 /* Retries when none are given. */
@@ -115,7 +115,10 @@ typedef struct ecsi_node {
     uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
     double saved_since_s;
     double saved_fixed_s;
-    double segment_ns;     /* of the segment that begins with it: that could be shared */
+    double segment_ns;     /* of the segment that begins with it: that could be shared... */
+#ifndef ECS_NO_ADAPTIVE
+    double segment_saves;  /* ...and how much shorter it would be, as a part of itself */
+#endif
     double path_ns;        /* of those before it, at least: see ecsi_segment_saves */
     uint64_t serial;       /* of its first stream */
     uint32_t stream_count; /* of one run */
@@ -234,12 +237,14 @@ typedef struct ecsi_group {
 typedef struct ecsi_gauge {
     bool on;            /* the backend is adaptive */
     bool declares;      /* some system declares I/O */
+    bool counts;        /* this tick does */
     bool shared;        /* some segment was */
     uint64_t begin_ns;
     uint64_t shared_ns; /* of segments that were shared, until all their systems had ended */
     uint64_t intents;   /* declared by systems that ran */
-    double saved_ns;    /* that sharing would save, in a tick that is measured... */
-    double spread;      /* ...by what the last one cost */
+    double due_ns;      /* that the systems that are due took before... */
+    double saved_ns;    /* ...and how much of it sharing would save... */
+    double spread;      /* ...as a part of the tick */
     uint32_t (*io_pending)(const ecs_world *world, void *user);
     void *io_user;
 } ecsi_gauge;
@@ -701,9 +706,6 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
         ecsi_group_inherit(system->group, &system->desc);
     }
     ecsi_system_switch(system);
-#ifndef ECS_NO_ADAPTIVE
-    schedule->gauge.declares = schedule->gauge.declares || desc->io_intents > 0;
-#endif
     status = ecsi_failure_check(system);
     if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
@@ -1217,6 +1219,12 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     if (schedule->built) return ECS_OK;
     status = ecsi_schedule_reserve(schedule);
     if (status != ECS_OK) return status;
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.declares = false;
+    for (s = 0; s < schedule->systems.count; s++) {
+        if (ecsi_system_at(schedule, s)->desc.io_intents > 0) schedule->gauge.declares = true;
+    }
+#endif
     ecsi_groups_decide(schedule);
     status = ecsi_schedule_names(schedule);
     for (p = 1; p <= schedule->phases.count; p++) {

@@ -71,7 +71,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     schedule->stop = false;
     schedule->sample = schedule->pool != NULL &&
                        (schedule->samples < ECSI_SAMPLE_FIRST ||
-                        schedule->samples % ECSI_SAMPLE_EVERY == 0);
+                        ecsi_tick_drawn(schedule->samples, ECSI_SAMPLE_BITS));
     schedule->samples++;
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_gauge_begin(schedule)) enters = false;
