@@ -84,6 +84,8 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     now = ecsi_cost_clock();
     ECSI_CHECK(now - gauge->begin_ns >= gauge->shared_ns);
     sample.cost_ns = (double)(now - gauge->begin_ns - gauge->shared_ns);
+    sample.top_ns = sample.cost_ns;
+    sample.mean_ns = sample.cost_ns;
     sample.shared = gauge->shared;
     if (gauge->shared) {
         ecsi_gauge_busy(schedule, &sum_ns, &sample.top_ns);
@@ -94,10 +96,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
         gauge->spread = sample.cost_ns > 0 ? gauge->saved_ns / sample.cost_ns : 0;
         if (gauge->spread > 1) gauge->spread = 1;
     }
-    if (!gauge->shared) {
-        sample.top_ns = sample.cost_ns;
-        sample.mean_ns = sample.cost_ns * (1.0 - gauge->spread);
-    }
+    if (!gauge->shared) sample.mean_ns = sample.cost_ns * (1.0 - gauge->spread);
     sample.declared = gauge->intents < ECSI_FIGURE_IO_MAX ? (uint32_t)gauge->intents
                                                           : ECSI_FIGURE_IO_MAX;
     sample.measured = ECS_IO_UNKNOWN;
