@@ -263,7 +263,7 @@ TEST(remove_does_not_mix_up_who_recorded_what)
 
 /* Terms for a system of `count` terms, each of a type of its own. */
 typedef struct shape {
-    char names[32][8];
+    char names[32][16];
     ecs_type types[32];
     ecs_term terms[32];
     ecs_system system;
