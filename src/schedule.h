@@ -321,6 +321,20 @@ static ecs_status ecsi_fixed_set(ecsi_fixed *fixed, float step_s, uint32_t steps
     return ECS_OK;
 }
 
+/* The phases lie elsewhere now: the last report points to names in them. */
+static void ecsi_report_follow(ecsi_schedule *schedule, uintptr_t from)
+{
+    ecs_tick_report *report = &schedule->report;
+    uint32_t i;
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    ECSI_CHECK(!schedule->ticking);
+    if ((uintptr_t)schedule->phases.data == from) return;
+    for (i = 0; i < report->failure_count; i++) {
+        report->failures[i].phase = (const char *)schedule->phases.data +
+                                    ((uintptr_t)report->failures[i].phase - from);
+    }
+}
+
 static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_desc *desc,
                                     uint32_t *out)
 {
@@ -338,8 +352,10 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     if (status != ECS_OK) return status;
     status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
+        uintptr_t from = (uintptr_t)schedule->phases.data;
         status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
                                   schedule->phases_max, sizeof phase);
+        ecsi_report_follow(schedule, from);
     }
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(schedule->memory, &schedule->phase_order, count + 1,

@@ -1452,12 +1452,31 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
                                &command);
 }
 
+/* Apart, so that the calls below need no frame for it. */
+ECSI_COLD static ecs_status ecsi_record_watched(ecs_commands *cmd, uint32_t kind,
+                                                ecs_entity entity, uint32_t id,
+                                                const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->owner != 0);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+static inline ecs_status ecsi_record_asked(ecs_commands *cmd, uint32_t kind, ecs_entity entity,
+                                           uint32_t id, const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->owner != 0)) {
+        return ecsi_record_watched(cmd, kind, entity, id, type, value);
+    }
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -1465,27 +1484,24 @@ ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component co
                                   const void *value)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
     ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
                                      ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
 }
 
 ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -1493,19 +1509,17 @@ ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type
                                     const void *value)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
                                        const ecs_type *type)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,

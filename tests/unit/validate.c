@@ -710,6 +710,84 @@ static ecs_world *dot_world(void)
     return world;
 }
 
+/* Rows of the matrix are words of 64 members. */
+TEST(validate_sizes_around_words_have_all_edges)
+{
+    static const uint32_t sizes[] = {1, 2, 63, 64, 65, 127, 128, 129, 200};
+    static char names[200][16];
+    for (uint32_t i = 0; i < 200; i++) snprintf(names[i], sizeof names[i], "s%u", (unsigned)i);
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        uint32_t n = sizes[k];
+        ecs_world *world = world_make(false);
+        /* Each after the next one that is registered: the order is turned round. */
+        for (uint32_t i = 0; i < n; i++) {
+            add(world, names[i], "wx", NULL, i + 1 < n ? names[i + 1] : NULL);
+        }
+        REQUIRE_STATUS(ecs_schedule_build(world), ECS_OK);
+        dot d = dot_read(world);
+        CHECK(!d.bad);
+        CHECK_EQ_U64(d.nodes, n);
+        CHECK_EQ_U64(d.solid, n - 1);
+        CHECK_EQ_U64(d.dashed, 0);
+        ecs_explain_schedule(world, text, sizeof text);
+        const char *first = strstr(text, names[n - 1]);
+        CHECK(first != NULL && first < text + 400); /* behind four empty phases and a head */
+        ecs_world_destroy(world);
+        /* Conflicts alone: a chain in the order of registration. */
+        world = world_make(false);
+        for (uint32_t i = 0; i < n; i++) add(world, names[i], "wx", NULL, NULL);
+        REQUIRE_STATUS(ecs_schedule_build(world), ECS_OK);
+        d = dot_read(world);
+        CHECK(!d.bad);
+        CHECK_EQ_U64(d.solid, 0);
+        CHECK_EQ_U64(d.dashed, n - 1);
+        /* The last one before the first one: a cycle of two of them, whatever lies between. */
+        ecs_world_destroy(world);
+        world = world_make(true);
+        for (uint32_t i = 0; i < n; i++) {
+            add(world, names[i], "", i + 1 == n ? names[0] : NULL, i == n - 1 ? names[0] : NULL);
+        }
+        CHECK_STATUS(ecs_schedule_validate(world, text, sizeof text), ECS_CYCLE);
+        CHECK_EQ_U64(lines_with("error: cycle: "), n == 1 ? 0 : 1);
+        CHECK_EQ_U64(lines_with("error: "), n == 1 ? 2 : 1);
+        ecs_world_destroy(world);
+        /* Strict: every pair is named. */
+        world = world_make(true);
+        for (uint32_t i = 0; i < n && n < 70; i++) {
+            add(world, names[i], i == 0 || i == n - 1 ? "wx" : "rx", NULL, NULL);
+        }
+        if (n > 1 && n < 70) {
+            CHECK_STATUS(ecs_schedule_validate(world, text, sizeof text), ECS_CONFLICT);
+            CHECK_EQ_U64(lines_with("error: conflict: "), 2 * n - 3);
+        }
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(validate_report_keeps_the_names_of_phases)
+{
+    ecs_world *world = world_make(false);
+    ecs_phase_desc phase;
+    ecs_system system;
+    char name[16];
+    memset(&system, 0, sizeof system);
+    system.name = "fails";
+    system.run = fails;
+    REQUIRE_STATUS(ecs_system_add(world, &system, ECS_POST_UPDATE), ECS_OK);
+    CHECK_STATUS(ecs_tick(world, 1), ECS_FAILED);
+    for (uint32_t i = 0; i < 27; i++) { /* the list of phases moves */
+        memset(&phase, 0, sizeof phase);
+        snprintf(name, sizeof name, "more%u", (unsigned)i);
+        phase.name = name;
+        REQUIRE(ecs_phase_add(world, &phase) != 0);
+        const ecs_tick_report *report = ecs_tick_last(world);
+        REQUIRE(report->failure_count == 1);
+        CHECK_STR(report->failures[0].phase, "post_update");
+        CHECK_STR(report->failures[0].system, "fails");
+    }
+    ecs_world_destroy(world);
+}
+
 TEST(validate_dot_is_well_formed_and_complete)
 {
     ecs_world *world = dot_world();
