@@ -334,6 +334,7 @@ typedef struct ecsi_front {
     uint32_t record_count; /* slots ever used */
     uint32_t alive_count;
     uint32_t row_bits;
+    const ecs_world *checked; /* NULL: access is not checked */
 } ecsi_front;
 
 /* ---------------------------------------------------------------------------
@@ -495,6 +496,16 @@ typedef struct ecs_adaptive_desc {
     uint32_t cooldown_ticks;  /* 10: from one switch to the next, and before the first, at least */
 } ecs_adaptive_desc;
 
+/* What happens when a system touches what it did not declare: docs/scheduling.md has what is
+ * found. The call is refused (NULL, null, ECS_INVALID), the log names system and component, once
+ * for each way, and the tick's report counts. */
+typedef enum ecs_access_check {
+    ECS_CHECK_DEFAULT, /* ECS_CHECK_STOP with ECS_DEBUG, otherwise ECS_CHECK_OFF */
+    ECS_CHECK_OFF,     /* nothing is looked at */
+    ECS_CHECK_REPORT,
+    ECS_CHECK_STOP     /* the same, and an assert fails */
+} ecs_access_check;
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -531,6 +542,8 @@ typedef struct ecs_world_desc {
                                        ecs_group_desc */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
+    ecs_access_check check_access;  /* ECS_CHECK_DEFAULT: systems that touch what they did not
+                                       declare. Slow; any worker calls `log` then */
     ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
     uint32_t workers;               /* one for each processor: threads of the world's own pool,
                                        the one that ticks counts as one; 256 at most */
@@ -590,6 +603,7 @@ typedef struct ecs_stats {
     uint64_t commands_refused;  /* did not fit a quota; the call said so */
     uint64_t events_sent;
     uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
+    uint64_t access_violations; /* that check_access found */
 } ecs_stats;
 
 /* Not inside a system: others record at the same time. */
@@ -689,12 +703,16 @@ typedef struct ecs_getter {
 
 /* ECS_FULL: getters_max. ECS_UNSUPPORTED: a tag has no value. */
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out);
+/* The same for a world that checks access. Not for use. */
+ECS_API const void *ecs_getter_find_checked(ecs_getter getter, ecs_entity entity);
 /* The value, or NULL: stale handle, or no such component. `bytes` is the type's size. */
 ECSI_INLINE const void *ecs_getter_find(ecs_getter getter, ecs_entity entity, size_t bytes)
 {
     const ecsi_record *record;
     const unsigned char *base;
-    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) return NULL;
+    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) {
+        return getter.front->checked == NULL ? NULL : ecs_getter_find_checked(getter, entity);
+    }
     record = &getter.front->records[(uint32_t)entity.bits];
     if (ECSI_UNLIKELY(record->generation != (uint32_t)(entity.bits >> 32))) return NULL;
     base = getter.slot->bases[record->place >> getter.front->row_bits];
@@ -999,6 +1017,12 @@ typedef struct ecs_view {
     void *const *columns; /* one a term: column, resource, ecs_events or ecs_getter */
 } ecs_view;
 
+/* Columns and resources for systems without typed views: those of term number `term`. NULL where
+ * an optional one is missing. In a world that checks access NULL as well when that term is of
+ * another type, is no column or resource, or is not for writing; in others `term` must be right. */
+ECS_API const void *ecs_view_read(const ecs_view *view, uint32_t term, const ecs_type *type);
+ECS_API void *ecs_view_write(const ecs_view *view, uint32_t term, const ecs_type *type);
+
 typedef struct ecs_system {
     const char *name;
     const ecs_term *terms;
@@ -1227,6 +1251,7 @@ typedef struct ecs_tick_report {
     uint64_t commands_refused;
     uint64_t events_sent;
     uint64_t events_dropped;
+    uint64_t access_violations; /* that check_access found */
     ecs_failure failures[ECS_FAILURES_MAX];
 } ecs_tick_report;
 
@@ -2526,6 +2551,12 @@ ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);
 #define ECSI_TAKES_DATA
 #endif
 
+#if defined(__clang__)
+#define ECSI_NO_MSAN __attribute__((no_sanitize("memory")))
+#else
+#define ECSI_NO_MSAN
+#endif
+
 /* Memory of an alignment that malloc does not promise; NULL when refused. `align` is a
  * power of two and at least that of a pointer. */
 static void *ecsi_aligned_alloc(size_t bytes, size_t align)
@@ -2877,6 +2908,12 @@ static ecsi_thread_id ecsi_thread_self(void)
 #endif
 }
 
+/* A number that no other thread has at the same time; not 0. */
+static uint64_t ecsi_thread_number(void)
+{
+    return (uint64_t)(uintptr_t)ecsi_thread_self();
+}
+
 /* Whether this thread is the one of that id. */
 static bool ecsi_thread_is(ecsi_thread_id id)
 {
@@ -2885,12 +2922,6 @@ static bool ecsi_thread_is(ecsi_thread_id id)
 #else
     return pthread_equal(pthread_self(), id) != 0;
 #endif
-}
-
-/* Its id as a number, for atomics; never 0 while it runs. */
-static inline uint64_t ecsi_thread_number(void)
-{
-    return (uint64_t)(uintptr_t)ecsi_thread_self();
 }
 
 /* False when the system refuses. */
@@ -3181,6 +3212,11 @@ static void ecsi_unpark(ecsi_parker *parker)
 }
 #endif
 
+#else
+static uint64_t ecsi_thread_number(void)
+{
+    return 1;
+}
 #endif /* ECS_NO_THREADS */
 #endif /* ECSI_ATOMIC_MODEL */
 
@@ -8615,6 +8651,7 @@ typedef struct ecsi_flush {
     uint32_t commands_max; /* of one batch, in fixed mode */
     ecsi_atomic_u32 lock;  /* of the allocator, while systems record */
     bool running;
+    bool watched;          /* access is checked: streams know their thread */
     uint64_t recorded;
     uint64_t applied;
     uint64_t dropped;
@@ -8629,6 +8666,9 @@ typedef struct ecsi_flush {
 #endif
 } ecsi_flush;
 
+/* The owner of the world's own stream when access is checked: whoever has the world. */
+#define ECSI_OWNER_ANY UINT64_MAX
+
 /* A stream: what records. */
 struct ecs_commands {
     ecsi_flush *flush;
@@ -8638,6 +8678,7 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t system;
+    uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
     bool begun; /* it has a marker */
     bool detached; /* of an asynchronous group: the world goes on meanwhile */
@@ -9214,6 +9255,7 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
+    cmd->owner = ECSI_UNLIKELY(cmd->flush->watched) ? ecsi_thread_number() : 0;
 }
 
 /* ---- Dropping --------------------------------------------------------------------- */
@@ -10506,6 +10548,13 @@ enum {
     ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
+/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, and
+ * calls work(worker, data). */
+typedef struct ecsi_guard {
+    void (*help)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                 void *data);
+} ecsi_guard;
+
 struct ecs_worker {
     ecsi_deque deque;
     ecs_pool *pool;
@@ -10518,6 +10567,7 @@ struct ecs_worker {
     uint32_t spins;     /* limit, adapts */
     uint32_t in_system; /* depth */
     bool summoned;      /* a task of a host */
+    const ecsi_guard *guard; /* of the system that it works for; NULL: none is wanted */
     uint64_t debt_ns;
     uint64_t debt_since_ns;
     ecs_job *pinned;      /* jobs for this worker alone, and what came since */
@@ -11206,6 +11256,7 @@ typedef struct ecsi_for {
     void (*body)(ecs_worker *worker, ecs_range range, void *data);
     void *data;
     ecs_pool *pool;
+    const ecsi_guard *guard;
     uint32_t count;
     uint32_t grain;
     ecs_latch helpers;
@@ -11229,12 +11280,22 @@ static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
     }
 }
 
+static void ecsi_for_guarded(ecs_worker *worker, void *data)
+{
+    ECSI_CHECK(worker != NULL);
+    ecsi_for_work(worker, (ecsi_for *)data);
+}
+
 static void ecsi_for_help(ecs_worker *worker, void *data)
 {
     ecsi_for *loop = (ecsi_for *)data;
     ECSI_CHECK(loop->helper.kind == ECSI_JOB_SENT);
     ECSI_CHECK(loop->pool == worker->pool);
-    ecsi_for_work(worker, loop);
+    if (ECSI_LIKELY(loop->guard == NULL)) {
+        ecsi_for_work(worker, loop);
+    } else {
+        loop->guard->help(loop->guard, worker, ecsi_for_guarded, loop);
+    }
     ecsi_latch_down(loop->pool, &loop->helpers, 1);
 }
 
@@ -11250,6 +11311,7 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     loop->helper.data = loop;
     loop->helper.kind = ECSI_JOB_SENT;
     loop->pool = pool;
+    loop->guard = worker->guard;
     ecsi_latch_set(&loop->helpers, helpers);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
     if (pushed < helpers) ecsi_latch_down(pool, &loop->helpers, helpers - pushed);
@@ -12181,6 +12243,13 @@ static bool ecsi_adaptive_step(ecsi_adaptive *a, const ecsi_sample *sample, uint
 /* Ticks that are measured after the schedule was built, and then one of 2^ECSI_SAMPLE_BITS. */
 #define ECSI_SAMPLE_FIRST 3u
 #define ECSI_SAMPLE_BITS 4u
+/* Access checks: systems that may run at the same time, places that one thread looks at, and
+ * findings that are logged once each and not again. */
+#define ECSI_WATCH_SLOTS 512u
+#define ECSI_WATCH_PROBES 16u
+#define ECSI_WATCH_REPORTS 64u
+/* Systems that were not added and are remembered by name. */
+#define ECSI_REFUSED_MAX 16u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
 /* Retries when none are given. */
@@ -12408,8 +12477,28 @@ typedef struct ecsi_gauge {
 } ecsi_gauge;
 #endif
 
+/* For access.h: which thread runs which system, and what was found. */
+typedef struct ecsi_watch_entry {
+    ecsi_atomic_u64 thread; /* 0: free */
+    ecsi_atomic_ptr system;
+} ecsi_watch_entry;
+
+typedef struct ecsi_watch {
+    bool stops; /* asserts fail */
+    ecsi_atomic_u64 violations;
+    ecsi_atomic_u64 reported[ECSI_WATCH_REPORTS];
+    ecsi_watch_entry entries[ECSI_WATCH_SLOTS];
+} ecsi_watch;
+
+/* A system that was not added. */
+typedef struct ecsi_refused {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_status status;
+} ecsi_refused;
+
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
+    ecsi_watch *watch;    /* NULL: access is not checked */
     ecsi_queries *queries;
     ecsi_memory *memory;
     ecs_world *world;
@@ -12473,9 +12562,8 @@ typedef struct ecsi_schedule {
     ecs_tick_report report;
     char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
     char error[ECSI_SCHEDULE_TEXT_BYTES]; /* why the last build was refused */
-    uint32_t refused_count; /* calls that add a system and were refused, and the last of them */
-    ecs_status refused_status;
-    char refused_name[ECS_NAME_BYTES_MAX];
+    uint32_t refused_count; /* calls that add a system and were refused, and the first of them */
+    ecsi_refused refused[ECSI_REFUSED_MAX];
 } ecsi_schedule;
 
 /* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
@@ -12643,6 +12731,20 @@ static ecs_status ecsi_fixed_set(ecsi_fixed *fixed, float step_s, uint32_t steps
     return ECS_OK;
 }
 
+/* The phases lie elsewhere now: the last report points to names in them. */
+static void ecsi_report_follow(ecsi_schedule *schedule, uintptr_t from)
+{
+    ecs_tick_report *report = &schedule->report;
+    uint32_t i;
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    ECSI_CHECK(!schedule->ticking);
+    if ((uintptr_t)schedule->phases.data == from) return;
+    for (i = 0; i < report->failure_count; i++) {
+        report->failures[i].phase = (const char *)schedule->phases.data +
+                                    ((uintptr_t)report->failures[i].phase - from);
+    }
+}
+
 static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_desc *desc,
                                     uint32_t *out)
 {
@@ -12660,8 +12762,10 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     if (status != ECS_OK) return status;
     status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
+        uintptr_t from = (uintptr_t)schedule->phases.data;
         status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
                                   schedule->phases_max, sizeof phase);
+        ecsi_report_follow(schedule, from);
     }
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(schedule->memory, &schedule->phase_order, count + 1,
@@ -14029,6 +14133,447 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
 
 #endif /* ECS_GAUGE_H */
 
+/* >>access ==================================================== src/access.h */
+
+/* access.h: catches systems that touch what they did not declare.
+ *
+ * On with ECS_DEBUG, or by check_access in the world's description. The compiler refuses what a
+ * typed view does not have; what is left are reads through view->world, through getters that were
+ * bound outside, writes through a pointer whose const was cast away, commands of another stream or
+ * thread, and calls on a mutable world that came from somewhere else. While a system's body runs,
+ * its thread is noted in a small table; the calls that reach values ask it which system runs here,
+ * and compare with its terms. Whether a call is allowed depends on the terms only and never on what
+ * else runs, so the answers are the same on every backend. The table belongs to the world, so a
+ * world that is ticked from inside a system of another one has its own.
+ *
+ * Parts of a system's parallel loops are noted on the workers that run them. A job that another
+ * worker has stolen is not: what it does with the world is not seen.
+ *
+ * Row blocks and resources that a system may only read are hashed before and after its body. That
+ * finds a write after it was done; of two readers that run at once both may be named for it.
+ *
+ * When it is off, a call costs one compare of a pointer beside what it loads anyway; a bound
+ * getter costs nothing, because in a world that checks it gets a front without records, and so
+ * fails the compare that every access has. */
+/* floor: 11 */
+#ifndef ECS_ACCESS_H
+#define ECS_ACCESS_H
+
+/* What a call wants, or a body has done. */
+typedef enum ecsi_want {
+    ECSI_WANT_VALUE,
+    ECSI_WANT_OTHERS,   /* as VALUE, of what the system's own row blocks write meanwhile */
+    ECSI_WANT_RESOURCE,
+    ECSI_WANT_MUTABLE,
+    ECSI_WANT_EVENTS,
+    ECSI_WANT_WORLD,
+    ECSI_WANT_STREAM,   /* records where or as whom it may not */
+    ECSI_WANT_EMIT,
+    ECSI_WANT_COLUMN,   /* of a view, by a wrong number or type */
+    ECSI_WANT_WRITE,    /* the same for writing what is only read */
+    ECSI_WANT_CONST,    /* has written what it may only read */
+    ECSI_WANT_COUNT
+} ecsi_want;
+
+/* Where a thread's system is noted, and which one ran around it. */
+typedef struct ecsi_seat {
+    ecsi_watch_entry *entry; /* NULL: there was no room */
+    void *outer;
+} ecsi_seat;
+
+#ifndef ECS_NO_THREADS
+/* Goes with the worker into loops. */
+typedef struct ecsi_access_guard {
+    ecsi_guard guard; /* must be first */
+    ecsi_watch *watch;
+    const ecsi_system *system;
+} ecsi_access_guard;
+#endif
+
+/* The slots that a thread may have. */
+static inline ecsi_watch_entry *ecsi_watch_slot(const ecsi_watch *watch, uint64_t self,
+                                                uint32_t probe)
+{
+    uint32_t slot = ((uint32_t)ecsi_mix(0, self) + probe) % ECSI_WATCH_SLOTS;
+    ECSI_CHECK(self != 0);
+    ECSI_CHECK(probe < ECSI_WATCH_PROBES);
+    return (ecsi_watch_entry *)(uintptr_t)&watch->entries[slot];
+}
+
+/* The entry of this thread, or NULL. */
+static ecsi_watch_entry *ecsi_watch_find(const ecsi_watch *watch, uint64_t self)
+{
+    uint32_t i;
+    ECSI_CHECK(watch != NULL);
+    for (i = 0; i < ECSI_WATCH_PROBES; i++) {
+        ecsi_watch_entry *entry = ecsi_watch_slot(watch, self, i);
+        /* Relaxed: it looks for what this thread itself has written. */
+        if (ECSI_LOAD(&entry->thread, relaxed) == self) return entry;
+    }
+    return NULL;
+}
+
+/* Notes that this thread runs a system. When all slots that it may have are taken, this run is
+ * not checked. */
+static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
+{
+    uint64_t self = ecsi_thread_number();
+    ecsi_seat seat;
+    uint32_t i;
+    ECSI_CHECK(system != NULL);
+    seat.entry = ecsi_watch_find(watch, self);
+    seat.outer = NULL;
+    if (seat.entry != NULL) seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
+    for (i = 0; i < ECSI_WATCH_PROBES && seat.entry == NULL; i++) {
+        ecsi_watch_entry *entry = ecsi_watch_slot(watch, self, i);
+        uint64_t seen = 0;
+        /* Acquire: pairs with the release of the thread that had it before. */
+        if (ECSI_CAS(&entry->thread, &seen, self, acquire, relaxed)) seat.entry = entry;
+    }
+    /* Relaxed: only this thread reads it. */
+    if (seat.entry != NULL) {
+        ECSI_STORE(&seat.entry->system, (void *)(uintptr_t)system, relaxed);
+    }
+    return seat;
+}
+
+static void ecsi_watch_leave(ecsi_seat seat)
+{
+    if (seat.entry == NULL) return;
+    ECSI_CHECK(ECSI_LOAD(&seat.entry->system, relaxed) != NULL);
+    ECSI_CHECK(ECSI_LOAD(&seat.entry->thread, relaxed) == ecsi_thread_number());
+    ECSI_STORE(&seat.entry->system, seat.outer, relaxed); /* for this thread */
+    if (seat.outer != NULL) return;
+    /* Pairs with the acquire of the thread that takes it next. */
+    ECSI_STORE(&seat.entry->thread, (uint64_t)0, release);
+}
+
+/* The system whose body this thread runs, or NULL. */
+static const ecsi_system *ecsi_watch_running(const ecsi_watch *watch)
+{
+    const ecsi_watch_entry *entry = ecsi_watch_find(watch, ecsi_thread_number());
+    ECSI_CHECK(watch != NULL);
+    /* Relaxed: this thread has written it. */
+    return entry == NULL ? NULL : (const ecsi_system *)ECSI_LOAD(&entry->system, relaxed);
+}
+
+/* Whether a finding is new. The table keeps the first ones; what is not in it any more is only
+ * counted. */
+static bool ecsi_watch_new(ecsi_watch *watch, uint64_t key)
+{
+    uint32_t i;
+    ECSI_CHECK(key != 0);
+    ECSI_CHECK(watch != NULL);
+    for (i = 0; i < ECSI_WATCH_REPORTS; i++) {
+        uint64_t seen = ECSI_LOAD(&watch->reported[i], relaxed);
+        /* Relaxed: the key is all that there is to see. */
+        if (seen == 0 && ECSI_CAS(&watch->reported[i], &seen, key, relaxed, relaxed)) return true;
+        if (seen == key) return false;
+    }
+    return false;
+}
+
+/* Findings since the world was made. */
+static uint64_t ecsi_watch_violations(const ecsi_schedule *schedule)
+{
+    ECSI_CHECK(schedule != NULL);
+    ECSI_CHECK(schedule->watch == NULL || schedule->flush->watched);
+    /* Relaxed: a counter; the end of a phase has brought together those who counted. */
+    return schedule->watch == NULL ? 0 : ECSI_LOAD(&schedule->watch->violations, relaxed);
+}
+
+/* Counts what a system should not have done, logs it the first time, and stops the program where
+ * the world says so. Answers false. */
+ECSI_COLD static bool ecsi_access_tell(const ecsi_schedule *schedule, const ecsi_system *system,
+                                       uint32_t component, const char *name, ecsi_want want)
+{
+    static const char *const texts[][2] = {
+        {"reads", ", which it does not declare: READ or LOOKUP"},
+        {"reads", " of other entities while its own row blocks write it: declare LOOKUP as well"},
+        {"reads the resource", ", which it does not declare: RES_READ"},
+        {"asks the world for a mutable", ": WRITE columns and commands are what it may write by"},
+        {"reads the events", " from the world: declare ON"},
+        {"uses", " from inside: only exclusive systems may"},
+        {"records", " in a stream or on a thread that is not its own"},
+        {"emits the event", ", which it does not declare: EMIT"},
+        {"takes the column of", " by a number that is not that term of its own"},
+        {"takes the column of", " for writing, which it declares to be read only"},
+        {"has written", ", which it declares to be read only"}};
+    ecsi_watch *watch = schedule->watch;
+    uint64_t key = (uint64_t)(system->stamp + 1) << 32 | (uint64_t)component << 4 | (uint64_t)want;
+    bool declared = false;
+    ECSI_CHECK(sizeof texts / sizeof *texts == ECSI_WANT_COUNT);
+    ECSI_CHECK(ECSI_WANT_COUNT <= 16);
+    ECSI_CHECK(watch != NULL);
+    /* Relaxed: a counter. */
+    (void)ECSI_ADD(&watch->violations, (uint64_t)1, relaxed);
+    if (ecsi_watch_new(watch, key)) {
+        ecsi_log_print(schedule->log, ECS_LOG_ERROR, "access: system %s %s %s%s", system->name,
+                       texts[want][0], name, texts[want][1]);
+    }
+    if (watch->stops) ECS_ASSERT(declared); /* the line before says who, and what */
+    return declared;
+}
+
+static bool ecsi_access_refuse(const ecsi_schedule *schedule, const ecsi_system *system,
+                               uint32_t component, ecsi_want want)
+{
+    const ecsi_components *components = schedule->queries->storage->components;
+    ECSI_CHECK(component != 0);
+    ECSI_CHECK(system != NULL);
+    return ecsi_access_tell(schedule, system, component,
+                            ecsi_component_at(components, component)->name, want);
+}
+
+/* What the terms of a system say about a value of the world. */
+static bool ecsi_access_declared(const ecsi_system *system, uint32_t component, ecsi_want *want)
+{
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(*want == ECSI_WANT_VALUE || *want == ECSI_WANT_RESOURCE);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        uint32_t strength = ecsi_access_strength(term->access);
+        if (term->component != component || strength == 0) continue;
+        if (ecsi_access_is_resource(term->access) != (*want == ECSI_WANT_RESOURCE)) continue;
+        if (*want == ECSI_WANT_RESOURCE || strength == 1 || system->unsplit) return true;
+        *want = ECSI_WANT_OTHERS;
+    }
+    return false;
+}
+
+/* Whether the code that calls may have what it wants: it is outside of all systems, or declared.
+ * Component 0 is the whole world. */
+ECSI_COLD static bool ecsi_access_ask(const ecsi_schedule *schedule, uint32_t component,
+                                      ecsi_want want)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    ECSI_CHECK(want < ECSI_WANT_STREAM);
+    ECSI_CHECK(want == ECSI_WANT_WORLD || component != 0);
+    if (system == NULL) return true;
+    /* Beside the ticks there is no world to ask. */
+    if (component == 0 || system->detached) {
+        return ecsi_access_tell(schedule, system, 0, "the whole world", ECSI_WANT_WORLD);
+    }
+    if ((want == ECSI_WANT_VALUE || want == ECSI_WANT_RESOURCE) &&
+        ecsi_access_declared(system, component, &want)) {
+        return true;
+    }
+    return ecsi_access_refuse(schedule, system, component, want);
+}
+
+/* The same for all columns of a query. One that is iterated for writing is at least counted by
+ * the world. */
+ECSI_COLD static bool ecsi_access_columns(const ecsi_schedule *schedule, const ecsi_query *query,
+                                          ecsi_want want)
+{
+    bool allowed = true;
+    uint32_t count = 0;
+    uint32_t t;
+    ECSI_CHECK(query != NULL);
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < query->term_count; t++) {
+        if (!ecsi_access_is_column(query->terms[t].access)) continue;
+        count++;
+        if (!ecsi_access_ask(schedule, query->terms[t].component, want)) allowed = false;
+    }
+    if (count == 0 && want == ECSI_WANT_MUTABLE) {
+        return ecsi_access_ask(schedule, 0, ECSI_WANT_WORLD);
+    }
+    return allowed;
+}
+
+/* Whether the code that calls may record into a stream: a system only into the one of its row
+ * block, on the thread that runs it; the world's own one is for all who are outside. */
+ECSI_COLD static bool ecsi_access_records(const ecsi_schedule *schedule, const ecs_commands *cmd)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    uint32_t i;
+    ECSI_CHECK(cmd->owner != 0);
+    ECSI_CHECK(cmd->flush == schedule->flush);
+    if (cmd->owner == ECSI_OWNER_ANY) {
+        if (system == NULL) return true;
+    } else if (cmd->owner == ecsi_thread_number()) {
+        if (system == NULL || system->stamp == cmd->system) return true;
+    }
+    for (i = 0; i < schedule->systems.count && system == NULL; i++) {
+        if (ecsi_system_at(schedule, i)->stamp == cmd->system) system = ecsi_system_at(schedule, i);
+    }
+    return system != NULL &&
+           ecsi_access_tell(schedule, system, 0, "commands", ECSI_WANT_STREAM);
+}
+
+#ifndef ECS_NO_EVENTS
+/* Whether it may emit an event into a stream that it may record into. */
+ECSI_COLD static bool ecsi_access_emits(const ecsi_schedule *schedule, uint32_t component)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    uint32_t t;
+    ECSI_CHECK(component != 0);
+    ECSI_CHECK(schedule->watch != NULL);
+    if (system == NULL) return true;
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (term->component == component && term->access == ECS_ACCESS_EMIT) return true;
+    }
+    return ecsi_access_refuse(schedule, system, component, ECSI_WANT_EMIT);
+}
+#endif
+
+/* Whether a term of the view is of that type, and may be written if that is wanted. */
+ECSI_COLD static bool ecsi_access_column(const ecsi_schedule *schedule, uint32_t t,
+                                         const ecs_type *type, bool writes)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    ecsi_components *components = schedule->queries->storage->components;
+    uint32_t component;
+    uint32_t strength = 0;
+    ECSI_CHECK(type != NULL);
+    ECSI_CHECK(schedule->watch != NULL);
+    if (system == NULL) return true;
+    if (system->detached) ecsi_registry_lock(components);
+    component = ecsi_component_seek(components, type);
+    if (system->detached) ecsi_registry_unlock(components);
+    if (t < system->query->term_count && system->query->terms[t].component == component &&
+        system->query->terms[t].access != ECS_ACCESS_LOOKUP) {
+        strength = ecsi_access_strength(system->query->terms[t].access);
+    }
+    if (strength == 2 || (strength == 1 && !writes)) return true;
+    return ecsi_access_tell(schedule, system, component, type->name,
+                            strength == 0 ? ECSI_WANT_COLUMN : ECSI_WANT_WRITE);
+}
+
+/* Bytes as they are, padding as well, which is why the sanitizer must not look. */
+ECSI_NO_MSAN static uint64_t ecsi_watch_hash(const unsigned char *bytes, size_t count)
+{
+    uint64_t h = 0x6163636573730001u;
+    uint64_t word;
+    size_t i;
+    ECSI_CHECK(bytes != NULL);
+    for (i = 0; i + 8 <= count; i += 8) {
+        memcpy(&word, bytes + i, 8);
+        h = (h ^ word) * 0xbf58476d1ce4e5b9u;
+        h ^= h >> 32;
+    }
+    for (; i < count; i++) h = (h ^ bytes[i]) * 0x94d049bb133111ebu;
+    return h ^ h >> 29;
+}
+
+/* Hash of what a view may only read by one term; 0 when that is nothing. */
+static uint64_t ecsi_watch_term(const ecsi_schedule *schedule, const ecsi_query_term *term,
+                                const ecs_view *view, const void *value)
+{
+    const ecsi_component *c;
+    ECSI_CHECK(term->component != 0);
+    ECSI_CHECK(view != NULL);
+    if (value == NULL || ecsi_access_strength(term->access) != 1) return 0;
+    if (term->access == ECS_ACCESS_LOOKUP) return 0;
+    c = ecsi_component_at(schedule->queries->storage->components, term->component);
+    return ecsi_watch_hash((const unsigned char *)value,
+                           (size_t)c->type.bytes *
+                               (term->access == ECS_ACCESS_RES_READ ? 1 : view->count));
+}
+
+#ifndef ECS_NO_THREADS
+/* A worker that helps with a loop of a system works as that system. */
+static void ecsi_access_help(const ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                             void *data)
+{
+    const ecsi_access_guard *access = (const ecsi_access_guard *)(const void *)guard;
+    const ecsi_guard *held = worker->guard;
+    ecsi_seat seat = ecsi_watch_enter(access->watch, access->system);
+    ECSI_CHECK(work != NULL);
+    ECSI_CHECK(access->watch != NULL);
+    worker->guard = guard;
+    work(worker, data);
+    worker->guard = held;
+    ecsi_watch_leave(seat);
+}
+#endif
+
+/* The body itself, noted. */
+static ecs_status ecsi_access_noted(const ecsi_schedule *schedule, const ecsi_system *system,
+                                    const ecs_view *view)
+{
+    ecsi_seat seat = ecsi_watch_enter(schedule->watch, system);
+    ecs_status status;
+#ifndef ECS_NO_THREADS
+    ecsi_access_guard access;
+    const ecsi_guard *held = NULL;
+    access.guard.help = ecsi_access_help;
+    access.watch = schedule->watch;
+    access.system = system;
+    if (view->worker != NULL) {
+        held = view->worker->guard;
+        view->worker->guard = &access.guard;
+    }
+#endif
+    ECSI_CHECK(schedule->watch != NULL);
+    status = system->run(view);
+#ifndef ECS_NO_THREADS
+    if (view->worker != NULL) view->worker->guard = held;
+#endif
+    ecsi_watch_leave(seat);
+    return status;
+}
+
+/* Runs a body in a world that checks. What it has written and may only read is told; the status
+ * stays its own, for which of two readers wrote may depend on time. */
+ECSI_COLD static ecs_status ecsi_access_run(const ecsi_schedule *schedule,
+                                            const ecsi_system *system, const ecs_view *view)
+{
+    const ecsi_query *query = system->query;
+    uint64_t before[ECS_TERMS_MAX];
+    ecs_status status;
+    uint32_t t;
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    ECSI_CHECK(schedule->watch != NULL);
+    for (t = 0; t < query->term_count; t++) {
+        before[t] = ecsi_watch_term(schedule, &query->terms[t], view, view->columns[t]);
+    }
+    status = ecsi_access_noted(schedule, system, view);
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        if (before[t] == ecsi_watch_term(schedule, term, view, view->columns[t])) continue;
+        (void)ecsi_access_refuse(schedule, system, term->component, ECSI_WANT_CONST);
+    }
+    return status;
+}
+
+/* Every call of a body that may run beside others. */
+static inline ecs_status ecsi_system_call(const ecsi_schedule *schedule,
+                                          const ecsi_system *system, const ecs_view *view)
+{
+    ECSI_CHECK(system->run != NULL);
+    ECSI_CHECK(view->world == schedule->world);
+    if (ECSI_UNLIKELY(schedule->watch != NULL)) return ecsi_access_run(schedule, system, view);
+    return system->run(view);
+}
+
+/* Memory for a world that checks. */
+static ecs_status ecsi_watch_create(ecsi_schedule *schedule, ecs_access_check check)
+{
+    ecsi_memory *memory = schedule->memory;
+    ECSI_CHECK(schedule->watch == NULL);
+    ECSI_CHECK(check != ECS_CHECK_DEFAULT);
+    if (check == ECS_CHECK_OFF) return ECS_OK;
+    schedule->watch = (ecsi_watch *)ecsi_alloc(memory, sizeof(ecsi_watch), 64);
+    if (memory->measuring) return ECS_OK;
+    if (schedule->watch == NULL) return ECS_NO_MEMORY;
+    memset(schedule->watch, 0, sizeof(ecsi_watch));
+    schedule->watch->stops = check == ECS_CHECK_STOP;
+    return ECS_OK;
+}
+
+static void ecsi_watch_destroy(ecsi_schedule *schedule)
+{
+    ECSI_CHECK(!schedule->ticking);
+    ecsi_release(schedule->memory, schedule->watch, sizeof(ecsi_watch), 64);
+    schedule->watch = NULL;
+}
+
+#endif /* ECS_ACCESS_H */
+
 /* >>backend ================================================== src/backend.h */
 
 /* backend.h: runs the systems of a tick: one after the other, or on all workers of a pool.
@@ -14265,6 +14810,9 @@ static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker
     part->cmd.status = ECS_OK;
     part->cmd.detached = false;
     for (t = 0; t < system->query->term_count; t++) part->columns[t] = system->columns[t];
+    if (ECSI_UNLIKELY(schedule->watch != NULL)) { /* a column too far is none */
+        for (; t < ECS_TERMS_MAX; t++) part->columns[t] = NULL;
+    }
     view->world = schedule->world;
     view->cmd = &part->cmd;
     view->worker = worker;
@@ -14308,7 +14856,7 @@ static inline ecs_status ecsi_part_block(ecsi_part *part, const ecsi_match *matc
         if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = part->view.tick;
     }
     if (!system->unsplit) ecsi_part_stream(part, number, part->view.count);
-    return system->run(&part->view);
+    return ecsi_system_call(part->schedule, system, &part->view);
 }
 
 /* Runs the body over the blocks `first` to `end` (that one not). All of them run; the lowest
@@ -14523,7 +15071,7 @@ static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t 
     ecsi_worker_busy(schedule->worker, 1);
     if (system->query->system) {
         node->ran = true;
-        status = system->run(&part.view);
+        status = ecsi_system_call(schedule, system, &part.view);
         schedule->flush->serial_next = serial;
     } else {
         status = ecsi_part_run(&part, 0, UINT32_MAX, block);
@@ -14744,7 +15292,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
         ecsi_node_fail(node, 0, node->refused);
     } else if (system->unsplit || system->query->system) {
         ecsi_part_stream(&part, 0, ecsi_system_rows(system));
-        status = system->query->system ? system->run(&part.view)
+        status = system->query->system ? ecsi_system_call(node->schedule, system, &part.view)
                                        : ecsi_part_run(&part, 0, UINT32_MAX, &block);
         if (status != ECS_OK) ecsi_node_fail(node, block, status);
         if (system->query->system || part.base > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);
@@ -15478,7 +16026,9 @@ static ecs_status ecsi_work_try(ecsi_work *work, ecs_worker *worker, uint32_t at
         view.count = span->count;
         view.base = span->base;
         view.columns = (void *const *)(const void *)(span + 1);
-        one = work->run(&view);
+        one = ECSI_UNLIKELY(schedule->watch != NULL)
+                  ? ecsi_access_noted(schedule, work->system, &view)
+                  : work->run(&view);
         if (ECSI_LIKELY(one == ECS_OK) || status != ECS_OK) continue;
         status = one;
         *block = number;
@@ -16293,7 +16843,8 @@ static void ecsi_system_take_out(ecsi_schedule *schedule, uint32_t index)
  *
  *   errors     names that are not there or in another phase, a system that is ordered against
  *              itself, cycles, and in strict mode conflicts without an order
- *   warnings   doubled names, events that nobody emits or reads, systems that were refused
+ *   warnings   doubled names, what a description says without effect, events that nobody emits or
+ *              reads, systems that were refused
  *   notes      phases without systems
  *
  * Cycles are found shortest first from each system on; the edges of one that was found count no
@@ -16455,6 +17006,81 @@ static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group
         ecsi_print(&findings->text, "group %s has no systems\n", group->name);
     }
     ECSI_CHECK(group->system_count <= schedule->systems.count);
+}
+
+/* ---- Descriptions --------------------------------------------------------------------- */
+
+/* Whether there is anything that `restore` would save. */
+static bool ecsi_validate_writes(const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->query->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (term->writes || term->access == ECS_ACCESS_RES_WRITE) return true;
+    }
+    return false;
+}
+
+static void ecsi_validate_warn(ecsi_findings *findings, const ecsi_system *system, bool is,
+                               const char *text)
+{
+    ECSI_CHECK(system->name[0] != 0);
+    ECSI_CHECK(text != NULL);
+    if (!is) return;
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "system %s %s\n", system->name, text);
+}
+
+/* What a description asks for and cannot have, or says without effect. */
+static void ecsi_validate_desc(ecsi_findings *findings, const ecsi_system *system)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    const ecs_system_desc *desc = &system->desc;
+    bool retries = desc->on_error == ECS_RETRY;
+    bool skips = desc->on_error == ECS_SKIP || (retries && desc->on_exhausted == ECS_SKIP);
+    bool steps = system->fixed.step_s > 0;
+    ECSI_CHECK((uint32_t)desc->on_error >= ECS_FAIL_FAST);
+    ECSI_CHECK(schedule->bytes_max > 0);
+    ecsi_validate_warn(findings, system,
+                       desc->restore && schedule->restore_bytes_max == 0 &&
+                           ecsi_validate_writes(system),
+                       "has restore, but restore_bytes_max is 0: it fails once there are rows");
+    ecsi_validate_warn(findings, system, desc->stream_bytes_max > schedule->bytes_max,
+                       "has a stream_bytes_max above command_bytes_max of the world");
+    ecsi_validate_warn(findings, system, (desc->retries > 0 || desc->retry_ticks > 0) && !retries,
+                       "has retries, but its on_error is not ECS_RETRY");
+    ecsi_validate_warn(findings, system, desc->breaker_failures > 0 && !skips,
+                       "has breaker_failures, but no failure of it is skipped");
+    ecsi_validate_warn(findings, system, desc->breaker_ticks > 0 && desc->breaker_failures == 0,
+                       "has breaker_ticks, but no breaker_failures");
+    ecsi_validate_warn(findings, system, desc->budget_fails && desc->budget_ns == 0,
+                       "has budget_fails, but no budget_ns");
+    ecsi_validate_warn(findings, system, steps && (desc->every_ticks > 1 || desc->interval_s > 0),
+                       "has a fixed step: its every_ticks and interval_s have no effect");
+    ecsi_validate_warn(findings, system, desc->steps_max > 0 && !steps,
+                       "has steps_max, but no step_s");
+}
+
+/* Calls that should have added a system. */
+static void ecsi_validate_refused(ecsi_findings *findings)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t kept = ecsi_min_u32(schedule->refused_count, ECSI_REFUSED_MAX);
+    uint32_t i;
+    for (i = 0; i < kept; i++) {
+        const ecsi_refused *refused = &schedule->refused[i];
+        ECSI_CHECK(refused->status != ECS_OK);
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "system %s was not added: %s\n", refused->name,
+                   ecs_status_text(refused->status));
+    }
+    if (schedule->refused_count == kept) return;
+    ECSI_CHECK(kept == ECSI_REFUSED_MAX);
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "%u more systems were not added\n",
+               schedule->refused_count - kept);
 }
 
 /* ---- Cycles --------------------------------------------------------------------------- */
@@ -16679,6 +17305,7 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         for (n = 0; n < system->before_count + system->after_count; n++) {
             ecsi_validate_name(findings, system, n);
         }
+        ecsi_validate_desc(findings, system);
     }
     for (i = 0; i < schedule->groups.count; i++) {
         ecsi_validate_group(findings, ecsi_group_at(schedule, i));
@@ -16696,12 +17323,7 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         ecsi_validate_events(findings, ecsi_system_at(schedule, i));
     }
 #endif
-    if (schedule->refused_count > 0) {
-        ecsi_finding(findings, ECS_LOG_WARNING);
-        ecsi_print(&findings->text, "%u calls that add a system were refused, the last for %s: %s\n",
-                   schedule->refused_count, schedule->refused_name,
-                   ecs_status_text(schedule->refused_status));
-    }
+    ecsi_validate_refused(findings);
     ecsi_validate_phases(findings);
 }
 
@@ -17057,6 +17679,37 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     ECSI_CHECK(text->total > 0);
 }
 
+/* What follows when a system fails, and where it stands after failures. */
+static void ecsi_explain_failure(ecsi_text *text, const ecsi_system *system)
+{
+    const ecs_system_desc *desc = &system->desc;
+    ecs_on_error policy = desc->on_error;
+    ECSI_CHECK((uint32_t)policy >= ECS_FAIL_FAST);
+    ECSI_CHECK(system->attempts > 0);
+    ecsi_print(text, " a failure%s", desc->restore ? " is undone and" : "");
+    if (policy == ECS_RETRY) {
+        ecsi_print(text, " is retried up to %u times", desc->retries);
+        if (desc->retry_ticks == 0) {
+            ecsi_print(text, " at once, then");
+        } else {
+            ecsi_print(text, ", after %u ticks and twice as many each time, then",
+                       desc->retry_ticks);
+        }
+        policy = desc->on_exhausted;
+    }
+    ecsi_print(text, policy == ECS_SKIP ? " is skipped" : " stops the tick");
+    if (policy == ECS_SKIP && desc->breaker_failures > 0) {
+        ecsi_print(text, ", %u in a row break it until ", desc->breaker_failures);
+        if (desc->breaker_ticks == 0) {
+            ecsi_print(text, "it is enabled");
+        } else {
+            ecsi_print(text, "%u ticks later", desc->breaker_ticks);
+        }
+    }
+    if (system->broken) ecsi_print(text, "; it is broken");
+    if (system->wait_ticks > 0) ecsi_print(text, "; it waits for %u ticks", system->wait_ticks);
+}
+
 /* What a description says about when and how a system runs, where that is not the default. */
 static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
 {
@@ -17081,8 +17734,13 @@ static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
         ecsi_print(text, " at most %llu bytes of commands a row block;",
                    (unsigned long long)desc->stream_bytes_max);
     }
-    ecsi_print(text, " a failure %s\n",
-               desc->on_error == ECS_FAIL_FAST ? "stops the tick" : "is skipped");
+    if (desc->io_intents > 0) ecsi_print(text, " declares %u I/O requests;", desc->io_intents);
+    if (desc->budget_ns > 0) {
+        ecsi_print(text, " more than %llu ns %s;", (unsigned long long)desc->budget_ns,
+                   desc->budget_fails ? "are a failure" : "are counted");
+    }
+    ecsi_explain_failure(text, system);
+    ecsi_print(text, "\n");
     ECSI_CHECK(text->total > total);
 }
 
@@ -17233,12 +17891,16 @@ static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedu
  *
  * Phases are clusters, in their order. A solid edge is an explicit order, a dashed one a
  * conflict, with what both touch as its label. A conflict that follows from other edges is left
- * out. Exclusive systems are boxes; disabled ones are grey. Names are escaped. */
+ * out. Exclusive systems are boxes, disabled ones grey, broken ones red; when a system runs and
+ * what follows when it fails is its tooltip. Names are escaped. */
 /* floor: 12 */
 #ifndef ECS_DOT_H
 #define ECS_DOT_H
 
 #ifndef ECS_NO_EXPLAIN
+
+/* Of a line about a system's policy. */
+#define ECSI_DOT_INDENT 4
 
 /* A name as it may stand in a quoted string: control characters become spaces. */
 static void ecsi_dot_name(ecsi_text *text, const char *name)
@@ -17256,12 +17918,18 @@ static void ecsi_dot_name(ecsi_text *text, const char *name)
 
 static void ecsi_dot_node(ecsi_text *text, const ecsi_system *system, uint32_t index)
 {
-    ECSI_CHECK(system != NULL);
+    char what[ECSI_SCHEDULE_TEXT_BYTES];
+    const char *color = !system->enabled ? "grey" : system->broken ? "red" : "black";
+    ecsi_text policy = ecsi_text_begin(what, sizeof what);
     ECSI_CHECK(system->name[0] != 0);
+    ecsi_explain_policy(&policy, system);
+    ECSI_CHECK(policy.total > ECSI_DOT_INDENT);
     ecsi_print(text, "    n%u [label=\"", index);
     ecsi_dot_name(text, system->name);
-    ecsi_print(text, "\", shape=%s%s];\n", system->run_exclusive != NULL ? "box" : "ellipse",
-               system->enabled ? "" : ", color=grey, fontcolor=grey");
+    ecsi_print(text, "\", shape=%s, color=%s, fontcolor=%s, tooltip=\"",
+               system->run_exclusive != NULL ? "box" : "ellipse", color, color);
+    ecsi_dot_name(text, what + ECSI_DOT_INDENT);
+    ecsi_print(text, "\"];\n");
 }
 
 /* The edges that leave member `from`. */
@@ -17486,6 +18154,19 @@ static void ecsi_explain_adaptive_text(ecsi_text *text, const ecsi_schedule *sch
 #ifndef ECS_WORLD_H
 #define ECS_WORLD_H
 
+/* Whether a call may go on that reaches values of a component, or of the whole world (0). One
+ * compare where access is not checked. */
+#define ECSI_ALLOWED(world, component, want)                                       \
+    (ECSI_LIKELY((world)->entities.front.checked == NULL) ||                       \
+     ecsi_access_ask(&(world)->schedule, (component), (want)))
+#define ECSI_ALLOWED_ALL(world, query, want)                                       \
+    (ECSI_LIKELY((world)->entities.front.checked == NULL) ||                       \
+     ecsi_access_columns(&(world)->schedule, (query), (want)))
+/* The same for a stream that is to record. */
+#define ECSI_RECORDS(cmd)                                                          \
+    (ECSI_LIKELY((cmd)->owner == 0) ||                                             \
+     ecsi_access_records(&(cmd)->flush->world->schedule, (cmd)))
+
 struct ecs_world {
     ecsi_entities entities; /* must be first: it begins with the ecsi_front */
     ecsi_memory memory;
@@ -17504,6 +18185,7 @@ struct ecs_world {
     uint32_t own_current;
     uint64_t own_since;     /* tick of its last flush */
     ecs_commands own_cmd;
+    ecsi_front shadow;      /* of bound getters when access is checked: it has no records */
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
@@ -17521,6 +18203,16 @@ const int ECSI_CONFIG = 1;
 static uint32_t ecsi_default_u32(uint32_t given, uint32_t otherwise)
 {
     return given != 0 ? given : otherwise;
+}
+
+static ecs_access_check ecsi_default_check(ecs_access_check given)
+{
+    if (given != ECS_CHECK_DEFAULT) return given;
+#ifdef ECS_DEBUG
+    return ECS_CHECK_STOP;
+#else
+    return ECS_CHECK_OFF;
+#endif
 }
 
 /* Fills in the defaults of a fixed world's storage. */
@@ -17636,6 +18328,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     d->getters_max =
         ecsi_default_u32(d->getters_max, d->memory == ECS_MEMORY_GROW ? 256 : 64);
     d->phases_max = ecsi_default_u32(d->phases_max, 32);
+    d->check_access = ecsi_default_check(d->check_access);
     d->stream_spawns_max = ecsi_default_u32(d->stream_spawns_max, ECSI_ORDINALS_MAX);
     if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
     if (d->tables_max >= 1u << 26 || d->chunks_max > 0x7ffffffeu) return false;
@@ -17648,6 +18341,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     if ((uint32_t)d->backend > (uint32_t)ECS_BACKEND_ADAPTIVE) return false;
+    if ((uint32_t)d->check_access > (uint32_t)ECS_CHECK_STOP) return false;
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_adaptive_resolve(&d->adaptive, d->share_ns)) return false;
 #else
@@ -17700,6 +18394,7 @@ static void ecsi_own_open(ecs_world *world)
     cmd->spawns_max = world->desc.stream_spawns_max;
     ECSI_CHECK(cmd->queue->bytes == 0);
     ecsi_stream_open(cmd, ++world->flush.serial_next, ECSI_NO_SYSTEM, SIZE_MAX);
+    if (cmd->owner != 0) cmd->owner = ECSI_OWNER_ANY;
 }
 
 /* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
@@ -17844,6 +18539,9 @@ static void ecsi_world_wire(ecs_world *world)
     world->storage.chunks_max = d->chunks_max;
     world->storage.row_block_rows = d->row_block_rows;
     world->entities.front.row_bits = ecsi_row_bits(d);
+    world->entities.front.checked = d->check_access != ECS_CHECK_OFF ? world : NULL;
+    world->shadow.checked = world;
+    world->flush.watched = d->check_access != ECS_CHECK_OFF;
     world->editor.storage = &world->storage;
 #ifndef ECS_NO_EVENTS
     world->events.components = &world->components;
@@ -17915,6 +18613,7 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
     if (status == ECS_OK) status = ecsi_schedule_create(&world->schedule);
+    if (status == ECS_OK) status = ecsi_watch_create(&world->schedule, d->check_access);
     if (status == ECS_OK) status = ecsi_world_pool_make(world);
     ECSI_CHECK(status != ECS_INVALID);
     return status;
@@ -17985,6 +18684,7 @@ static void ecsi_world_release(ecs_world *world)
     ECSI_CHECK(world->entities.front.alive_count == 0);
     ecsi_world_pool_release(world);
     ecsi_groups_release(&world->schedule);
+    ecsi_watch_destroy(&world->schedule);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
@@ -18208,6 +18908,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
         stats.bytes_live += table->row_count * ecsi_table_row_bytes(table);
     }
     ECSI_CHECK(stats.bytes_live <= stats.bytes_storage);
+    stats.access_violations = ecsi_watch_violations(&world->schedule);
     stats.commands_recorded = world->flush.recorded;
     stats.commands_applied = world->flush.applied;
     stats.commands_dropped = world->flush.dropped;
@@ -18532,6 +19233,7 @@ ECS_API const void *ecs_get_id(const ecs_world *world, ecs_entity entity,
     ECSI_REQUIRE(world != NULL, NULL);
     record = ecsi_entities_find(&world->entities, entity);
     if (ECSI_UNLIKELY(record == NULL || component.id == 0)) return NULL;
+    if (!ECSI_ALLOWED(world, component.id, ECSI_WANT_VALUE)) return NULL;
     return ecsi_row_value(&world->storage, record, component.id);
 }
 
@@ -18542,6 +19244,7 @@ ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component 
     ECSI_REQUIRE(world != NULL, NULL);
     record = ecsi_entities_find(&world->entities, entity);
     if (record == NULL || component.id == 0) return NULL;
+    if (!ECSI_ALLOWED(world, component.id, ECSI_WANT_MUTABLE)) return NULL;
     value = ecsi_row_value(&world->storage, record, component.id);
     if (value != NULL) ecsi_row_touch(&world->storage, record, component.id);
     return value;
@@ -18610,6 +19313,7 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
     ECSI_REQUIRE(type->name != NULL, NULL);
     id = ecsi_component_seek(&world->components, type);
     if (ECSI_UNLIKELY(id == 0)) return NULL;
+    if (!ECSI_ALLOWED(world, id, ECSI_WANT_VALUE)) return NULL;
     c = ecsi_component_at(&world->components, id);
     if (ECSI_LIKELY(c->getter != 0)) {
         ecs_getter getter;
@@ -18628,7 +19332,7 @@ ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_ty
 
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out)
 {
-    static const ecsi_front nothing = {NULL, 0, 0, 0};
+    static const ecsi_front nothing = {NULL, 0, 0, 0, NULL};
     uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(out != NULL, ECS_INVALID);
@@ -18638,8 +19342,23 @@ ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_g
     if (world->locks != 0) return ECS_LOCKED;
     status = ecsi_component_need(&world->components, type, &id);
     if (status == ECS_OK) status = ecsi_getter_need(&world->storage, id, &out->slot);
-    if (status == ECS_OK) out->front = &world->entities.front;
+    if (status == ECS_OK) {
+        out->front = world->entities.front.checked != NULL ? &world->shadow
+                                                           : &world->entities.front;
+    }
     return status;
+}
+
+ECS_API const void *ecs_getter_find_checked(ecs_getter getter, ecs_entity entity)
+{
+    const ecs_world *world;
+    ecs_component component;
+    ECSI_REQUIRE(getter.front != NULL, NULL);
+    ECSI_REQUIRE(getter.slot != NULL, NULL);
+    world = getter.front->checked;
+    ECSI_REQUIRE(world != NULL, NULL);
+    component.id = getter.slot->component;
+    return ecs_get_id(world, entity, component);
 }
 
 /* ---- Queries ------------------------------------------------------------------------------ */
@@ -18751,10 +19470,13 @@ ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t
 
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter)
 {
+    const ecsi_query *q;
     ECSI_REQUIRE_VOID(iter != NULL);
     ecsi_iter_start(iter, NULL, NULL, 0);
     ECSI_REQUIRE_VOID(world != NULL);
-    ecsi_iter_start(iter, ecsi_query_get(world, query), &world->locks, world->schedule.tick);
+    q = ecsi_query_get(world, query);
+    if (q != NULL && !ECSI_ALLOWED_ALL(world, q, ECSI_WANT_MUTABLE)) return;
+    ecsi_iter_start(iter, q, &world->locks, world->schedule.tick);
 }
 
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter)
@@ -18768,6 +19490,7 @@ ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_i
         ECS_ASSERT(!q->writes);
         q = NULL;
     }
+    if (q != NULL && !ECSI_ALLOWED_ALL(world, q, ECSI_WANT_VALUE)) q = NULL;
     ecsi_iter_start(iter, q, NULL, UINT64_MAX);
 }
 
@@ -18786,6 +19509,10 @@ ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint3
     ECSI_REQUIRE(out != NULL || max == 0, 0);
     q = ecsi_query_get(world, query);
     if (q == NULL || term >= q->term_count) return 0;
+    if (ecsi_access_is_column(q->terms[term].access) &&
+        !ECSI_ALLOWED(world, q->terms[term].component, ECSI_WANT_VALUE)) {
+        return 0;
+    }
     for (i = 0; i < q->matches.count; i++) {
         const ecsi_match *match = ecsi_match_at(q, i);
         ecsi_chunk *chunk = match->table->first;
@@ -18807,6 +19534,7 @@ ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint3
 ECS_API ecs_commands *ecs_world_commands(ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, NULL);
+    if (!ECSI_ALLOWED(world, 0, ECSI_WANT_WORLD)) return NULL;
     return &world->own_cmd;
 }
 
@@ -18837,6 +19565,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     ecs_status status;
     ecs_entity e;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
+    if (!ECSI_RECORDS(cmd)) return ecs_null();
     e = ecsi_record_spawn(cmd, &status);
     ECSI_CHECK(status != ECS_OK || ecs_is_provisional(e));
     ecsi_spawn_status(cmd, status);
@@ -18852,6 +19581,7 @@ ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const
     ecs_entity e;
     uint32_t i;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
+    if (!ECSI_RECORDS(cmd)) return ecs_null();
     ECSI_REQUIRE(values != NULL || count == 0, ecs_null());
     mark = ecsi_queue_where(cmd->queue);
     before = *cmd;
@@ -18874,6 +19604,7 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
 {
     ecsi_command *command;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     if (ecs_is_null(entity)) return ECS_STALE;
     return ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_DESPAWN, 0, 1), entity.bits,
                                &command);
@@ -18887,11 +19618,31 @@ static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component comp
     return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
 }
 
+/* Apart, so that the calls below need no frame for it. */
+ECSI_COLD static ecs_status ecsi_record_watched(ecs_commands *cmd, uint32_t kind,
+                                                ecs_entity entity, uint32_t id,
+                                                const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->owner != 0);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+static inline ecs_status ecsi_record_asked(ecs_commands *cmd, uint32_t kind, ecs_entity entity,
+                                           uint32_t id, const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->owner != 0)) {
+        return ecsi_record_watched(cmd, kind, entity, id, type, value);
+    }
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -18901,7 +19652,7 @@ ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component co
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
     ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
@@ -18909,14 +19660,14 @@ ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
 }
 
 ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -18926,7 +19677,7 @@ ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
@@ -18934,7 +19685,7 @@ ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
@@ -18946,6 +19697,7 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
     unsigned char *to;
     ecs_status status;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(run != NULL, ECS_INVALID);
     ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
     if (bytes > 1u << 30) return ECS_TOO_LARGE;
@@ -18992,7 +19744,8 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_resource_set_type(ecs_world *world, const
 ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type)
 {
     ecs_component c = ecs_component_of(world, type);
-    return c.id == 0 ? NULL : ecsi_component_at(&world->components, c.id)->resource;
+    if (c.id == 0 || !ECSI_ALLOWED(world, c.id, ECSI_WANT_RESOURCE)) return NULL;
+    return ecsi_component_at(&world->components, c.id)->resource;
 }
 
 ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type)
@@ -19066,9 +19819,13 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     id = 0;
     if (ecsi_stream_component(cmd, &id, type) == NULL) return ECS_NOT_FOUND;
     if (type->bytes == 0) return ECS_UNSUPPORTED;
+    if (cmd->owner != 0 && !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
+        return ECS_INVALID;
+    }
     count = ecsi_emit_count(cmd, id);
     if (count == NULL) {
         cmd->queue->events_dropped++;
@@ -19116,6 +19873,11 @@ ECS_API ecs_events ecs_event_read(ecs_world *world, ecs_event_reader reader)
     memset(&answer, 0, sizeof answer);
     ECSI_REQUIRE(world != NULL, answer);
     ECSI_REQUIRE(ecsi_reader_known(world, reader), answer);
+    if (!ECSI_ALLOWED(world, ecsi_event_at(&world->events, ecsi_reader_at(
+                                 &world->events, reader.id)->event - 1)->component,
+                      ECSI_WANT_EVENTS)) {
+        return answer;
+    }
     answer = ecsi_reader_peek(&world->events, reader.id);
     ecsi_reader_advance(&world->events, reader.id, answer.count);
     return answer;
@@ -19146,12 +19908,15 @@ static void ecsi_system_refused(ecsi_schedule *schedule, const ecs_system_desc *
                                 ecs_status status)
 {
     const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ecsi_refused *refused;
     ECSI_CHECK(status != ECS_OK);
     ECSI_CHECK(desc->system != NULL);
-    schedule->refused_count++;
-    schedule->refused_status = status;
-    (void)snprintf(schedule->refused_name, sizeof schedule->refused_name, "%s",
-                   name != NULL ? name : "?");
+    if (schedule->refused_count < ECSI_REFUSED_MAX) {
+        refused = &schedule->refused[schedule->refused_count];
+        refused->status = status;
+        (void)snprintf(refused->name, sizeof refused->name, "%s", name != NULL ? name : "?");
+    }
+    if (schedule->refused_count < UINT32_MAX) schedule->refused_count++;
 }
 
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
@@ -19352,6 +20117,33 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
 }
 
+/* The world's schedule is asked, when it checks. */
+static void *ecsi_view_column(const ecs_view *view, uint32_t term, const ecs_type *type,
+                              bool writes)
+{
+    const ecs_world *world = view->world;
+    ECSI_REQUIRE(view->columns != NULL, NULL);
+    ECSI_REQUIRE(type != NULL, NULL);
+    ECSI_REQUIRE(term < ECS_TERMS_MAX, NULL);
+    if (ECSI_UNLIKELY(world->entities.front.checked != NULL) &&
+        !ecsi_access_column(&world->schedule, term, type, writes)) {
+        return NULL;
+    }
+    return view->columns[term];
+}
+
+ECS_API const void *ecs_view_read(const ecs_view *view, uint32_t term, const ecs_type *type)
+{
+    ECSI_REQUIRE(view != NULL, NULL);
+    return ecsi_view_column(view, term, type, false);
+}
+
+ECS_API void *ecs_view_write(const ecs_view *view, uint32_t term, const ecs_type *type)
+{
+    ECSI_REQUIRE(view != NULL, NULL);
+    return ecsi_view_column(view, term, type, true);
+}
+
 ECS_API ecs_phase ecs_phase_add(ecs_world *world, const ecs_phase_desc *desc)
 {
     uint32_t number = 0;
@@ -19389,6 +20181,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
 {
     uint64_t sent = 0;
     uint64_t lost = 0;
+    uint64_t found;
     ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
@@ -19398,6 +20191,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     if (status != ECS_OK) return status;
     world->schedule.tick++;
     world->locks++;
+    found = ecsi_watch_violations(&world->schedule);
 #ifndef ECS_NO_EVENTS
     ecsi_events_sum(world, &sent, &lost);
 #endif
@@ -19408,6 +20202,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
 #endif
     world->schedule.report.events_sent -= sent;
     world->schedule.report.events_dropped -= lost;
+    world->schedule.report.access_violations = ecsi_watch_violations(&world->schedule) - found;
     ECSI_CHECK(world->locks == 1);
     world->locks--;
     return status;
@@ -19492,6 +20287,7 @@ ECS_API uint64_t ecs_world_hash(const ecs_world *world)
     uint64_t h;
     uint32_t i;
     ECSI_REQUIRE(world != NULL, 0);
+    if (!ECSI_ALLOWED(world, 0, ECSI_WANT_WORLD)) return 0;
     h = ecsi_mix(ecsi_mix(0x6563732e68u, world->desc.seed), world->schedule.tick);
     h = ecsi_hash_entities(h, &world->entities);
     for (i = 0; i < world->storage.tables.count; i++) {

@@ -323,6 +323,7 @@ typedef struct ecsi_front {
     uint32_t record_count; /* slots ever used */
     uint32_t alive_count;
     uint32_t row_bits;
+    const ecs_world *checked; /* NULL: access is not checked */
 } ecsi_front;
 
 /* ---------------------------------------------------------------------------
@@ -484,6 +485,16 @@ typedef struct ecs_adaptive_desc {
     uint32_t cooldown_ticks;  /* 10: from one switch to the next, and before the first, at least */
 } ecs_adaptive_desc;
 
+/* What happens when a system touches what it did not declare: docs/scheduling.md has what is
+ * found. The call is refused (NULL, null, ECS_INVALID), the log names system and component, once
+ * for each way, and the tick's report counts. */
+typedef enum ecs_access_check {
+    ECS_CHECK_DEFAULT, /* ECS_CHECK_STOP with ECS_DEBUG, otherwise ECS_CHECK_OFF */
+    ECS_CHECK_OFF,     /* nothing is looked at */
+    ECS_CHECK_REPORT,
+    ECS_CHECK_STOP     /* the same, and an assert fails */
+} ecs_access_check;
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -520,6 +531,8 @@ typedef struct ecs_world_desc {
                                        ecs_group_desc */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
+    ecs_access_check check_access;  /* ECS_CHECK_DEFAULT: systems that touch what they did not
+                                       declare. Slow; any worker calls `log` then */
     ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
     uint32_t workers;               /* one for each processor: threads of the world's own pool,
                                        the one that ticks counts as one; 256 at most */
@@ -579,6 +592,7 @@ typedef struct ecs_stats {
     uint64_t commands_refused;  /* did not fit a quota; the call said so */
     uint64_t events_sent;
     uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
+    uint64_t access_violations; /* that check_access found */
 } ecs_stats;
 
 /* Not inside a system: others record at the same time. */
@@ -678,12 +692,16 @@ typedef struct ecs_getter {
 
 /* ECS_FULL: getters_max. ECS_UNSUPPORTED: a tag has no value. */
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out);
+/* The same for a world that checks access. Not for use. */
+ECS_API const void *ecs_getter_find_checked(ecs_getter getter, ecs_entity entity);
 /* The value, or NULL: stale handle, or no such component. `bytes` is the type's size. */
 ECSI_INLINE const void *ecs_getter_find(ecs_getter getter, ecs_entity entity, size_t bytes)
 {
     const ecsi_record *record;
     const unsigned char *base;
-    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) return NULL;
+    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) {
+        return getter.front->checked == NULL ? NULL : ecs_getter_find_checked(getter, entity);
+    }
     record = &getter.front->records[(uint32_t)entity.bits];
     if (ECSI_UNLIKELY(record->generation != (uint32_t)(entity.bits >> 32))) return NULL;
     base = getter.slot->bases[record->place >> getter.front->row_bits];
@@ -988,6 +1006,12 @@ typedef struct ecs_view {
     void *const *columns; /* one a term: column, resource, ecs_events or ecs_getter */
 } ecs_view;
 
+/* Columns and resources for systems without typed views: those of term number `term`. NULL where
+ * an optional one is missing. In a world that checks access NULL as well when that term is of
+ * another type, is no column or resource, or is not for writing; in others `term` must be right. */
+ECS_API const void *ecs_view_read(const ecs_view *view, uint32_t term, const ecs_type *type);
+ECS_API void *ecs_view_write(const ecs_view *view, uint32_t term, const ecs_type *type);
+
 typedef struct ecs_system {
     const char *name;
     const ecs_term *terms;
@@ -1216,6 +1240,7 @@ typedef struct ecs_tick_report {
     uint64_t commands_refused;
     uint64_t events_sent;
     uint64_t events_dropped;
+    uint64_t access_violations; /* that check_access found */
     ecs_failure failures[ECS_FAILURES_MAX];
 } ecs_tick_report;
 

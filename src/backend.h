@@ -20,6 +20,7 @@
 #ifndef ECS_BACKEND_H
 #define ECS_BACKEND_H
 
+#include "access.h"
 #include "failure.h"
 #include "gauge.h"
 
@@ -235,6 +236,9 @@ static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker
     part->cmd.status = ECS_OK;
     part->cmd.detached = false;
     for (t = 0; t < system->query->term_count; t++) part->columns[t] = system->columns[t];
+    if (ECSI_UNLIKELY(schedule->watch != NULL)) { /* a column too far is none */
+        for (; t < ECS_TERMS_MAX; t++) part->columns[t] = NULL;
+    }
     view->world = schedule->world;
     view->cmd = &part->cmd;
     view->worker = worker;
@@ -278,7 +282,7 @@ static inline ecs_status ecsi_part_block(ecsi_part *part, const ecsi_match *matc
         if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = part->view.tick;
     }
     if (!system->unsplit) ecsi_part_stream(part, number, part->view.count);
-    return system->run(&part->view);
+    return ecsi_system_call(part->schedule, system, &part->view);
 }
 
 /* Runs the body over the blocks `first` to `end` (that one not). All of them run; the lowest
@@ -493,7 +497,7 @@ static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t 
     ecsi_worker_busy(schedule->worker, 1);
     if (system->query->system) {
         node->ran = true;
-        status = system->run(&part.view);
+        status = ecsi_system_call(schedule, system, &part.view);
         schedule->flush->serial_next = serial;
     } else {
         status = ecsi_part_run(&part, 0, UINT32_MAX, block);
@@ -714,7 +718,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
         ecsi_node_fail(node, 0, node->refused);
     } else if (system->unsplit || system->query->system) {
         ecsi_part_stream(&part, 0, ecsi_system_rows(system));
-        status = system->query->system ? system->run(&part.view)
+        status = system->query->system ? ecsi_system_call(node->schedule, system, &part.view)
                                        : ecsi_part_run(&part, 0, UINT32_MAX, &block);
         if (status != ECS_OK) ecsi_node_fail(node, block, status);
         if (system->query->system || part.base > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);

@@ -189,6 +189,7 @@ typedef struct ecsi_flush {
     uint32_t commands_max; /* of one batch, in fixed mode */
     ecsi_atomic_u32 lock;  /* of the allocator, while systems record */
     bool running;
+    bool watched;          /* access is checked: streams know their thread */
     uint64_t recorded;
     uint64_t applied;
     uint64_t dropped;
@@ -203,6 +204,9 @@ typedef struct ecsi_flush {
 #endif
 } ecsi_flush;
 
+/* The owner of the world's own stream when access is checked: whoever has the world. */
+#define ECSI_OWNER_ANY UINT64_MAX
+
 /* A stream: what records. */
 struct ecs_commands {
     ecsi_flush *flush;
@@ -212,6 +216,7 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t system;
+    uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
     bool begun; /* it has a marker */
     bool detached; /* of an asynchronous group: the world goes on meanwhile */
@@ -788,6 +793,7 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
+    cmd->owner = ECSI_UNLIKELY(cmd->flush->watched) ? ecsi_thread_number() : 0;
 }
 
 /* ---- Dropping --------------------------------------------------------------------- */

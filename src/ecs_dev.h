@@ -29,6 +29,7 @@
 #include "schedule.h"
 #include "failure.h"
 #include "gauge.h"
+#include "access.h"
 #include "backend.h"
 #include "launch.h"
 #include "tick.h"

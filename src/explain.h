@@ -124,6 +124,37 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     ECSI_CHECK(text->total > 0);
 }
 
+/* What follows when a system fails, and where it stands after failures. */
+static void ecsi_explain_failure(ecsi_text *text, const ecsi_system *system)
+{
+    const ecs_system_desc *desc = &system->desc;
+    ecs_on_error policy = desc->on_error;
+    ECSI_CHECK((uint32_t)policy >= ECS_FAIL_FAST);
+    ECSI_CHECK(system->attempts > 0);
+    ecsi_print(text, " a failure%s", desc->restore ? " is undone and" : "");
+    if (policy == ECS_RETRY) {
+        ecsi_print(text, " is retried up to %u times", desc->retries);
+        if (desc->retry_ticks == 0) {
+            ecsi_print(text, " at once, then");
+        } else {
+            ecsi_print(text, ", after %u ticks and twice as many each time, then",
+                       desc->retry_ticks);
+        }
+        policy = desc->on_exhausted;
+    }
+    ecsi_print(text, policy == ECS_SKIP ? " is skipped" : " stops the tick");
+    if (policy == ECS_SKIP && desc->breaker_failures > 0) {
+        ecsi_print(text, ", %u in a row break it until ", desc->breaker_failures);
+        if (desc->breaker_ticks == 0) {
+            ecsi_print(text, "it is enabled");
+        } else {
+            ecsi_print(text, "%u ticks later", desc->breaker_ticks);
+        }
+    }
+    if (system->broken) ecsi_print(text, "; it is broken");
+    if (system->wait_ticks > 0) ecsi_print(text, "; it waits for %u ticks", system->wait_ticks);
+}
+
 /* What a description says about when and how a system runs, where that is not the default. */
 static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
 {
@@ -148,8 +179,13 @@ static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
         ecsi_print(text, " at most %llu bytes of commands a row block;",
                    (unsigned long long)desc->stream_bytes_max);
     }
-    ecsi_print(text, " a failure %s\n",
-               desc->on_error == ECS_FAIL_FAST ? "stops the tick" : "is skipped");
+    if (desc->io_intents > 0) ecsi_print(text, " declares %u I/O requests;", desc->io_intents);
+    if (desc->budget_ns > 0) {
+        ecsi_print(text, " more than %llu ns %s;", (unsigned long long)desc->budget_ns,
+                   desc->budget_fails ? "are a failure" : "are counted");
+    }
+    ecsi_explain_failure(text, system);
+    ecsi_print(text, "\n");
     ECSI_CHECK(text->total > total);
 }
 

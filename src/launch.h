@@ -208,7 +208,9 @@ static ecs_status ecsi_work_try(ecsi_work *work, ecs_worker *worker, uint32_t at
         view.count = span->count;
         view.base = span->base;
         view.columns = (void *const *)(const void *)(span + 1);
-        one = work->run(&view);
+        one = ECSI_UNLIKELY(schedule->watch != NULL)
+                  ? ecsi_access_noted(schedule, work->system, &view)
+                  : work->run(&view);
         if (ECSI_LIKELY(one == ECS_OK) || status != ECS_OK) continue;
         status = one;
         *block = number;

@@ -60,6 +60,13 @@ enum {
     ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
+/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, and
+ * calls work(worker, data). */
+typedef struct ecsi_guard {
+    void (*help)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                 void *data);
+} ecsi_guard;
+
 struct ecs_worker {
     ecsi_deque deque;
     ecs_pool *pool;
@@ -72,6 +79,7 @@ struct ecs_worker {
     uint32_t spins;     /* limit, adapts */
     uint32_t in_system; /* depth */
     bool summoned;      /* a task of a host */
+    const ecsi_guard *guard; /* of the system that it works for; NULL: none is wanted */
     uint64_t debt_ns;
     uint64_t debt_since_ns;
     ecs_job *pinned;      /* jobs for this worker alone, and what came since */
@@ -760,6 +768,7 @@ typedef struct ecsi_for {
     void (*body)(ecs_worker *worker, ecs_range range, void *data);
     void *data;
     ecs_pool *pool;
+    const ecsi_guard *guard;
     uint32_t count;
     uint32_t grain;
     ecs_latch helpers;
@@ -783,12 +792,22 @@ static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
     }
 }
 
+static void ecsi_for_guarded(ecs_worker *worker, void *data)
+{
+    ECSI_CHECK(worker != NULL);
+    ecsi_for_work(worker, (ecsi_for *)data);
+}
+
 static void ecsi_for_help(ecs_worker *worker, void *data)
 {
     ecsi_for *loop = (ecsi_for *)data;
     ECSI_CHECK(loop->helper.kind == ECSI_JOB_SENT);
     ECSI_CHECK(loop->pool == worker->pool);
-    ecsi_for_work(worker, loop);
+    if (ECSI_LIKELY(loop->guard == NULL)) {
+        ecsi_for_work(worker, loop);
+    } else {
+        loop->guard->help(loop->guard, worker, ecsi_for_guarded, loop);
+    }
     ecsi_latch_down(loop->pool, &loop->helpers, 1);
 }
 
@@ -804,6 +823,7 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     loop->helper.data = loop;
     loop->helper.kind = ECSI_JOB_SENT;
     loop->pool = pool;
+    loop->guard = worker->guard;
     ecsi_latch_set(&loop->helpers, helpers);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
     if (pushed < helpers) ecsi_latch_down(pool, &loop->helpers, helpers - pushed);

@@ -23,6 +23,13 @@
 /* Ticks that are measured after the schedule was built, and then one of 2^ECSI_SAMPLE_BITS. */
 #define ECSI_SAMPLE_FIRST 3u
 #define ECSI_SAMPLE_BITS 4u
+/* Access checks: systems that may run at the same time, places that one thread looks at, and
+ * findings that are logged once each and not again. */
+#define ECSI_WATCH_SLOTS 512u
+#define ECSI_WATCH_PROBES 16u
+#define ECSI_WATCH_REPORTS 64u
+/* Systems that were not added and are remembered by name. */
+#define ECSI_REFUSED_MAX 16u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
 /* Retries when none are given. */
@@ -250,8 +257,28 @@ typedef struct ecsi_gauge {
 } ecsi_gauge;
 #endif
 
+/* For access.h: which thread runs which system, and what was found. */
+typedef struct ecsi_watch_entry {
+    ecsi_atomic_u64 thread; /* 0: free */
+    ecsi_atomic_ptr system;
+} ecsi_watch_entry;
+
+typedef struct ecsi_watch {
+    bool stops; /* asserts fail */
+    ecsi_atomic_u64 violations;
+    ecsi_atomic_u64 reported[ECSI_WATCH_REPORTS];
+    ecsi_watch_entry entries[ECSI_WATCH_SLOTS];
+} ecsi_watch;
+
+/* A system that was not added. */
+typedef struct ecsi_refused {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_status status;
+} ecsi_refused;
+
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
+    ecsi_watch *watch;    /* NULL: access is not checked */
     ecsi_queries *queries;
     ecsi_memory *memory;
     ecs_world *world;
@@ -315,9 +342,8 @@ typedef struct ecsi_schedule {
     ecs_tick_report report;
     char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
     char error[ECSI_SCHEDULE_TEXT_BYTES]; /* why the last build was refused */
-    uint32_t refused_count; /* calls that add a system and were refused, and the last of them */
-    ecs_status refused_status;
-    char refused_name[ECS_NAME_BYTES_MAX];
+    uint32_t refused_count; /* calls that add a system and were refused, and the first of them */
+    ecsi_refused refused[ECSI_REFUSED_MAX];
 } ecsi_schedule;
 
 /* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
@@ -485,6 +511,20 @@ static ecs_status ecsi_fixed_set(ecsi_fixed *fixed, float step_s, uint32_t steps
     return ECS_OK;
 }
 
+/* The phases lie elsewhere now: the last report points to names in them. */
+static void ecsi_report_follow(ecsi_schedule *schedule, uintptr_t from)
+{
+    ecs_tick_report *report = &schedule->report;
+    uint32_t i;
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    ECSI_CHECK(!schedule->ticking);
+    if ((uintptr_t)schedule->phases.data == from) return;
+    for (i = 0; i < report->failure_count; i++) {
+        report->failures[i].phase = (const char *)schedule->phases.data +
+                                    ((uintptr_t)report->failures[i].phase - from);
+    }
+}
+
 static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_desc *desc,
                                     uint32_t *out)
 {
@@ -502,8 +542,10 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     if (status != ECS_OK) return status;
     status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
+        uintptr_t from = (uintptr_t)schedule->phases.data;
         status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
                                   schedule->phases_max, sizeof phase);
+        ecsi_report_follow(schedule, from);
     }
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(schedule->memory, &schedule->phase_order, count + 1,

@@ -4,7 +4,8 @@
  *
  *   errors     names that are not there or in another phase, a system that is ordered against
  *              itself, cycles, and in strict mode conflicts without an order
- *   warnings   doubled names, events that nobody emits or reads, systems that were refused
+ *   warnings   doubled names, what a description says without effect, events that nobody emits or
+ *              reads, systems that were refused
  *   notes      phases without systems
  *
  * Cycles are found shortest first from each system on; the edges of one that was found count no
@@ -168,6 +169,81 @@ static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group
         ecsi_print(&findings->text, "group %s has no systems\n", group->name);
     }
     ECSI_CHECK(group->system_count <= schedule->systems.count);
+}
+
+/* ---- Descriptions --------------------------------------------------------------------- */
+
+/* Whether there is anything that `restore` would save. */
+static bool ecsi_validate_writes(const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->query->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (term->writes || term->access == ECS_ACCESS_RES_WRITE) return true;
+    }
+    return false;
+}
+
+static void ecsi_validate_warn(ecsi_findings *findings, const ecsi_system *system, bool is,
+                               const char *text)
+{
+    ECSI_CHECK(system->name[0] != 0);
+    ECSI_CHECK(text != NULL);
+    if (!is) return;
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "system %s %s\n", system->name, text);
+}
+
+/* What a description asks for and cannot have, or says without effect. */
+static void ecsi_validate_desc(ecsi_findings *findings, const ecsi_system *system)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    const ecs_system_desc *desc = &system->desc;
+    bool retries = desc->on_error == ECS_RETRY;
+    bool skips = desc->on_error == ECS_SKIP || (retries && desc->on_exhausted == ECS_SKIP);
+    bool steps = system->fixed.step_s > 0;
+    ECSI_CHECK((uint32_t)desc->on_error >= ECS_FAIL_FAST);
+    ECSI_CHECK(schedule->bytes_max > 0);
+    ecsi_validate_warn(findings, system,
+                       desc->restore && schedule->restore_bytes_max == 0 &&
+                           ecsi_validate_writes(system),
+                       "has restore, but restore_bytes_max is 0: it fails once there are rows");
+    ecsi_validate_warn(findings, system, desc->stream_bytes_max > schedule->bytes_max,
+                       "has a stream_bytes_max above command_bytes_max of the world");
+    ecsi_validate_warn(findings, system, (desc->retries > 0 || desc->retry_ticks > 0) && !retries,
+                       "has retries, but its on_error is not ECS_RETRY");
+    ecsi_validate_warn(findings, system, desc->breaker_failures > 0 && !skips,
+                       "has breaker_failures, but no failure of it is skipped");
+    ecsi_validate_warn(findings, system, desc->breaker_ticks > 0 && desc->breaker_failures == 0,
+                       "has breaker_ticks, but no breaker_failures");
+    ecsi_validate_warn(findings, system, desc->budget_fails && desc->budget_ns == 0,
+                       "has budget_fails, but no budget_ns");
+    ecsi_validate_warn(findings, system, steps && (desc->every_ticks > 1 || desc->interval_s > 0),
+                       "has a fixed step: its every_ticks and interval_s have no effect");
+    ecsi_validate_warn(findings, system, desc->steps_max > 0 && !steps,
+                       "has steps_max, but no step_s");
+}
+
+/* Calls that should have added a system. */
+static void ecsi_validate_refused(ecsi_findings *findings)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t kept = ecsi_min_u32(schedule->refused_count, ECSI_REFUSED_MAX);
+    uint32_t i;
+    for (i = 0; i < kept; i++) {
+        const ecsi_refused *refused = &schedule->refused[i];
+        ECSI_CHECK(refused->status != ECS_OK);
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "system %s was not added: %s\n", refused->name,
+                   ecs_status_text(refused->status));
+    }
+    if (schedule->refused_count == kept) return;
+    ECSI_CHECK(kept == ECSI_REFUSED_MAX);
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "%u more systems were not added\n",
+               schedule->refused_count - kept);
 }
 
 /* ---- Cycles --------------------------------------------------------------------------- */
@@ -392,6 +468,7 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         for (n = 0; n < system->before_count + system->after_count; n++) {
             ecsi_validate_name(findings, system, n);
         }
+        ecsi_validate_desc(findings, system);
     }
     for (i = 0; i < schedule->groups.count; i++) {
         ecsi_validate_group(findings, ecsi_group_at(schedule, i));
@@ -409,12 +486,7 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         ecsi_validate_events(findings, ecsi_system_at(schedule, i));
     }
 #endif
-    if (schedule->refused_count > 0) {
-        ecsi_finding(findings, ECS_LOG_WARNING);
-        ecsi_print(&findings->text, "%u calls that add a system were refused, the last for %s: %s\n",
-                   schedule->refused_count, schedule->refused_name,
-                   ecs_status_text(schedule->refused_status));
-    }
+    ecsi_validate_refused(findings);
     ecsi_validate_phases(findings);
 }
 

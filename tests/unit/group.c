@@ -1398,7 +1398,7 @@ TEST(group_that_is_slow_holds_nobody_up)
 }
 
 /* Types are registered while a system beside the ticks looks some up. */
-ECS_SYSTEM(namer, READ(Number))
+ECS_SYSTEM(namer, READ(Number), EMIT(Ping))
 {
     for (uint32_t i = 0; i < view->count; i++) {
         ecs_cmd_set(view->cmd, view->entities[i], Rare, {i});
