@@ -835,6 +835,90 @@ TEST(runner_inside_a_callback_of_another_world_runs)
     ecs_world_destroy(other);
 }
 
+/* ---- ticks of one's own ------------------------------------------------------------------- */
+
+static ecs_status tick_alone(ecs_world *world, float dt, void *user)
+{
+    script_state *s = (script_state *)user;
+    CHECK(world == NULL);
+    CHECK(dt == (float)STEP_S);
+    s->now += s->tick_cost_ns;
+    s->ticks++;
+    return s->fail_every != 0 && s->ticks % s->fail_every == 0 ? ECS_CANCELLED : ECS_OK;
+}
+
+TEST(runner_tick_of_ones_own_needs_no_world)
+{
+    ecs_run_desc desc = desc_of(0);
+    memset(&script, 0, sizeof script);
+    desc.frame_begin = NULL;
+    desc.tick_begin = NULL;
+    desc.frame_end = NULL;
+    desc.tick = tick_alone;
+    script.fail_every = 12;
+    ecs_run_report report;
+    CHECK_STATUS(ecs_run(NULL, &desc, &report), ECS_CANCELLED);
+    CHECK_EQ_U64(report.end, ECS_RUN_TICK_FAILED);
+    CHECK_EQ_U64(report.ticks, 12);
+    CHECK_EQ_U64(script.ticks, 12);
+    CHECK_EQ_U64(script.now, 11 * (uint64_t)STEP_NS);
+}
+
+#ifndef ECS_NO_WORLDS
+typedef struct {
+    ecs_worlds *worlds;
+    ecs_world *to;
+    ecs_entity sent;
+} journey;
+
+static ecs_status tick_together(ecs_world *world, float dt, void *user)
+{
+    journey *j = (journey *)user;
+    if (ecs_world_tick(world) == 2) {
+        CHECK_STATUS(ecs_worlds_send(j->worlds, world, j->sent,
+                                     ecs_worlds_number(j->worlds, j->to)), ECS_OK);
+    }
+    return ecs_worlds_tick(j->worlds, dt);
+}
+
+TEST(runner_ticks_worlds_together)
+{
+    ecs_world *from = ecs_world_create(NULL);
+    journey j = {ecs_worlds_create(NULL), ecs_world_create(NULL), {0}};
+    ecs_worlds_member_desc member;
+    ecs_route_desc route;
+    ecs_run_desc desc;
+    REQUIRE_STATUS(ecs_system_add(from, &add_up, ECS_UPDATE), ECS_OK);
+    REQUIRE_STATUS(ecs_system_add(j.to, &add_up, ECS_UPDATE), ECS_OK);
+    j.sent = ecs_spawn_with(from, (Count));
+    memset(&member, 0, sizeof member);
+    member.name = "from";
+    REQUIRE_STATUS(ecs_worlds_add(j.worlds, from, &member), ECS_OK);
+    member.name = "to";
+    REQUIRE_STATUS(ecs_worlds_add(j.worlds, j.to, &member), ECS_OK);
+    memset(&route, 0, sizeof route);
+    route.from = "from";
+    route.to = "to";
+    REQUIRE_STATUS(ecs_worlds_route(j.worlds, &route), ECS_OK);
+    memset(&desc, 0, sizeof desc);
+    desc.mode = ECS_RUN_UNTIMED;
+    desc.tick = tick_together;
+    desc.user = &j;
+    desc.ticks_max = 7;
+    CHECK_STATUS(ecs_run(from, &desc, NULL), ECS_OK);
+    CHECK_EQ_U64(ecs_world_tick(from), 7);
+    CHECK_EQ_U64(ecs_world_tick(j.to), 7);
+    CHECK_EQ_U64(ecs_entity_count(from), 0);
+    CHECK_EQ_U64(ecs_entity_count(j.to), 1);
+    ECS_EACH_ROW(j.to, counts, view) {
+        CHECK(ecs_read(view, Count)[view->row].ticks == 7); /* two there, five here */
+    }
+    CHECK_STATUS(ecs_worlds_destroy(j.worlds), ECS_OK);
+    ecs_world_destroy(from);
+    ecs_world_destroy(j.to);
+}
+#endif
+
 /* ---- the machine's clock ----------------------------------------------------------------- */
 
 TEST(runner_margin_rises_at_once_and_falls_slowly)
