@@ -82,6 +82,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     ecsi_sample sample;
     if (!gauge->on) return;
     now = ecsi_cost_clock();
+    memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
     ECSI_CHECK(now - gauge->begin_ns >= gauge->shared_ns);
     sample.cost_ns = (double)(now - gauge->begin_ns - gauge->shared_ns);
     sample.shared = gauge->shared;
