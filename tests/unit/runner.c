@@ -428,6 +428,8 @@ TEST(runner_untimed_never_looks_at_a_clock)
     CHECK_EQ_U64(script.sleeps, 0);
     CHECK(script.alpha[7] == 1.0f);
     CHECK(script.tick_dt[299] == (float)STEP_S);
+    CHECK(script.frame_dt[0] == 0.0f);
+    CHECK(script.frame_dt[1] == (float)STEP_S);
     ecs_world_destroy(world);
 }
 
@@ -525,7 +527,9 @@ TEST(runner_failure_in_the_last_tick_is_a_failure)
     ecs_world *world = world_make();
     ecs_run_desc desc = desc_of(5);
     script.fail_every = 5;
-    CHECK_STATUS(ecs_run(world, &desc, NULL), ECS_FAILED);
+    ecs_run_report report = go(world, &desc);
+    CHECK_STATUS(report.status, ECS_FAILED);
+    CHECK_EQ_U64(report.end, ECS_RUN_TICK_FAILED); /* the first reason counts */
     ecs_world_destroy(world);
 }
 
@@ -654,6 +658,30 @@ TEST(runner_clock_without_sense_does_no_harm)
         }
         ecs_world_destroy(world);
     }
+}
+
+static void last_sleep(uint64_t until_ns, void *user)
+{
+    script_state *s = (script_state *)user;
+    CHECK_EQ_U64(until_ns, UINT64_MAX);
+    s->now = until_ns;
+    s->sleeps++;
+    ecs_run_stop(&s->flag);
+}
+
+TEST(runner_clock_at_its_end_does_not_wrap)
+{
+    static const ecs_run_clock clock = {script_now, last_sleep, &script};
+    ecs_world *world = world_make();
+    ecs_run_desc desc = desc_of(0);
+    desc.clock = &clock;
+    script.now = UINT64_MAX - STEP_NS / 2;
+    ecs_run_report report = go(world, &desc);
+    CHECK_EQ_U64(report.end, ECS_RUN_STOPPED);
+    CHECK_EQ_U64(report.ticks, 1);
+    CHECK_EQ_U64(script.sleeps, 1);
+    CHECK_EQ_U64(report.clock_back, 0);
+    ecs_world_destroy(world);
 }
 
 /* ---- bad input --------------------------------------------------------------------------- */
