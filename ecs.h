@@ -1757,7 +1757,7 @@ typedef struct ecs_run_report {
     uint64_t frames;
     uint64_t ticks;         /* those that failed as well */
     uint64_t ticks_failed;
-    uint64_t ticks_late;    /* began more than late_s after they were due */
+    uint64_t ticks_late;    /* their frame began more than late_s after they were due */
     uint64_t ticks_dropped; /* whole steps beyond steps_max */
     uint64_t dropped_ns;    /* the same as time, and with ECS_RUN_FREE what is beyond dt_max_s */
     uint64_t late_max_ns;   /* the latest tick; what was dropped before it counts as well */
@@ -1797,6 +1797,8 @@ typedef struct ecs_run_desc {
     uint64_t ticks_max;       /* no limit: ends after so many ticks */
     bool go_on;               /* a tick that failed does not end the run */
     const ecs_run_flag *stop; /* may be NULL */
+    /* What is a tick; NULL: ecs_tick of the world. For several worlds it is ecs_worlds_tick. */
+    ecs_status (*tick)(ecs_world *world, float dt, void *user);
     /* All may be NULL, are called by the thread that runs, outside of ticks: they may edit
      * the world. False ends the run. After each frame_begin that answers true comes one
      * frame_end, whatever its ticks do. */
@@ -1808,9 +1810,10 @@ typedef struct ecs_run_desc {
 } ecs_run_desc;
 
 /* Runs until the flag, ticks_max, a callback or a failed tick ends it. ECS_OK, or the status of
- * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `desc` NULL: all
- * defaults. `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is
- * due; the rest, less than 0.1 ms, it waits awake. */
+ * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `world` is only
+ * handed on when the description has a tick, and may be NULL then. `desc` NULL: all defaults.
+ * `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is due; the
+ * rest, less than 0.1 ms, it waits awake. */
 ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_report *report);
 #endif
 
@@ -14105,7 +14108,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     ecsi_sample sample;
     if (!gauge->counts) return;
     ECSI_CHECK(gauge->on);
-    memset(&sample, 0, sizeof sample);
+    memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
     sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;
     if (gauge->shared) {
@@ -22179,7 +22182,7 @@ static void ecsi_run_ends(ecsi_runner *run, ecs_run_end why)
 /* Sees whether the flag is set. */
 static bool ecsi_run_told(ecsi_runner *run)
 {
-    ECSI_CHECK(run->world != NULL);
+    ECSI_CHECK(run->report != NULL);
     if (run->desc.stop == NULL || !ecs_run_stopped(run->desc.stop)) return false;
     ecsi_run_ends(run, ECS_RUN_STOPPED);
     return true;
@@ -22267,7 +22270,8 @@ static bool ecsi_run_tick(ecsi_runner *run, const ecs_run_frame *frame)
     if (run->lateness_ns > run->late_ns) report->ticks_late++;
     if (run->lateness_ns > report->late_max_ns) report->late_max_ns = run->lateness_ns;
     run->lateness_ns -= run->lateness_ns < run->step_ns ? run->lateness_ns : run->step_ns;
-    status = ecs_tick(run->world, run->tick_dt);
+    status = d->tick != NULL ? d->tick(run->world, run->tick_dt, d->user)
+                             : ecs_tick(run->world, run->tick_dt);
     report->ticks++;
     if (status != ECS_OK) {
         report->ticks_failed++;
@@ -22363,7 +22367,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 {
     ecs_run_report unread;
     ecsi_runner run;
-    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(world != NULL || (desc != NULL && desc->tick != NULL), ECS_INVALID);
     memset(&run, 0, sizeof run);
     run.world = world;
     run.report = report != NULL ? report : &unread;
@@ -22371,7 +22375,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
     memset(run.report, 0, sizeof *run.report);
     run.report->status = ecsi_run_resolve(&run);
     if (run.report->status != ECS_OK) return run.report->status;
-    if (world->locks != 0 || world->schedule.ticking || world->flush.running) {
+    if (world != NULL &&
+        (world->locks != 0 || world->schedule.ticking || world->flush.running)) {
         run.report->status = ECS_LOCKED;
         return ECS_LOCKED;
     }

@@ -1746,7 +1746,7 @@ typedef struct ecs_run_report {
     uint64_t frames;
     uint64_t ticks;         /* those that failed as well */
     uint64_t ticks_failed;
-    uint64_t ticks_late;    /* began more than late_s after they were due */
+    uint64_t ticks_late;    /* their frame began more than late_s after they were due */
     uint64_t ticks_dropped; /* whole steps beyond steps_max */
     uint64_t dropped_ns;    /* the same as time, and with ECS_RUN_FREE what is beyond dt_max_s */
     uint64_t late_max_ns;   /* the latest tick; what was dropped before it counts as well */
@@ -1786,6 +1786,8 @@ typedef struct ecs_run_desc {
     uint64_t ticks_max;       /* no limit: ends after so many ticks */
     bool go_on;               /* a tick that failed does not end the run */
     const ecs_run_flag *stop; /* may be NULL */
+    /* What is a tick; NULL: ecs_tick of the world. For several worlds it is ecs_worlds_tick. */
+    ecs_status (*tick)(ecs_world *world, float dt, void *user);
     /* All may be NULL, are called by the thread that runs, outside of ticks: they may edit
      * the world. False ends the run. After each frame_begin that answers true comes one
      * frame_end, whatever its ticks do. */
@@ -1797,9 +1799,10 @@ typedef struct ecs_run_desc {
 } ecs_run_desc;
 
 /* Runs until the flag, ticks_max, a callback or a failed tick ends it. ECS_OK, or the status of
- * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `desc` NULL: all
- * defaults. `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is
- * due; the rest, less than 0.1 ms, it waits awake. */
+ * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `world` is only
+ * handed on when the description has a tick, and may be NULL then. `desc` NULL: all defaults.
+ * `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is due; the
+ * rest, less than 0.1 ms, it waits awake. */
 ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_report *report);
 #endif
 
