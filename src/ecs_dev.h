@@ -31,6 +31,8 @@
 #include "gauge.h"
 #include "access.h"
 #include "backend.h"
+#include "launch.h"
+#include "tick.h"
 #include "remove.h"
 #include "validate.h"
 #include "hash.h"

@@ -24,6 +24,8 @@
 #define ECSI_POOL_DEQUE 256u
 #define ECSI_POOL_INJECTOR 1024u
 #define ECSI_POOL_SPINS 100u
+/* Jobs in the background: those that do not find room wait where they come from. */
+#define ECSI_POOL_BACKGROUND 64u
 /* Spinning adapts up to this many times the configured number: about a fifth of a
  * millisecond, several times what waking a sleeper costs. */
 #define ECSI_POOL_SPINS_GROWTH 4u
@@ -96,6 +98,8 @@ struct ecs_worker {
 struct ecs_pool {
     ecsi_idle idle;
     ecsi_injector injector;
+    ecsi_injector background; /* jobs that may take long: for threads that have nothing else */
+    ecsi_turn background_turns[ECSI_POOL_BACKGROUND];
     ecs_worker *slots;        /* threads, then guests */
     uint32_t slot_count;
     uint32_t thread_count;    /* slots that are threads */
@@ -199,6 +203,14 @@ static bool ecsi_pool_visible(void *data)
         if (ecsi_deque_size(&pool->slots[i].deque) > 0) return true;
     }
     return false;
+}
+
+/* The same for a thread of the pool, which takes jobs in the background as well. */
+static bool ecsi_thread_visible(void *data)
+{
+    const ecs_worker *worker = (const ecs_worker *)data;
+    ECSI_CHECK(worker->index < worker->pool->slot_count);
+    return !ecsi_injector_empty(&worker->pool->background) || ecsi_pool_visible(data);
 }
 
 /* Marsaglia's xorshift (2003). */
@@ -363,8 +375,11 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
     if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
     while (ECSI_LOAD(&pool->stop, relaxed) == 0) {
         ecs_job *job = ecsi_worker_find(worker);
+        if (job == NULL && !ecsi_injector_empty(&pool->background)) {
+            job = (ecs_job *)ecsi_injector_pop(&pool->background);
+        }
         if (job != NULL) {
-            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
             token = false;
             ecsi_worker_warm(worker, spins);
             spins = 0;
@@ -376,7 +391,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
             continue;
         }
-        token = ecsi_worker_sleep(worker, token, ecsi_pool_visible, worker);
+        token = ecsi_worker_sleep(worker, token, ecsi_thread_visible, worker);
         spins = 0;
     }
     return 0;
@@ -411,6 +426,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     ecs_pool *pool = worker->pool;
     uint64_t self = (uint64_t)(worker->index + 1) << 32;
     bool token = false;
+    bool passed = false;
     uint32_t spins = 0;
     ecsi_latch_wait wait;
     ECSI_CHECK(worker->in_system == 0);
@@ -420,7 +436,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     while (!ecsi_latch_open(latch)) {
         ecs_job *job = ecsi_worker_find(worker);
         if (job != NULL) {
-            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
             token = false;
             spins = 0;
             ecsi_job_execute(worker, job);
@@ -430,13 +446,19 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
             continue;
         }
+        /* What it was woken for may be in the background, where only threads look. */
+        if (token && !passed && !ecsi_injector_empty(&pool->background)) {
+            ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
+            token = false;
+            passed = true;
+        }
         if ((uint32_t)ECSI_ADD(&latch->word, self, acq_rel) != 0) {
             token = ecsi_worker_sleep(worker, token, ecsi_latch_visible, &wait);
         }
         (void)ECSI_SUB(&latch->word, self, acq_rel);
         spins = 0;
     }
-    if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+    if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
     ecsi_worker_resume(worker);
 }
 
@@ -650,6 +672,19 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
         if (ECSI_LIKELY(own == job)) return;
         if (ECSI_UNLIKELY(system)) ecsi_worker_resume(worker);
     }
+}
+
+/* Hands out a job that may take long: a thread of the pool that has nothing else to do runs it,
+ * and nobody who waits for something. False: there is no room, or no thread. */
+static bool ecsi_job_background(ecs_pool *pool, ecs_job *job)
+{
+    ECSI_CHECK(job->run != NULL);
+    ECSI_CHECK(pool->started <= pool->thread_count);
+    if (pool->started == 0) return false;
+    job->kind = ECSI_JOB_SENT;
+    if (!ecsi_injector_push(&pool->background, job)) return false;
+    (void)ecsi_idle_notify(&pool->idle);
+    return true;
 }
 
 /* ---- Tasks of a host ---------------------------------------- */
@@ -976,6 +1011,7 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
         worker->waiter.parker = &worker->parker;
     }
     ecsi_injector_create(&pool->injector, (ecsi_turn *)(void *)at, d->injector_capacity, 0);
+    ecsi_injector_create(&pool->background, pool->background_turns, ECSI_POOL_BACKGROUND, 0);
     ecsi_idle_create(&pool->idle);
     pool->log.write = d->log != NULL ? d->log : ecsi_log_stderr;
     pool->log.user = d->log_user;
@@ -1019,6 +1055,7 @@ static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
     while (found) {
         ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->injector);
         uint32_t i;
+        if (job == NULL) job = (ecs_job *)ecsi_injector_pop(&pool->background);
         if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
         for (i = 0; i < pool->slot_count && job == NULL; i++) {
             uint32_t more;

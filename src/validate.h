@@ -110,14 +110,25 @@ static void ecsi_validate_name(ecsi_findings *findings, const ecsi_system *syste
         ecsi_print(&findings->text, "system %s: '%s' names %s twice\n", system->name, list, name);
         return;
     }
-    if (other == ECSI_NO_SYSTEM) {
+    if (strcmp(system->name, name) == 0) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names itself\n", system->name, list);
+    } else if (ecsi_system_named(system, name)) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names its own group %s\n", system->name,
+                   list, name);
+    } else if (ecsi_order_known(schedule, name, system->phase, true)) {
+        return;
+    } else if (ecsi_group_find(schedule, name) != NULL) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text,
+                   "system %s of phase %s: '%s' names the group %s, which has no system there\n",
+                   system->name, ecsi_phase_at(schedule, system->phase)->name, list, name);
+    } else if (other == ECSI_NO_SYSTEM) {
         ecsi_finding(findings, ECS_LOG_ERROR);
         ecsi_print(&findings->text, "system %s: '%s' names %s, and no system has that name\n",
                    system->name, list, name);
-    } else if (ecsi_system_at(schedule, other) == system) {
-        ecsi_finding(findings, ECS_LOG_ERROR);
-        ecsi_print(&findings->text, "system %s: '%s' names itself\n", system->name, list);
-    } else if (ecsi_system_at(schedule, other)->phase != system->phase) {
+    } else {
         ecsi_finding(findings, ECS_LOG_ERROR);
         ecsi_print(&findings->text,
                    "system %s of phase %s: '%s' names %s, which is not in its phase but in %s\n",
@@ -201,6 +212,40 @@ static void ecsi_validate_refused(ecsi_findings *findings)
                schedule->refused_count - kept);
 }
 
+/* A group: its order lists, and whether it does what it should. */
+static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t n;
+    ECSI_CHECK(group->number != 0);
+    for (n = 0; n < group->before_count + group->after_count && group->system_count > 0; n++) {
+        const char *name = group->order_names[n];
+        const char *list = n < group->before_count ? "before" : "after";
+        uint32_t other = ecsi_system_find(schedule, name);
+        if (strcmp(group->name, name) == 0 ||
+            (other != ECSI_NO_SYSTEM && ecsi_system_at(schedule, other)->group == group)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text, "group %s: '%s' names %s\n", group->name, list,
+                       other == ECSI_NO_SYSTEM ? "itself" : "one of its own systems");
+        } else if (!ecsi_order_known(schedule, name, 0, false)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text,
+                       "group %s: '%s' names %s, and no system or group has that name\n",
+                       group->name, list, name);
+        }
+    }
+    if (group->reason[0] != 0) {
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "group %s is asynchronous, but runs synchronously: %s\n",
+                   group->name, group->reason);
+    }
+    if (group->system_count == 0) {
+        ecsi_finding(findings, ECS_LOG_INFO);
+        ecsi_print(&findings->text, "group %s has no systems\n", group->name);
+    }
+    ECSI_CHECK(group->system_count <= schedule->systems.count);
+}
+
 /* ---- Cycles --------------------------------------------------------------------------- */
 
 /* The explicit edges of a phase; `graph->reach` holds them and not what follows from them. */
@@ -212,12 +257,17 @@ static void ecsi_validate_edges(ecsi_graph *graph)
     memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
     for (i = 0; i < graph->count; i++) {
         const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
-        for (n = 0; n < system->before_count + system->after_count; n++) {
-            uint32_t other = ecsi_graph_find(graph, system->order_names[n]);
-            uint32_t from = n < system->before_count ? i : other;
-            uint32_t to = n < system->before_count ? other : i;
-            if (other == graph->count || from == to) continue;
-            graph->reach[(size_t)from * graph->words + to / 64] |= (uint64_t)1 << (to % 64);
+        for (n = 0; n < ecsi_order_count(system); n++) {
+            bool before;
+            bool own;
+            const char *name = ecsi_order_name(system, n, &before, &own);
+            uint32_t k = ecsi_graph_next(graph, name, 0);
+            for (; k < graph->count; k = ecsi_graph_next(graph, name, k + 1)) {
+                uint32_t from = before ? i : k;
+                uint32_t to = before ? k : i;
+                if (from == to) continue;
+                graph->reach[(size_t)from * graph->words + to / 64] |= (uint64_t)1 << (to % 64);
+            }
         }
     }
     ECSI_CHECK(graph->words > 0);
@@ -419,6 +469,9 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
             ecsi_validate_name(findings, system, n);
         }
         ecsi_validate_desc(findings, system);
+    }
+    for (i = 0; i < schedule->groups.count; i++) {
+        ecsi_validate_group(findings, ecsi_group_at(schedule, i));
     }
     for (i = 1; i <= schedule->phases.count && ordered; i++) {
         const ecsi_phase *phase = ecsi_phase_at(schedule, i);

@@ -3,7 +3,7 @@
 #ifndef ECS_WORLD_H
 #define ECS_WORLD_H
 
-#include "backend.h"
+#include "tick.h"
 #include "dot.h"
 #include "explain.h"
 #include "explain_adaptive.h"
@@ -45,6 +45,7 @@ struct ecs_world {
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
+    bool member;            /* of worlds together, which must let it go first */
     ecs_status status;      /* of the last call that answers a handle */
 };
 
@@ -85,6 +86,7 @@ static void ecsi_desc_fixed(ecs_world_desc *d)
     d->chunks_max = ecsi_default_u32(d->chunks_max, (uint32_t)chunks);
     d->queries_max = ecsi_default_u32(d->queries_max, 256);
     d->systems_max = ecsi_default_u32(d->systems_max, 128);
+    d->groups_max = ecsi_default_u32(d->groups_max, 16);
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 65536);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 262144);
     if (d->command_bytes_max == 0) {
@@ -104,6 +106,8 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->chunks_max = ecsi_default_u32(d->chunks_max, 65535);
     d->queries_max = ecsi_default_u32(d->queries_max, 4096);
     d->systems_max = ecsi_default_u32(d->systems_max, 1024);
+    d->groups_max = ecsi_default_u32(d->groups_max, 256);
+    if (d->group_bytes_max == 0) d->group_bytes_max = SIZE_MAX / 4;
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
@@ -122,7 +126,8 @@ static double ecsi_desc_bytes(const ecs_world_desc *d)
     return tables + rest + (double)d->chunks_max * d->chunk_bytes +
            (double)d->chunks_max * 8.0 * d->getters_max + (double)d->table_slots_max * 128.0 +
            (double)d->command_bytes_max * 8.0 + (double)d->resource_bytes_max +
-           (double)d->event_bytes_max + (double)d->restore_bytes_max;
+           (double)d->event_bytes_max + (double)d->restore_bytes_max +
+           (double)d->groups_max * 4096.0 + (double)d->group_bytes_max;
 }
 
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
@@ -184,6 +189,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
     if (d->tables_max >= 1u << 26 || d->chunks_max > 0x7ffffffeu) return false;
     if (d->queries_max >= 1u << 26 || d->systems_max > 1u << 16) return false;
+    if (d->groups_max > 1u << 16) return false;
     if (d->getters_max > 1u << 20 || d->phases_max < 5 || d->phases_max > 1u << 16) return false;
     if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
     if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
@@ -228,6 +234,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
     bytes += (size_t)d->queries_max * ECSI_QUERY_KEEP_BYTES;
     bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
+    bytes += (size_t)d->groups_max * (ECSI_GROUP_KEEP_BYTES + 64) + d->group_bytes_max;
     return bytes + d->resource_bytes_max + d->event_bytes_max;
 }
 
@@ -414,6 +421,8 @@ static void ecsi_world_wire(ecs_world *world)
     world->schedule.log = &world->log;
     world->schedule.phases_max = d->phases_max;
     world->schedule.systems_max = d->systems_max;
+    world->schedule.groups_max = d->groups_max;
+    world->schedule.group_bytes_max = d->group_bytes_max;
     world->schedule.stream_bytes_max = d->stream_bytes_max;
     world->schedule.spawns_max = d->stream_spawns_max;
     world->schedule.strict = d->strict;
@@ -530,6 +539,7 @@ static void ecsi_world_release(ecs_world *world)
     ECSI_CHECK(world->locks == 0);
     ECSI_CHECK(world->entities.front.alive_count == 0);
     ecsi_world_pool_release(world);
+    ecsi_groups_release(&world->schedule);
     ecsi_watch_destroy(&world->schedule);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
@@ -612,10 +622,12 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(world->locks == 0);
     ECSI_REQUIRE_VOID(!world->schedule.ticking);
     ECSI_REQUIRE_VOID(!world->flush.running);
+    ECSI_REQUIRE_VOID(!world->member);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
+    ecsi_groups_end(&world->schedule);
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
@@ -846,8 +858,10 @@ ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component
     ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
     if (world->locks != 0) return ECS_LOCKED;
     c = ecsi_component_at(&world->components, component.id);
+    if (world->schedule.under_way > 0) return ECS_LOCKED;
     if (c->resource != NULL || ecs_component_count(world, component) > 0) return ECS_EXISTS;
     ecsi_component_hooks_set(c, hooks);
+    world->schedule.built = false; /* what asynchronous groups may read has changed */
     for (i = 0; i < world->storage.tables.count; i++) {
         ecsi_table *table = ecsi_table_at(&world->storage, i);
         if (ecsi_table_find(table, component.id) != NULL) ecsi_table_flags(&world->storage, table);
@@ -1472,10 +1486,18 @@ static inline ecs_status ecsi_record_asked(ecs_commands *cmd, uint32_t kind, ecs
     return ecsi_record_component(cmd, kind, entity, id, type, value);
 }
 
+/* Whether an id is one of a component. */
+static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component component)
+{
+    uint32_t id = component.id;
+    ECSI_CHECK(cmd != NULL);
+    return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
+}
+
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
     return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
@@ -1485,7 +1507,7 @@ ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component co
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
     return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
 }
 
@@ -1493,7 +1515,7 @@ ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
                                      ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
     return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
 }
 
@@ -1624,10 +1646,12 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_event_send_type(ecs_world *world, const e
 /* The stream's count of an event type; NULL when its quota is used up. */
 static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
 {
-    const ecsi_component *c = ecsi_component_at(cmd->flush->components, id);
+    const ecsi_component *c = ecsi_stream_component(cmd, &id, NULL);
     uint32_t quota = ECSI_EVENT_CAPACITY;
     uint32_t i = 0;
+    ecsi_stream_lock(cmd);
     if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    ecsi_stream_unlock(cmd);
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
     while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
@@ -1652,10 +1676,11 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
     if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
-    id = ecsi_component_seek(cmd->flush->components, type);
-    if (id == 0) return ECS_NOT_FOUND;
+    id = 0;
+    if (ecsi_stream_component(cmd, &id, type) == NULL) return ECS_NOT_FOUND;
     if (type->bytes == 0) return ECS_UNSUPPORTED;
-    if (cmd->owner != 0 && !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
+    if (cmd->owner != 0 && !cmd->detached &&
+        !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
         return ECS_INVALID;
     }
     count = ecsi_emit_count(cmd, id);
@@ -1780,8 +1805,11 @@ ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool en
     if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
     index = ecsi_system_find(&world->schedule, name);
     if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
-    ecsi_system_at(&world->schedule, index)->enabled = enabled;
-    if (enabled) ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
+    ecsi_system_at(&world->schedule, index)->disabled = !enabled;
+    ecsi_system_switch(ecsi_system_at(&world->schedule, index));
+    if (ecsi_system_at(&world->schedule, index)->enabled) {
+        ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
+    }
     return ECS_OK;
 }
 
@@ -1825,6 +1853,108 @@ ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name)
     index = ecsi_system_find(&world->schedule, name);
     if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
     ecsi_system_take_out(&world->schedule, index);
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_group_add(ecs_world *world, const ecs_group_desc *desc)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
+    return ecsi_group_insert(&world->schedule, desc);
+}
+
+ECS_API ecs_status ecs_group_enable(ecs_world *world, const char *name, bool enabled)
+{
+    ecsi_group *group;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return ECS_NOT_FOUND;
+    group->enabled = enabled;
+    for (i = 0; i < world->schedule.systems.count; i++) {
+        ecsi_system *system = ecsi_system_at(&world->schedule, i);
+        if (system->group != group) continue;
+        ecsi_system_switch(system);
+        if (system->enabled) ecsi_system_forgive(system);
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_group_state_get(const ecs_world *world, const char *name,
+                                       ecs_group_state *out)
+{
+    const ecsi_group *group;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return ECS_NOT_FOUND;
+    *out = group->state;
+    out->enabled = group->enabled;
+    out->asynchronous = group->detached && world->schedule.built;
+    out->under_way = group->under_way;
+    out->systems = 0;
+    for (i = 0; i < world->schedule.systems.count; i++) {
+        if (ecsi_system_at(&world->schedule, i)->group == group) out->systems++;
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_launch ecs_group_last(const ecs_world *world, const char *name)
+{
+    ecs_launch launch = {0, 0};
+    const ecsi_group *group;
+    ECSI_REQUIRE(world != NULL, launch);
+    ECSI_REQUIRE(name != NULL, launch);
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return launch;
+    launch.number = group->state.launched;
+    launch.group = group->number;
+    return launch;
+}
+
+/* The launch of a future; NULL: there was none, or it is applied. */
+static ecsi_launch *ecsi_launch_get(const ecs_world *world, ecs_launch launch)
+{
+    const ecsi_group *group;
+    uint64_t behind;
+    ECSI_CHECK(world != NULL);
+    if (launch.group == 0 || launch.group > world->schedule.groups.count) return NULL;
+    group = ecsi_group_at(&world->schedule, launch.group - 1);
+    if (launch.number == 0 || launch.number > group->state.launched) return NULL;
+    behind = group->state.launched - launch.number;
+    ECSI_CHECK(group->under_way <= group->desc.depth);
+    if (behind >= group->under_way) return NULL;
+    return ecsi_group_launch(group, group->under_way - 1 - (uint32_t)behind);
+}
+
+ECS_API bool ecs_launch_ended(const ecs_world *world, ecs_launch launch)
+{
+    const ecsi_launch *found;
+    ECSI_REQUIRE(world != NULL, false);
+    ECSI_REQUIRE(launch.number != 0, false);
+    found = ecsi_launch_get(world, launch);
+    return found == NULL || ecsi_launch_ended(found);
+}
+
+ECS_API ecs_status ecs_launch_wait(ecs_world *world, ecs_launch launch)
+{
+    const ecsi_group *group;
+    ecsi_launch *found;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    /* First of all: this thread may have nothing to do with the world's. */
+    if (ecsi_groups_inside(&world->schedule)) return ECS_LOCKED;
+    if (world->locks != 0) return ECS_LOCKED;
+    if (launch.group == 0 || launch.group > world->schedule.groups.count) return ECS_INVALID;
+    group = ecsi_group_at(&world->schedule, launch.group - 1);
+    if (launch.number == 0 || launch.number > group->state.launched) return ECS_INVALID;
+    found = ecsi_launch_get(world, launch);
+    if (found != NULL) ecsi_launch_finish(found, world->schedule.worker);
+    ECSI_CHECK(found == NULL || ecsi_launch_ended(found));
     return ECS_OK;
 }
 
