@@ -48,7 +48,7 @@
  * ECS_IMPLEMENTATION  define in exactly one translation unit before the include
  * ECS_STATIC          everything is private to this unit (implies the implementation)
  * ECS_NO_ASSERT       asserts off: a caller's bug answers ECS_INVALID
- * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
+ * ECS_DEBUG           more asserts (ECSI_CHECK), texts about dropped commands, access checks
  * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
  * ECS_ASSERT(c)       your own assert
  * ECS_NO_ADAPTIVE     removes ECS_BACKEND_ADAPTIVE: a world with it is refused
@@ -1826,7 +1826,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
  * the whole text takes without it, as snprintf does. */
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
 /* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
- * conflict a dashed one with what both touch, exclusive systems are boxes. */
+ * conflict a dashed one with what both touch; exclusive systems are boxes, disabled ones grey,
+ * broken ones red. */
 ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);
@@ -2911,12 +2912,6 @@ static ecsi_thread_id ecsi_thread_self(void)
 #endif
 }
 
-/* A number that no other thread has at the same time; not 0. */
-static uint64_t ecsi_thread_number(void)
-{
-    return (uint64_t)(uintptr_t)ecsi_thread_self();
-}
-
 /* Whether this thread is the one of that id. */
 static bool ecsi_thread_is(ecsi_thread_id id)
 {
@@ -2925,6 +2920,12 @@ static bool ecsi_thread_is(ecsi_thread_id id)
 #else
     return pthread_equal(pthread_self(), id) != 0;
 #endif
+}
+
+/* Its id as a number, for atomics; never 0 while it runs. */
+static inline uint64_t ecsi_thread_number(void)
+{
+    return (uint64_t)(uintptr_t)ecsi_thread_self();
 }
 
 /* False when the system refuses. */
@@ -3216,7 +3217,7 @@ static void ecsi_unpark(ecsi_parker *parker)
 #endif
 
 #else
-static uint64_t ecsi_thread_number(void)
+static inline uint64_t ecsi_thread_number(void)
 {
     return 1;
 }
@@ -14394,6 +14395,11 @@ ECSI_COLD static bool ecsi_access_records(const ecsi_schedule *schedule, const e
     uint32_t i;
     ECSI_CHECK(cmd->owner != 0);
     ECSI_CHECK(cmd->flush == schedule->flush);
+    if (ECSI_UNLIKELY(cmd->detached)) { /* beside ticks, when systems come and go: no names */
+        if (cmd->owner == ecsi_thread_number()) return true;
+        (void)ECSI_ADD(&schedule->watch->violations, (uint64_t)1, relaxed); /* a counter */
+        return false;
+    }
     if (cmd->owner == ECSI_OWNER_ANY) {
         if (system == NULL) return true;
     } else if (cmd->owner == ecsi_thread_number()) {
@@ -16977,40 +16983,6 @@ static void ecsi_validate_name(ecsi_findings *findings, const ecsi_system *syste
     }
 }
 
-/* A group: its order lists, and whether it does what it should. */
-static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group)
-{
-    const ecsi_schedule *schedule = findings->schedule;
-    uint32_t n;
-    ECSI_CHECK(group->number != 0);
-    for (n = 0; n < group->before_count + group->after_count && group->system_count > 0; n++) {
-        const char *name = group->order_names[n];
-        const char *list = n < group->before_count ? "before" : "after";
-        uint32_t other = ecsi_system_find(schedule, name);
-        if (strcmp(group->name, name) == 0 ||
-            (other != ECSI_NO_SYSTEM && ecsi_system_at(schedule, other)->group == group)) {
-            ecsi_finding(findings, ECS_LOG_ERROR);
-            ecsi_print(&findings->text, "group %s: '%s' names %s\n", group->name, list,
-                       other == ECSI_NO_SYSTEM ? "itself" : "one of its own systems");
-        } else if (!ecsi_order_known(schedule, name, 0, false)) {
-            ecsi_finding(findings, ECS_LOG_ERROR);
-            ecsi_print(&findings->text,
-                       "group %s: '%s' names %s, and no system or group has that name\n",
-                       group->name, list, name);
-        }
-    }
-    if (group->reason[0] != 0) {
-        ecsi_finding(findings, ECS_LOG_WARNING);
-        ecsi_print(&findings->text, "group %s is asynchronous, but runs synchronously: %s\n",
-                   group->name, group->reason);
-    }
-    if (group->system_count == 0) {
-        ecsi_finding(findings, ECS_LOG_INFO);
-        ecsi_print(&findings->text, "group %s has no systems\n", group->name);
-    }
-    ECSI_CHECK(group->system_count <= schedule->systems.count);
-}
-
 /* ---- Descriptions --------------------------------------------------------------------- */
 
 /* Whether there is anything that `restore` would save. */
@@ -17084,6 +17056,40 @@ static void ecsi_validate_refused(ecsi_findings *findings)
     ecsi_finding(findings, ECS_LOG_WARNING);
     ecsi_print(&findings->text, "%u more systems were not added\n",
                schedule->refused_count - kept);
+}
+
+/* A group: its order lists, and whether it does what it should. */
+static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t n;
+    ECSI_CHECK(group->number != 0);
+    for (n = 0; n < group->before_count + group->after_count && group->system_count > 0; n++) {
+        const char *name = group->order_names[n];
+        const char *list = n < group->before_count ? "before" : "after";
+        uint32_t other = ecsi_system_find(schedule, name);
+        if (strcmp(group->name, name) == 0 ||
+            (other != ECSI_NO_SYSTEM && ecsi_system_at(schedule, other)->group == group)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text, "group %s: '%s' names %s\n", group->name, list,
+                       other == ECSI_NO_SYSTEM ? "itself" : "one of its own systems");
+        } else if (!ecsi_order_known(schedule, name, 0, false)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text,
+                       "group %s: '%s' names %s, and no system or group has that name\n",
+                       group->name, list, name);
+        }
+    }
+    if (group->reason[0] != 0) {
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "group %s is asynchronous, but runs synchronously: %s\n",
+                   group->name, group->reason);
+    }
+    if (group->system_count == 0) {
+        ecsi_finding(findings, ECS_LOG_INFO);
+        ecsi_print(&findings->text, "group %s has no systems\n", group->name);
+    }
+    ECSI_CHECK(group->system_count <= schedule->systems.count);
 }
 
 /* ---- Cycles --------------------------------------------------------------------------- */
@@ -19613,14 +19619,6 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
                                &command);
 }
 
-/* Whether an id is one of a component. */
-static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component component)
-{
-    uint32_t id = component.id;
-    ECSI_CHECK(cmd != NULL);
-    return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
-}
-
 /* Apart, so that the calls below need no frame for it. */
 ECSI_COLD static ecs_status ecsi_record_watched(ecs_commands *cmd, uint32_t kind,
                                                 ecs_entity entity, uint32_t id,
@@ -19639,6 +19637,14 @@ static inline ecs_status ecsi_record_asked(ecs_commands *cmd, uint32_t kind, ecs
         return ecsi_record_watched(cmd, kind, entity, id, type, value);
     }
     return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+/* Whether an id is one of a component. */
+static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component component)
+{
+    uint32_t id = component.id;
+    ECSI_CHECK(cmd != NULL);
+    return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
 }
 
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
@@ -19826,7 +19832,8 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     id = 0;
     if (ecsi_stream_component(cmd, &id, type) == NULL) return ECS_NOT_FOUND;
     if (type->bytes == 0) return ECS_UNSUPPORTED;
-    if (cmd->owner != 0 && !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
+    if (cmd->owner != 0 && !cmd->detached &&
+        !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
         return ECS_INVALID;
     }
     count = ecsi_emit_count(cmd, id);

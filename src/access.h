@@ -256,6 +256,11 @@ ECSI_COLD static bool ecsi_access_records(const ecsi_schedule *schedule, const e
     uint32_t i;
     ECSI_CHECK(cmd->owner != 0);
     ECSI_CHECK(cmd->flush == schedule->flush);
+    if (ECSI_UNLIKELY(cmd->detached)) { /* beside ticks, when systems come and go: no names */
+        if (cmd->owner == ecsi_thread_number()) return true;
+        (void)ECSI_ADD(&schedule->watch->violations, (uint64_t)1, relaxed); /* a counter */
+        return false;
+    }
     if (cmd->owner == ECSI_OWNER_ANY) {
         if (system == NULL) return true;
     } else if (cmd->owner == ecsi_thread_number()) {

@@ -37,7 +37,7 @@
  * ECS_IMPLEMENTATION  define in exactly one translation unit before the include
  * ECS_STATIC          everything is private to this unit (implies the implementation)
  * ECS_NO_ASSERT       asserts off: a caller's bug answers ECS_INVALID
- * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
+ * ECS_DEBUG           more asserts (ECSI_CHECK), texts about dropped commands, access checks
  * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
  * ECS_ASSERT(c)       your own assert
  * ECS_NO_ADAPTIVE     removes ECS_BACKEND_ADAPTIVE: a world with it is refused
@@ -1815,7 +1815,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
  * the whole text takes without it, as snprintf does. */
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
 /* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
- * conflict a dashed one with what both touch, exclusive systems are boxes. */
+ * conflict a dashed one with what both touch; exclusive systems are boxes, disabled ones grey,
+ * broken ones red. */
 ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);

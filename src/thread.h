@@ -231,12 +231,6 @@ static ecsi_thread_id ecsi_thread_self(void)
 #endif
 }
 
-/* A number that no other thread has at the same time; not 0. */
-static uint64_t ecsi_thread_number(void)
-{
-    return (uint64_t)(uintptr_t)ecsi_thread_self();
-}
-
 /* Whether this thread is the one of that id. */
 static bool ecsi_thread_is(ecsi_thread_id id)
 {
@@ -245,6 +239,12 @@ static bool ecsi_thread_is(ecsi_thread_id id)
 #else
     return pthread_equal(pthread_self(), id) != 0;
 #endif
+}
+
+/* Its id as a number, for atomics; never 0 while it runs. */
+static inline uint64_t ecsi_thread_number(void)
+{
+    return (uint64_t)(uintptr_t)ecsi_thread_self();
 }
 
 /* False when the system refuses. */
@@ -536,7 +536,7 @@ static void ecsi_unpark(ecsi_parker *parker)
 #endif
 
 #else
-static uint64_t ecsi_thread_number(void)
+static inline uint64_t ecsi_thread_number(void)
 {
     return 1;
 }

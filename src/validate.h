@@ -137,40 +137,6 @@ static void ecsi_validate_name(ecsi_findings *findings, const ecsi_system *syste
     }
 }
 
-/* A group: its order lists, and whether it does what it should. */
-static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group)
-{
-    const ecsi_schedule *schedule = findings->schedule;
-    uint32_t n;
-    ECSI_CHECK(group->number != 0);
-    for (n = 0; n < group->before_count + group->after_count && group->system_count > 0; n++) {
-        const char *name = group->order_names[n];
-        const char *list = n < group->before_count ? "before" : "after";
-        uint32_t other = ecsi_system_find(schedule, name);
-        if (strcmp(group->name, name) == 0 ||
-            (other != ECSI_NO_SYSTEM && ecsi_system_at(schedule, other)->group == group)) {
-            ecsi_finding(findings, ECS_LOG_ERROR);
-            ecsi_print(&findings->text, "group %s: '%s' names %s\n", group->name, list,
-                       other == ECSI_NO_SYSTEM ? "itself" : "one of its own systems");
-        } else if (!ecsi_order_known(schedule, name, 0, false)) {
-            ecsi_finding(findings, ECS_LOG_ERROR);
-            ecsi_print(&findings->text,
-                       "group %s: '%s' names %s, and no system or group has that name\n",
-                       group->name, list, name);
-        }
-    }
-    if (group->reason[0] != 0) {
-        ecsi_finding(findings, ECS_LOG_WARNING);
-        ecsi_print(&findings->text, "group %s is asynchronous, but runs synchronously: %s\n",
-                   group->name, group->reason);
-    }
-    if (group->system_count == 0) {
-        ecsi_finding(findings, ECS_LOG_INFO);
-        ecsi_print(&findings->text, "group %s has no systems\n", group->name);
-    }
-    ECSI_CHECK(group->system_count <= schedule->systems.count);
-}
-
 /* ---- Descriptions --------------------------------------------------------------------- */
 
 /* Whether there is anything that `restore` would save. */
@@ -244,6 +210,40 @@ static void ecsi_validate_refused(ecsi_findings *findings)
     ecsi_finding(findings, ECS_LOG_WARNING);
     ecsi_print(&findings->text, "%u more systems were not added\n",
                schedule->refused_count - kept);
+}
+
+/* A group: its order lists, and whether it does what it should. */
+static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t n;
+    ECSI_CHECK(group->number != 0);
+    for (n = 0; n < group->before_count + group->after_count && group->system_count > 0; n++) {
+        const char *name = group->order_names[n];
+        const char *list = n < group->before_count ? "before" : "after";
+        uint32_t other = ecsi_system_find(schedule, name);
+        if (strcmp(group->name, name) == 0 ||
+            (other != ECSI_NO_SYSTEM && ecsi_system_at(schedule, other)->group == group)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text, "group %s: '%s' names %s\n", group->name, list,
+                       other == ECSI_NO_SYSTEM ? "itself" : "one of its own systems");
+        } else if (!ecsi_order_known(schedule, name, 0, false)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text,
+                       "group %s: '%s' names %s, and no system or group has that name\n",
+                       group->name, list, name);
+        }
+    }
+    if (group->reason[0] != 0) {
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "group %s is asynchronous, but runs synchronously: %s\n",
+                   group->name, group->reason);
+    }
+    if (group->system_count == 0) {
+        ecsi_finding(findings, ECS_LOG_INFO);
+        ecsi_print(&findings->text, "group %s has no systems\n", group->name);
+    }
+    ECSI_CHECK(group->system_count <= schedule->systems.count);
 }
 
 /* ---- Cycles --------------------------------------------------------------------------- */

@@ -1466,14 +1466,6 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
                                &command);
 }
 
-/* Whether an id is one of a component. */
-static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component component)
-{
-    uint32_t id = component.id;
-    ECSI_CHECK(cmd != NULL);
-    return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
-}
-
 /* Apart, so that the calls below need no frame for it. */
 ECSI_COLD static ecs_status ecsi_record_watched(ecs_commands *cmd, uint32_t kind,
                                                 ecs_entity entity, uint32_t id,
@@ -1492,6 +1484,14 @@ static inline ecs_status ecsi_record_asked(ecs_commands *cmd, uint32_t kind, ecs
         return ecsi_record_watched(cmd, kind, entity, id, type, value);
     }
     return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+/* Whether an id is one of a component. */
+static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component component)
+{
+    uint32_t id = component.id;
+    ECSI_CHECK(cmd != NULL);
+    return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
 }
 
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
@@ -1679,7 +1679,8 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     id = 0;
     if (ecsi_stream_component(cmd, &id, type) == NULL) return ECS_NOT_FOUND;
     if (type->bytes == 0) return ECS_UNSUPPORTED;
-    if (cmd->owner != 0 && !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
+    if (cmd->owner != 0 && !cmd->detached &&
+        !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
         return ECS_INVALID;
     }
     count = ecsi_emit_count(cmd, id);
