@@ -108,6 +108,15 @@ static inline void ecsi_ring_publish(ecsi_ring *ring, uint64_t at)
     ECSI_STORE(&ecsi_ring_slot(ring, at)->turn, at + 1, release);
 }
 
+/* The same for positions that were claimed at once, from the last to the first: who takes the
+ * first of them finds all. */
+static inline void ecsi_ring_publish_all(ecsi_ring *ring, uint64_t at, uint32_t count)
+{
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(count <= ring->capacity);
+    for (; count > 0; count--) ecsi_ring_publish(ring, at + count - 1);
+}
+
 /* Any thread. The next position; false: nothing is published there. */
 static inline bool ecsi_ring_take(ecsi_ring *ring, uint64_t *out)
 {

@@ -19,6 +19,8 @@
 #define ECSI_ROUTE_CAPACITY 4096u
 #define ECSI_ROUTE_CAPACITY_MAX (1u << 20)
 #define ECSI_ROUTE_BATCH 64u
+/* A group is looked through for doubles, each with each. */
+#define ECSI_ROUTE_BATCH_MAX 4096u
 #define ECSI_ROUTE_BODY_BYTES 256u
 #define ECSI_ROUTE_BODY_BYTES_MAX (1u << 24)
 /* Bodies are aligned to this; values that want more are put where the address fits. */
@@ -98,6 +100,7 @@ static bool ecsi_route_resolve(const ecs_route_desc *from, ecs_route_desc *d)
     if (d->low == 0) d->low = ecsi_max_u32(d->high / 2, 1);
     if (!ecsi_is_power_of_two(d->capacity) || d->capacity < 2) return false;
     if (d->capacity > ECSI_ROUTE_CAPACITY_MAX || d->batch > d->capacity) return false;
+    if (d->batch > ECSI_ROUTE_BATCH_MAX) return false;
     if (d->body_bytes > ECSI_ROUTE_BODY_BYTES_MAX) return false;
     d->body_bytes = (uint32_t)ecsi_align_up(d->body_bytes, ECSI_BODY_ALIGN);
     if (d->spsc && d->from == NULL) return false;
@@ -146,6 +149,7 @@ static ecsi_route *ecsi_route_make(ecsi_memory *memory, const ecs_route_desc *d)
     ecsi_route *route;
     size_t bytes;
     ECSI_CHECK(!memory->fixed);
+    if ((uint64_t)d->capacity * d->body_bytes > SIZE_MAX / 4) return NULL;
     memset(&measured, 0, sizeof measured);
     bytes = ecsi_route_layout(NULL, d, &measured);
     ECSI_CHECK(bytes > sizeof *route);

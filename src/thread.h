@@ -231,6 +231,12 @@ static ecsi_thread_id ecsi_thread_self(void)
 #endif
 }
 
+/* A number that no other thread has at the same time; not 0. */
+static uint64_t ecsi_thread_number(void)
+{
+    return (uint64_t)(uintptr_t)ecsi_thread_self();
+}
+
 /* Whether this thread is the one of that id. */
 static bool ecsi_thread_is(ecsi_thread_id id)
 {
@@ -529,6 +535,11 @@ static void ecsi_unpark(ecsi_parker *parker)
 }
 #endif
 
+#else
+static uint64_t ecsi_thread_number(void)
+{
+    return 1;
+}
 #endif /* ECS_NO_THREADS */
 #endif /* ECSI_ATOMIC_MODEL */
 

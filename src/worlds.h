@@ -225,19 +225,47 @@ static void ecsi_worlds_arrange(ecs_worlds *worlds)
     ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
 }
 
-/* Somebody ticks: nothing may be declared. */
-static bool ecsi_worlds_locked(const ecs_worlds *worlds)
-{
-    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
-    return ECSI_LOAD(&worlds->busy, acquire) != 0; /* pairs with the releases of ticks */
-}
-
 /* A world that takes no direct edits now. */
 static bool ecsi_member_locked(const ecsi_member *member)
 {
     const ecs_world *world = member->world;
     ECSI_CHECK(world != NULL);
     return world->locks != 0 || world->schedule.ticking || world->flush.running;
+}
+
+/* A member is iterated, or one of its hooks runs, perhaps in the midst of a send. Who asks has
+ * all of them to itself. */
+static bool ecsi_worlds_held(const ecs_worlds *worlds)
+{
+    uint32_t i;
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        if (ecsi_member_locked(&worlds->members[worlds->order[i]])) return true;
+    }
+    return false;
+}
+
+/* Somebody ticks. */
+static inline bool ecsi_worlds_busy(const ecs_worlds *worlds)
+{
+    return ECSI_LOAD(&worlds->busy, acquire) != 0; /* pairs with the releases of ticks */
+}
+
+/* Nothing may be declared. */
+static bool ecsi_worlds_locked(const ecs_worlds *worlds)
+{
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    return ecsi_worlds_busy(worlds) || ecsi_worlds_held(worlds);
+}
+
+/* Nothing may be sent from it or put in by a call. In lockstep so for all members in a tick:
+ * whether another one is ticked just then depends on the workers. */
+static bool ecsi_member_closed(const ecs_worlds *worlds, const ecsi_member *member)
+{
+    ECSI_CHECK(member->world != NULL);
+    if (worlds->desc.lockstep && ecsi_worlds_busy(worlds)) return true;
+    /* No more than a hint: who may ask has the member to itself. */
+    return ECSI_LOAD(&member->busy, relaxed) != 0 || ecsi_member_locked(member);
 }
 
 /* ---- Sending ---------------------------------------------------------------------------- */
@@ -272,7 +300,7 @@ static ecsi_sending ecsi_sending_begin(ecs_worlds *worlds, uint32_t from, ecsi_r
     /* Pairs with the release of ecsi_member_publish. */
     sending.limit = ECSI_LOAD(&target->known_count, acquire);
     sending.transfer = ecsi_component_seek(&source->world->components,
-                                           &ecsi_type_ecs_transfer);
+                                           ecs_type_of(ecs_transfer));
     return sending;
 }
 
@@ -433,7 +461,7 @@ static uint32_t ecsi_sending_batch(ecsi_sending *sending, const void *list, size
     }
     (void)ECSI_ADD(&route->sent, (uint64_t)count, relaxed);
     ECSI_COUNT_UP(&sending->source->sent, (uint64_t)count);
-    for (i = count; i > 0; i--) ecsi_ring_publish(&route->ring, at + i - 1);
+    ecsi_ring_publish_all(&route->ring, at, count);
     return count;
 }
 
@@ -469,7 +497,7 @@ static ecs_status ecsi_group_check(const ecs_world *world, const ecs_entity *ent
     uint32_t i;
     uint32_t k;
     ECSI_CHECK(count > 0);
-    ECSI_CHECK(count <= ECSI_ROUTE_CAPACITY_MAX);
+    ECSI_CHECK(count <= ECSI_ROUTE_BATCH_MAX);
     for (i = 0; i < count; i++) {
         if (ecsi_entities_find(&world->entities, entities[i]) == NULL) return ECS_STALE;
         for (k = 0; k < i; k++) {
@@ -497,7 +525,7 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
     s = ecsi_member_of(worlds, from);
     if (s == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
     source = &worlds->members[s];
-    if (ecsi_member_locked(source)) return ECS_LOCKED;
+    if (ecsi_member_closed(worlds, source)) return ECS_LOCKED;
     if (entity_count == 0) return ECS_INVALID;
     record = ecsi_entities_find(&from->entities, entities[0]);
     if (record == NULL) return ECS_STALE;
@@ -652,7 +680,7 @@ static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
 {
     ecsi_member *source = &worlds->members[from];
     const ecsi_storage *storage = &source->world->storage;
-    uint32_t id = ecsi_component_seek(&source->world->components, &ecsi_type_ecs_transfer);
+    uint32_t id = ecsi_component_seek(&source->world->components, ecs_type_of(ecs_transfer));
     uint32_t count = 0;
     uint32_t t;
     *all = true;
@@ -1047,7 +1075,7 @@ ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world)
     ECSI_REQUIRE(worlds != NULL, 0);
     ECSI_REQUIRE(world != NULL, 0);
     m = ecsi_member_of(worlds, world);
-    if (m == ECSI_NO_MEMBER || ecsi_member_locked(&worlds->members[m])) return 0;
+    if (m == ECSI_NO_MEMBER || ecsi_member_closed(worlds, &worlds->members[m])) return 0;
     ecsi_member_publish(&worlds->members[m]);
     return ecsi_member_receive(worlds, &worlds->members[m]);
 }
@@ -1057,10 +1085,12 @@ ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds)
     uint64_t left = 0;
     uint32_t i;
     uint32_t k;
+    bool locked;
     ECSI_REQUIRE(worlds != NULL, 0);
+    locked = ecsi_worlds_locked(worlds);
     for (i = 0; i < worlds->member_count; i++) {
         const ecsi_member *member = &worlds->members[worlds->order[i]];
-        (void)ecs_worlds_receive(worlds, member->world);
+        if (!locked) (void)ecs_worlds_receive(worlds, member->world);
         for (k = 0; k < member->in_count; k++) left += ecsi_route_in_flight(member->in[k]);
     }
     ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
@@ -1225,9 +1255,14 @@ ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt)
     uint32_t i;
     ecs_status status = ECS_OK;
     ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
-    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f, ECS_INVALID);
+    ECSI_REQUIRE(dt <= 3.0e38f, ECS_INVALID);
     /* Pairs with the releases of ticks. */
     if (!ECSI_CAS(&worlds->busy, &idle, 1u, acquire, relaxed)) return ECS_LOCKED;
+    if (worlds->desc.lockstep && ecsi_worlds_held(worlds)) {
+        ECSI_STORE(&worlds->busy, 0u, release); /* pairs as below; a world would be left behind */
+        return ECS_LOCKED;
+    }
     round.worlds = worlds;
     round.dt = dt;
     loop.count = worlds->member_count;
@@ -1260,7 +1295,8 @@ ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, flo
     uint32_t seen;
     ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
-    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f, ECS_INVALID);
+    ECSI_REQUIRE(dt <= 3.0e38f, ECS_INVALID);
     if (worlds->desc.lockstep) return ECS_UNSUPPORTED;
     m = ecsi_member_of(worlds, world);
     if (m == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
@@ -1336,6 +1372,7 @@ static void ecsi_member_release(ecs_worlds *worlds, uint32_t m)
                  ECSI_MALLOC_ALIGN);
     ecsi_release(memory, member->picks, worlds->desc.transfers_max * sizeof *member->picks,
                  ECSI_MALLOC_ALIGN);
+    member->world->member = false;
     memset(member, 0, sizeof *member);
     ECSI_CHECK(member->world == NULL);
 }
@@ -1438,7 +1475,7 @@ ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
     if (ecsi_worlds_locked(worlds)) return ECS_LOCKED;
-    if (ecsi_member_of(worlds, world) != ECSI_NO_MEMBER) return ECS_EXISTS;
+    if (world->member) return ECS_EXISTS;
     if (ecsi_member_by_name(worlds, desc->name) != ECSI_NO_MEMBER) return ECS_EXISTS;
     if (worlds->member_count == ECS_WORLDS_MAX) return ECS_FULL;
     while (worlds->members[m].world != NULL) m++;
@@ -1451,6 +1488,7 @@ ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
         ecsi_member_release(worlds, m);
         return status;
     }
+    world->member = true;
     ecsi_member_publish(member);
     ecsi_worlds_arrange(worlds);
     return ECS_OK;

@@ -17,7 +17,7 @@ export LC_ALL
 b=build/check/model
 : "${MODEL_CXX:=g++}" "${ECS_TEST_LONG:=0}"
 : "${JOBS:=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
-suites="deque waiter idle"
+suites="deque transfer waiter idle"
 flags="-Itests/model -w"
 
 # How long: random executions of each scenario, preemptions and cap of the exhaustive search,
@@ -30,6 +30,7 @@ fi
 # Whose rules for release sequences: a thread's own relaxed store continues one in C11 to C17,
 # not in C++20. The second column is stricter.
 rules_deque=c20
+rules_transfer=c20
 rules_waiter=c20
 rules_idle=c20
 

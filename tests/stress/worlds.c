@@ -1,6 +1,8 @@
 /* worlds.c: worlds that are ticked by threads of their own and send each other entities over
  * routes of 64 places, and the ring below by itself, with several threads on both sides.
  *
+ * Eight worlds of eight threads; once all of them also share a pool of eight workers.
+ *
  * Each entity carries a number. After each round all threads have joined: the living and those
  * on the way are counted, summed and XORed, and each number is there once. What the threads saw
  * refused must be what the counters say. Positions begin shortly before 2^31, 2^32 and the end. */
@@ -37,7 +39,7 @@ static void shy(uint32_t *vain)
     }
 }
 
-/* ---- The ring by itself ---------------------------------------------------------------------- */
+/* ---- The ring by itself --------------------------------------------------------------- */
 
 static struct {
     ecsi_ring ring;
@@ -79,7 +81,7 @@ static void *ring_send(void *data)
             q.values[(at + i) % RING_CAPACITY] = (uint64_t)me * RING_ITEMS + sent + i;
             q.batch_counts[(at + i) % RING_CAPACITY] = count - i;
         }
-        for (uint32_t i = count; i > 0; i--) ecsi_ring_publish(&q.ring, at + i - 1);
+        ecsi_ring_publish_all(&q.ring, at, count);
         sent += count;
     }
     return NULL;
@@ -157,7 +159,7 @@ TEST(ring_1_sender_1_taker_without_cas)
     for (uint32_t i = 0; i < rounds * 3; i++) run_ring(1, 1, true, boundaries[i % 3]);
 }
 
-/* ---- Worlds ------------------------------------------------------------------------------------ */
+/* ---- Worlds --------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_WORLDS
 
@@ -165,6 +167,16 @@ typedef struct { uint64_t number; uint64_t check; } Citizen;
 ECS_COMPONENT(Citizen, number, check);
 typedef struct { ecs_entity friend_of; } Friend;
 ECS_COMPONENT(Friend, friend_of);
+
+/* A system to be split: what it reads must be whole wherever it runs. */
+ECS_SYSTEM(grow_old, READ(Citizen))
+{
+    const Citizen *c = ecs_read(view, Citizen);
+    for (uint32_t i = 0; i < view->count; i++) {
+        if (c[i].check != c[i].number * 0x9e3779b97f4a7c15u) return ECS_FAILED;
+    }
+    return ECS_OK;
+}
 
 typedef struct {
     ecs_world *world;
@@ -239,6 +251,7 @@ static void *crew_main(void *data)
     for (uint32_t i = 0; i < s.ticks; i++) {
         uint32_t count = test_random_below(&c->state, 120);
         uint32_t fashion = test_random_below(&c->state, 4) == 0 ? 1 + i / 8 % WORLDS : 0;
+        uint64_t refused = c->refused;
         uint64_t sent;
         uint64_t due;
         if (c->marks) {
@@ -253,7 +266,8 @@ static void *crew_main(void *data)
         REQUIRE_STATUS(ecs_worlds_tick_one(s.worlds, c->world, 0.01f), ECS_OK);
         c->refused += due - (ecs_worlds_stats_of(s.worlds, c->world).sent - sent);
         (void)ecs_worlds_admits(s.worlds, c->world, target_of(c, 0));
-        if (test_random_below(&c->state, 16) == 0) ecsi_yield();
+        /* Routes are full: others must tick before more can be sent. */
+        if (c->refused - refused > 50 || test_random_below(&c->state, 16) == 0) ecsi_yield();
     }
     return NULL;
 }
@@ -311,12 +325,18 @@ static void check_people(uint64_t on_the_way)
     CHECK_EQ_U64(sum, (uint64_t)PEOPLE * (PEOPLE - 1) / 2);
 }
 
-static void settle_in(uint32_t w)
+static void settle_in(uint32_t w, ecs_pool *pool)
 {
     crew *c = &s.crews[w];
     ecs_world_desc desc;
     char name[8];
     memset(&desc, 0, sizeof desc);
+    if (pool != NULL) {
+        desc.backend = ECS_BACKEND_WORK_STEALING;
+        desc.pool = pool;
+        desc.share_ns = 1;
+        desc.row_block_rows = 64;
+    }
     c->world = ecs_world_create(&desc);
     REQUIRE(c->world != NULL);
     REQUIRE_STATUS(ecs_component_register(c->world, ecs_type_of(Citizen), NULL), ECS_OK);
@@ -333,6 +353,7 @@ static void settle_in(uint32_t w)
         if (i % 3 > 0) continue;
         REQUIRE_STATUS(ecs_set_type(c->world, e, ecs_type_of(Friend), &other), ECS_OK);
     }
+    if (pool != NULL) REQUIRE_STATUS(ecs_system_add(c->world, &grow_old, ECS_UPDATE), ECS_OK);
     (void)snprintf(name, sizeof name, "w%u", w);
     REQUIRE_STATUS(ecs_worlds_add(s.worlds, c->world, member_named(name)), ECS_OK);
     c->number = ecs_worlds_number(s.worlds, c->world);
@@ -340,9 +361,15 @@ static void settle_in(uint32_t w)
     c->marks = w % 2 == 1;
 }
 
-/* Routes of 64 places each way; the first world has one for all that send to it, those between
- * neighbours have one sender and do without compare and swap. */
-static void lay_routes(bool shared)
+/* What the test of the worlds varies. */
+typedef struct {
+    uint32_t shared; /* so many worlds have one route for all that send to them */
+    bool pool;       /* their systems run on a pool of eight workers */
+} plan;
+
+/* Routes of 64 places each way; those between neighbours have one sender and do without compare
+ * and swap. */
+static void lay_routes(uint32_t shared)
 {
     for (uint32_t i = 0; i < WORLDS * WORLDS; i++) {
         uint32_t from = i / WORLDS;
@@ -350,8 +377,8 @@ static void lay_routes(bool shared)
         ecs_route_desc desc;
         ecsi_route *route;
         char names[2][8];
-        bool all = shared && to == 0;
-        if (from == to || (all && from > 1)) continue;
+        bool all = to < shared;
+        if (from == to || (all && from != (to == 0))) continue; /* one for all: once */
         (void)snprintf(names[0], sizeof names[0], "w%u", from);
         (void)snprintf(names[1], sizeof names[1], "w%u", to);
         memset(&desc, 0, sizeof desc);
@@ -383,8 +410,10 @@ static void check_routes(void)
     CHECK(crossed > 0);
 }
 
-static void run_worlds(uint32_t rounds, uint32_t ticks, bool shared)
+static void run_worlds(uint32_t rounds, uint32_t ticks, plan how)
 {
+    ecs_pool *pool = NULL;
+    ecs_pool_desc pool_desc;
     ecs_worlds_desc desc;
     ecs_worlds_stats stats;
     memset(&s, 0, sizeof s);
@@ -395,8 +424,14 @@ static void run_worlds(uint32_t rounds, uint32_t ticks, bool shared)
     s.worlds = ecs_worlds_create(&desc);
     s.ticks = ticks;
     REQUIRE(s.worlds != NULL);
-    for (uint32_t w = 0; w < WORLDS; w++) settle_in(w);
-    lay_routes(shared);
+    if (how.pool) {
+        memset(&pool_desc, 0, sizeof pool_desc);
+        pool_desc.workers = WORLDS;
+        pool_desc.guests_max = WORLDS + 1;
+        pool = ecs_pool_create(&pool_desc);
+    }
+    for (uint32_t w = 0; w < WORLDS; w++) settle_in(w, pool);
+    lay_routes(how.shared);
     for (uint32_t round = 0; round < rounds; round++) {
         pthread_t threads[WORLDS + 1];
         ECSI_STORE(&s.stop, 0u, relaxed);
@@ -421,16 +456,32 @@ static void run_worlds(uint32_t rounds, uint32_t ticks, bool shared)
            (unsigned long long)stats.refused, (unsigned long long)test_seed());
     CHECK_STATUS(ecs_worlds_destroy(s.worlds), ECS_OK);
     for (uint32_t w = 0; w < WORLDS; w++) ecs_world_destroy(s.crews[w].world);
+    CHECK_STATUS(ecs_pool_destroy(pool), ECS_OK);
 }
 
 TEST(worlds_8_by_8_routes_of_64)
 {
-    run_worlds(test_rounds(40, 2000), TICKS, false);
+    static const plan how = {0, false};
+    run_worlds(test_rounds(40, 2000), TICKS, how);
 }
 
-TEST(worlds_with_a_route_that_all_share)
+TEST(worlds_with_routes_that_all_share)
 {
-    run_worlds(test_rounds(40, 2000), TICKS, true);
+    static const plan how = {WORLDS, false};
+    run_worlds(test_rounds(40, 2000), TICKS, how);
+}
+
+TEST(worlds_with_both_kinds_of_routes)
+{
+    static const plan how = {1, false};
+    run_worlds(test_rounds(20, 1000), TICKS, how);
+}
+
+/* Eight threads that tick, and eight workers that they share. */
+TEST(worlds_8_on_a_pool_of_8)
+{
+    static const plan how = {2, true};
+    run_worlds(test_rounds(20, 500), TICKS, how);
 }
 
 #endif /* ECS_NO_WORLDS */

@@ -295,3 +295,53 @@ TEST(no_assert_stale_handles_are_still_a_status)
     CHECK(ecs_is_null(ecs_clone(s.world, ecs_null())));
     finish(&s);
 }
+
+#ifndef ECS_NO_WORLDS
+TEST(no_assert_worlds_together)
+{
+    bad_setup s = setup();
+    ecs_worlds *worlds = ecs_worlds_create(NULL);
+    ecs_worlds_member_desc member;
+    ecs_route_desc route;
+    ecs_retry retry;
+    memset(&member, 0, sizeof member);
+    memset(&route, 0, sizeof route);
+    memset(&retry, 0, sizeof retry);
+    REQUIRE(worlds != NULL);
+    CHECK_STATUS(ecs_worlds_add(NULL, s.world, &member), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_add(worlds, NULL, &member), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_add(worlds, s.world, NULL), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_add(worlds, s.world, &member), ECS_INVALID); /* no name */
+    member.name = "a";
+    member.choice_count = 1;
+    CHECK_STATUS(ecs_worlds_add(worlds, s.world, &member), ECS_INVALID); /* no choices */
+    member.choice_count = 0;
+    CHECK_STATUS(ecs_worlds_route(NULL, &route), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_route(worlds, NULL), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_route(worlds, &route), ECS_INVALID); /* to nobody */
+    CHECK_STATUS(ecs_worlds_send(NULL, s.world, s.e, 1), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_send(worlds, NULL, s.e, 1), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_send_group(worlds, s.world, NULL, 1, 1), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_tick(NULL, 0), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_tick(worlds, -1), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_tick(worlds, (float)NAN), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_tick_one(worlds, NULL, 0), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_remove(worlds, NULL), ECS_INVALID);
+    CHECK_STATUS(ecs_worlds_route_stats(worlds, s.world, 1, NULL), ECS_INVALID);
+    CHECK_EQ_U64(ecs_worlds_receive(worlds, NULL), 0);
+    CHECK_EQ_U64(ecs_worlds_settle(NULL), 0);
+    CHECK_EQ_U64(ecs_worlds_discard(worlds, NULL), 0);
+    CHECK(!ecs_worlds_admits(NULL, s.world, 1));
+    CHECK_EQ_U64(ecs_worlds_number(NULL, s.world), 0);
+    CHECK_EQ_U64(ecs_worlds_find(worlds, NULL), 0);
+    CHECK(ecs_worlds_world(NULL, 1) == NULL);
+    CHECK_EQ_U64(ecs_worlds_stats_of(NULL, NULL).sent, 0);
+    CHECK(!ecs_retry_due(NULL, 0));
+    CHECK(!ecs_retry_refused(NULL, NULL, 0));
+    CHECK_STATUS(ecs_worlds_add(worlds, s.world, &member), ECS_OK);
+    ecs_world_destroy(s.world); /* a member stays */
+    CHECK_STATUS(ecs_worlds_remove(worlds, s.world), ECS_OK);
+    CHECK_STATUS(ecs_worlds_destroy(worlds), ECS_OK);
+    finish(&s);
+}
+#endif
