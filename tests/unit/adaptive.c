@@ -593,6 +593,29 @@ TEST(adaptive_world_sees_what_runs_in_few_ticks)
     }
 }
 
+/* One tick of each group is drawn, and none is always left out. */
+TEST(adaptive_drawn_ticks_meet_all_that_run_every_so_often)
+{
+    for (uint32_t bits = 1; bits <= 6; bits++) {
+        for (uint32_t every = 1; every <= 64; every++) {
+            uint32_t met[64] = {0};
+            for (uint32_t t = 0; t < 1u << 16; t++) {
+                if (ecsi_tick_drawn(t, bits)) met[t % every]++;
+            }
+            uint32_t want = (1u << 16 >> bits) / every;
+            for (uint32_t i = 0; i < every; i++) {
+                CHECK(met[i] > 0);
+                CHECK(met[i] < want * 3 + 1);
+            }
+        }
+        for (uint32_t t = 0; t < 1u << 16; t += 1u << bits) {
+            uint32_t drawn = 0;
+            for (uint32_t i = 0; i < 1u << bits; i++) drawn += ecsi_tick_drawn(t + i, bits);
+            CHECK_EQ_U64(drawn, 1);
+        }
+    }
+}
+
 /* What runs in few ticks is shared in these, and the others are not: also without the adaptive
  * backend. */
 TEST(adaptive_stealing_shares_what_runs_in_few_ticks)
@@ -682,6 +705,28 @@ static uint32_t depth(const ecs_world *world, void *user)
 {
     CHECK(ecs_tick((ecs_world *)(uintptr_t)world, 0) == ECS_LOCKED);
     return *(const uint32_t *)user;
+}
+
+/* However light the load is: where there is I/O every tick counts. */
+TEST(adaptive_world_with_io_counts_every_tick)
+{
+    uint32_t answer = 64;
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        ecs_world_desc desc = desc_of(2);
+        if (kind == 0) desc.io_pending = depth;
+        desc.io_user = &answer;
+        ecs_world *world = world_of(&desc);
+        add(world, &work, false, kind == 0 ? 0 : 1000);
+        row_ns = 1;
+        tick(world, 9);
+        CHECK(ecs_world_backend(world) == ECS_BACKEND_BLOCKING);
+        CHECK_EQ_U64(world->schedule.adaptive.count, 9);
+        tick(world, 1);
+        CHECK(ecs_world_backend(world) ==
+              (kind == 0 ? ECS_BACKEND_BATCHED_IO : ECS_BACKEND_BLOCKING));
+        CHECK_EQ_U64(world->schedule.adaptive.count, 10);
+        ecs_world_destroy(world);
+    }
 }
 
 /* What a callback must not do is refused, and no answer of it breaks anything. */
