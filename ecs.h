@@ -14116,8 +14116,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
         ecsi_gauge_busy(schedule, &sum_ns, &sample.top_ns);
         sample.cost_ns += sum_ns;
         sample.mean_ns = sum_ns / adaptive->workers;
-    }
-    if (!gauge->shared) {
+    } else {
         double all_ns = gauge->due_ns > sample.cost_ns ? gauge->due_ns : sample.cost_ns;
         gauge->spread = all_ns > 0 ? gauge->saved_ns / all_ns : 0;
         sample.top_ns = sample.cost_ns;

@@ -2,9 +2,10 @@
  * enemies.
  *
  * The search is work that nothing has to wait for: paths that are a few ticks old lead well
- * enough. So it stands alone. What it needs is in its own row, a copy of the walls and the goal;
- * it writes nothing, and gives its result as a command. Whoever walks by the paths reads those
- * that are there. */
+ * enough. So it is an asynchronous group: it runs beside the ticks on a copy of what it reads, and
+ * its result, a command, comes SEARCH_EVERY ticks later, on any number of workers. What it needs
+ * is in its own row, a copy of the walls and the goal. Whoever walks by the paths reads those that
+ * are there. */
 #ifndef GAME_LOOP_PATHS_H
 #define GAME_LOOP_PATHS_H
 
@@ -13,7 +14,7 @@
 enum {
     FAR_AWAY = UINT16_MAX, /* steps to where no way leads */
     NOWHERE = -1,          /* a goal */
-    SEARCH_EVERY = 4       /* ticks from one search to the next */
+    SEARCH_EVERY = 2       /* ticks from one search to the next, and to its result */
 };
 
 typedef struct { int32_t goal; uint8_t wall[CELLS]; } Search;
@@ -77,14 +78,17 @@ ECS_SYSTEM(find_paths, READ(Search), WITH(Paths))
 /* The entity that searches, or null. */
 static ecs_entity paths_make(ecs_world *world, const Maze *maze)
 {
-    static const ecs_system_desc desc = {
-        .system = &find_paths, .phase = ECS_PRE_UPDATE, .every_ticks = SEARCH_EVERY};
+    static const ecs_group_desc group = {
+        .name = "paths", .asynchronous = true, .apply_after = SEARCH_EVERY};
+    static const ecs_system_desc desc = {.system = &find_paths, .group = "paths",
+                                         .phase = ECS_PRE_UPDATE, .every_ticks = SEARCH_EVERY};
     Search search;
     Paths paths;
     memset(&search, 0, sizeof search);
     memcpy(search.wall, maze->wall, sizeof search.wall);
     search.goal = NOWHERE;
     paths_clear(&paths);
+    if (ecs_group_add(world, &group) != ECS_OK) return ecs_null();
     if (ecs_system_add_desc(world, &desc) != ECS_OK) return ecs_null();
     return ecs_spawn_with(world, (Search, search), (Paths, paths));
 }
