@@ -1245,23 +1245,40 @@ TEST(marked_and_refused_is_tried_again_and_given_up)
     end(&d);
 }
 
+/* When the marker of an entity was written last. */
+static uint64_t mark_tick(const ecs_world *world, ecs_entity e)
+{
+    const ecsi_record *record = ecsi_entities_find(&world->entities, e);
+    ecsi_chunk *chunk = ecsi_record_chunk_at(&world->storage, record);
+    uint32_t id = ecs_component_find(world, "ecs_transfer").id;
+    return *ecsi_chunk_tick(chunk, ecsi_table_find(chunk->table, id)->column,
+                            ecsi_record_row(&world->entities, record));
+}
+
 TEST(marked_one_that_cannot_travel_does_not_hold_the_others)
 {
     duo d = make(NULL);
-    ecs_entity e[10];
+    ecs_entity e[12];
     uint32_t i;
-    for (i = 0; i < 10; i++) {
+    for (i = 0; i < 12; i++) {
         e[i] = numbered(d.a, i);
-        if (i % 4 == 1) CHECK_STATUS(ecs_add_type(d.a, e[i], ecs_type_of(Echo)), ECS_OK);
-        mark(d.a, e[i], d.to_b, 0, 0);
+        if (i % 4 > 1) CHECK_STATUS(ecs_add_type(d.a, e[i], ecs_type_of(Echo)), ECS_OK);
+        mark(d.a, e[i], i == 11 ? 9 : d.to_b, 0, 0); /* the last one to nobody */
     }
     CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
-    CHECK_EQ_U64(ecs_entity_count(d.a), 3);
-    for (i = 1; i < 10; i += 4) {
-        CHECK_EQ_U64(transfer_of(d.a, e[i])->status, ECS_UNSUPPORTED);
+    CHECK_EQ_U64(ecs_entity_count(d.a), 6);
+    for (i = 2; i < 12; i += i % 4 == 2 ? 1 : 3) {
+        CHECK_EQ_U64(transfer_of(d.a, e[i])->status, i == 11 ? ECS_NOT_FOUND : ECS_UNSUPPORTED);
     }
-    CHECK_EQ_U64(stats_of(&d).sent, 7);
-    CHECK_EQ_U64(stats_of(&d).refused, 3);
+    CHECK_EQ_U64(stats_of(&d).sent, 6);
+    CHECK_EQ_U64(stats_of(&d).refused, 5);
+    CHECK_EQ_U64(ecs_worlds_stats_of(d.worlds, d.a).refused, 6);
+    /* A marker that says something new was written; the third try is due in tick 4. */
+    for (i = 1; i <= 4; i++) {
+        CHECK_EQ_U64(mark_tick(d.a, e[2]), i == 3 ? 2 : i);
+        CHECK_EQ_U64(mark_tick(d.a, e[11]), i == 3 ? 2 : i);
+        CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+    }
     CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
     end(&d);
 }
@@ -1576,6 +1593,53 @@ TEST(arrival_in_a_world_without_chunks_waits)
     CHECK_STATUS(ecs_world_clear(c), ECS_OK);
     CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
     CHECK_EQ_U64(ecs_entity_count(c), 64);
+    end(&d);
+    ecs_world_destroy(c);
+}
+
+static uint32_t rows_free(const ecs_world *world, ecs_entity e)
+{
+    const ecsi_record *record = ecsi_entities_find(&world->entities, e);
+    const ecsi_chunk *chunk = ecsi_record_table(&world->storage, record)->last;
+    return chunk->capacity - chunk->count;
+}
+
+/* One chunk is left, the spare of the first table, and a batch needs one for each of two: it must
+ * not be counted on once the second has taken it. */
+TEST(arrival_of_two_tables_with_one_chunk_left)
+{
+    duo d = make(NULL);
+    ecs_world *c = small_world(60000);
+    ecs_entity plain;
+    ecs_entity tagged;
+    uint32_t i;
+    CHECK_STATUS(add(d.worlds, c, "c"), ECS_OK);
+    CHECK_STATUS(route(d.worlds, "a", "c"), ECS_OK);
+    do {
+        plain = numbered(c, 1);
+    } while (rows_free(c, plain) > 0);
+    do {
+        tagged = numbered(c, 1);
+        REQUIRE_STATUS(ecs_add_type(c, tagged, ecs_type_of(Marked)), ECS_OK);
+    } while (rows_free(c, tagged) > 0);
+    (void)ecs_spawn(c); /* or the chunk of those that have nothing would be free */
+    while (c->storage.chunk_count < 8) {
+        Triple t = {1, 2, 3};
+        ecs_entity e = ecs_spawn(c);
+        REQUIRE_STATUS(ecs_set_type(c, e, ecs_type_of(Triple), &t), ECS_OK);
+    }
+    REQUIRE(rows_free(c, plain) == 0 && rows_free(c, tagged) == 0);
+    for (i = 0; i < 4; i++) {
+        ecs_entity e = numbered(d.a, 100 + i);
+        if (i % 2 == 1) CHECK_STATUS(ecs_add_type(d.a, e, ecs_type_of(Marked)), ECS_OK);
+        mark(d.a, e, 3, 0, 0);
+    }
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+    i = ecs_worlds_receive(d.worlds, c);
+    CHECK_EQ_U64(i, 1);
+    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 4 - i);
+    CHECK_STATUS(ecs_world_clear(c), ECS_OK);
+    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
     end(&d);
     ecs_world_destroy(c);
 }
