@@ -1597,51 +1597,98 @@ TEST(arrival_in_a_world_without_chunks_waits)
     ecs_world_destroy(c);
 }
 
-static uint32_t rows_free(const ecs_world *world, ecs_entity e)
+/* Null: there is no room. */
+static ecs_entity large_one(ecs_world *world, uint64_t value, bool tagged)
 {
-    const ecsi_record *record = ecsi_entities_find(&world->entities, e);
-    const ecsi_chunk *chunk = ecsi_record_table(&world->storage, record)->last;
-    return chunk->capacity - chunk->count;
+    Large large;
+    ecs_entity e = ecs_spawn(world);
+    if (ecs_is_null(e)) return e;
+    memset(&large, 0, sizeof large);
+    large.words[0] = value;
+    large.words[39] = ~value;
+    if (ecs_set_type(world, e, ecs_type_of(Large), &large) != ECS_OK ||
+        (tagged && ecs_add_type(world, e, ecs_type_of(Marked)) != ECS_OK)) {
+        REQUIRE_STATUS(ecs_despawn(world, e), ECS_OK);
+        return ecs_null();
+    }
+    return e;
 }
 
-/* One chunk is left, the spare of the first table, and a batch needs one for each of two: it must
- * not be counted on once the second has taken it. */
-TEST(arrival_of_two_tables_with_one_chunk_left)
+/* Each value once; answers how many. */
+static uint32_t large_count(const ecs_world *world)
+{
+    static uint8_t seen[1000];
+    uint32_t count = 0;
+    ecs_entity e = ecs_entity_next(world, ecs_null());
+    memset(seen, 0, sizeof seen);
+    for (; !ecs_is_null(e); e = ecs_entity_next(world, e)) {
+        const Large *large = (const Large *)ecs_get_type(world, e, ecs_type_of(Large));
+        if (large == NULL) continue;
+        REQUIRE(large->words[0] < sizeof seen && large->words[39] == ~large->words[0]);
+        REQUIRE(seen[large->words[0]] == 0);
+        seen[large->words[0]] = 1;
+        count++;
+    }
+    return count;
+}
+
+/* Eleven rows or so in a chunk, eight chunks. A batch takes several chunks of two tables; what
+ * was made room for and not used must leave the tables as they were. */
+static void check_large(bool group, uint32_t residents)
 {
     duo d = make(NULL);
     ecs_world *c = small_world(60000);
-    ecs_entity plain;
-    ecs_entity tagged;
+    ecs_route_desc desc = way("a", "c");
+    ecs_entity e[60];
+    uint64_t value = 0;
+    uint32_t waiting;
+    uint32_t round;
     uint32_t i;
+    desc.body_bytes = 384;
+    CHECK_STATUS(ecs_component_register(c, ecs_type_of(Large), NULL), ECS_OK);
     CHECK_STATUS(add(d.worlds, c, "c"), ECS_OK);
-    CHECK_STATUS(route(d.worlds, "a", "c"), ECS_OK);
-    do {
-        plain = numbered(c, 1);
-    } while (rows_free(c, plain) > 0);
-    do {
-        tagged = numbered(c, 1);
-        REQUIRE_STATUS(ecs_add_type(c, tagged, ecs_type_of(Marked)), ECS_OK);
-    } while (rows_free(c, tagged) > 0);
-    (void)ecs_spawn(c); /* or the chunk of those that have nothing would be free */
-    while (c->storage.chunk_count < 8) {
-        Triple t = {1, 2, 3};
-        ecs_entity e = ecs_spawn(c);
-        REQUIRE_STATUS(ecs_set_type(c, e, ecs_type_of(Triple), &t), ECS_OK);
+    CHECK_STATUS(ecs_worlds_route(d.worlds, &desc), ECS_OK);
+    for (i = 0; i < residents; i++) REQUIRE(!ecs_is_null(large_one(c, value++, i % 2 == 1)));
+    for (round = 0; round < 5; round++) {
+        for (i = 0; i < 60; i++) {
+            e[i] = large_one(d.a, value++, i % 3 == 1);
+            REQUIRE(!ecs_is_null(e[i]));
+            if (!group) mark(d.a, e[i], 3, 0, 0);
+        }
+        if (group) CHECK_STATUS(ecs_worlds_send_group(d.worlds, d.a, e, 60, 3), ECS_OK);
+        CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+        i = ecs_worlds_receive(d.worlds, c);
+        waiting = (uint32_t)ecs_worlds_stats_of(d.worlds, c).in_flight_to;
+        CHECK_EQ_U64(i + waiting, 60);
+        if (group) CHECK(i == 0 || i == 60);
+        /* Those who live there come and go as if nothing had been tried. */
+        for (i = 0; i < 20 && ecs_entity_count(c) > 0; i++) {
+            CHECK_STATUS(ecs_despawn(c, nth(c, ecs_entity_count(c) / 2)), ECS_OK);
+            (void)large_count(c);
+        }
+        CHECK_EQ_U64(large_count(c), ecs_entity_count(c));
+        (void)large_one(c, value++, true);
+        CHECK_EQ_U64(large_count(c), ecs_entity_count(c));
+        while (ecs_worlds_settle(d.worlds) > 0) {
+            REQUIRE(ecs_entity_count(c) > 0);
+            CHECK_STATUS(ecs_despawn(c, nth(c, 0)), ECS_OK);
+        }
+        CHECK_EQ_U64(large_count(c), ecs_entity_count(c));
     }
-    REQUIRE(rows_free(c, plain) == 0 && rows_free(c, tagged) == 0);
-    for (i = 0; i < 4; i++) {
-        ecs_entity e = numbered(d.a, 100 + i);
-        if (i % 2 == 1) CHECK_STATUS(ecs_add_type(d.a, e, ecs_type_of(Marked)), ECS_OK);
-        mark(d.a, e, 3, 0, 0);
-    }
-    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
-    i = ecs_worlds_receive(d.worlds, c);
-    CHECK_EQ_U64(i, 1);
-    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 4 - i);
-    CHECK_STATUS(ecs_world_clear(c), ECS_OK);
-    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
     end(&d);
     ecs_world_destroy(c);
+}
+
+TEST(arrival_of_singles_over_many_chunks)
+{
+    uint32_t residents;
+    for (residents = 0; residents <= 60; residents += 6) check_large(false, residents);
+}
+
+TEST(arrival_of_a_group_over_many_chunks)
+{
+    uint32_t residents;
+    for (residents = 0; residents <= 60; residents += 6) check_large(true, residents);
 }
 
 TEST(arrival_without_memory_waits)
