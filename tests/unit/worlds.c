@@ -1262,7 +1262,9 @@ TEST(marked_one_that_cannot_travel_does_not_hold_the_others)
     uint32_t i;
     for (i = 0; i < 12; i++) {
         e[i] = numbered(d.a, i);
-        if (i % 4 > 1) CHECK_STATUS(ecs_add_type(d.a, e[i], ecs_type_of(Echo)), ECS_OK);
+        if (i % 4 > 1 && i < 11) {
+            CHECK_STATUS(ecs_add_type(d.a, e[i], ecs_type_of(Echo)), ECS_OK);
+        }
         mark(d.a, e[i], i == 11 ? 9 : d.to_b, 0, 0); /* the last one to nobody */
     }
     CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
@@ -1689,6 +1691,51 @@ TEST(arrival_of_a_group_over_many_chunks)
 {
     uint32_t residents;
     for (residents = 0; residents <= 60; residents += 6) check_large(true, residents);
+}
+
+static uint32_t rows_free(const ecs_world *world, ecs_entity e)
+{
+    const ecsi_record *record = ecsi_entities_find(&world->entities, e);
+    const ecsi_chunk *chunk = ecsi_record_table(&world->storage, record)->last;
+    return chunk->capacity - chunk->count;
+}
+
+/* Two tables need a chunk each. One is free, and one is the spare of a third table: to get at it
+ * what the first table has just got is taken back as well. There is room all the same. */
+TEST(arrival_of_a_group_with_spares_elsewhere)
+{
+    duo d = make(NULL);
+    ecs_world *c = small_world(60000);
+    ecs_entity e[4];
+    ecs_entity last;
+    uint32_t i;
+    CHECK_STATUS(ecs_component_register(c, ecs_type_of(Large), NULL), ECS_OK);
+    CHECK_STATUS(add(d.worlds, c, "c"), ECS_OK);
+    CHECK_STATUS(route(d.worlds, "a", "c"), ECS_OK);
+    (void)ecs_spawn(c);
+    do {
+        last = numbered(c, 1);
+    } while (rows_free(c, last) != 1);
+    do {
+        last = numbered(c, 1);
+        REQUIRE_STATUS(ecs_add_type(c, last, ecs_type_of(Marked)), ECS_OK);
+    } while (rows_free(c, last) != 1);
+    for (i = c->storage.chunk_count; c->storage.chunk_count < i + 2;) {
+        Triple t = {1, 2, 3};
+        last = ecs_spawn(c);
+        REQUIRE_STATUS(ecs_set_type(c, last, ecs_type_of(Triple), &t), ECS_OK);
+    }
+    CHECK_STATUS(ecs_despawn(c, last), ECS_OK);
+    for (i = 0; c->storage.chunk_count < 7; i++) REQUIRE(!ecs_is_null(large_one(c, i, false)));
+    for (i = 0; i < 4; i++) {
+        e[i] = numbered(d.a, i);
+        if (i % 2 == 1) CHECK_STATUS(ecs_add_type(d.a, e[i], ecs_type_of(Marked)), ECS_OK);
+    }
+    CHECK_STATUS(ecs_worlds_send_group(d.worlds, d.a, e, 4, 3), ECS_OK);
+    CHECK_EQ_U64(ecs_worlds_receive(d.worlds, c), 4);
+    CHECK_EQ_U64(c->storage.chunk_count, 8);
+    end(&d);
+    ecs_world_destroy(c);
 }
 
 TEST(arrival_without_memory_waits)
