@@ -860,14 +860,15 @@ static bool ecsi_parts_equal(const ecsi_cargo *a, const ecsi_cargo *b, uint32_t 
     return true;
 }
 
-/* Finds the table of what lies at a position that is held. Those before it have theirs. */
-static ecs_status ecsi_arrival_find(ecsi_storage *storage, const ecsi_route *route, uint64_t at)
+/* Finds the table of the i-th that is held. Those before it have theirs. */
+static ecs_status ecsi_arrival_find(ecsi_storage *storage, const ecsi_route *route, uint32_t i)
 {
+    uint64_t at = route->held_at + i; /* positions may begin again at zero */
     ecsi_transit *transit = ecsi_route_transit(route, at);
     const ecsi_cargo *parts = (const ecsi_cargo *)(void *)ecsi_route_body(route, at);
-    ECSI_CHECK(at >= route->held_at);
+    ECSI_CHECK(i < route->held_count);
     ECSI_CHECK(!ecs_is_null(transit->entity));
-    if (at > route->held_at) {
+    if (i > 0) {
         const ecsi_transit *before = ecsi_route_transit(route, at - 1);
         const ecsi_cargo *others = (const ecsi_cargo *)(void *)ecsi_route_body(route, at - 1);
         if (transit->part_count == before->part_count &&
@@ -914,7 +915,7 @@ static uint32_t ecsi_arrival_singles(ecsi_storage *storage, ecsi_route *route)
     ECSI_CHECK(route->held_count > 0);
     ECSI_CHECK(route->held_count <= route->batch);
     while (count < route->held_count) {
-        ecs_status status = ecsi_arrival_find(storage, route, route->held_at + count);
+        ecs_status status = ecsi_arrival_find(storage, route, count);
         if (status == ECS_OK) status = ecsi_arrival_place(storage, route, route->held_at + count);
         if (status != ECS_OK) break;
         count++;
@@ -958,7 +959,7 @@ static uint32_t ecsi_group_count(ecsi_storage *storage, ecsi_route *route)
     ECSI_CHECK(route->held_count > 0);
     for (i = 0; i < route->held_count; i++) {
         const ecsi_transit *transit = ecsi_route_transit(route, route->held_at + i);
-        if (ecsi_arrival_find(storage, route, route->held_at + i) != ECS_OK) return 0;
+        if (ecsi_arrival_find(storage, route, i) != ECS_OK) return 0;
         if (k == needs || route->needs[k].table != transit->table) {
             for (k = 0; k < needs && route->needs[k].table != transit->table; k++) {}
         }

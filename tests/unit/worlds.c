@@ -734,9 +734,13 @@ TEST(ring_positions_cross_their_words)
         uint32_t round;
         ecsi_ring_create(&r->ring, r->ring.slots, r->ring.capacity, starts[s]);
         for (round = 0; round < 4; round++) {
-            for (i = 0; i < 64; i++) {
-                CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, round * 64 + i),
-                                             d.to_b), ECS_OK);
+            ecs_entity e[64];
+            for (i = 0; i < 64; i++) e[i] = numbered(d.a, round * 64 + i);
+            for (i = 0; i < 64 && round % 2 == 1; i++) {
+                CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, e[i], d.to_b), ECS_OK);
+            }
+            if (round % 2 == 0) {
+                CHECK_STATUS(ecs_worlds_send_group(d.worlds, d.a, e, 64, d.to_b), ECS_OK);
             }
             CHECK_STATUS(ecs_worlds_send(d.worlds, d.a, numbered(d.a, 0), d.to_b), ECS_FULL);
             CHECK_EQ_U64(ecs_world_clear(d.a), ECS_OK);
