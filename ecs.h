@@ -48,7 +48,7 @@
  * ECS_IMPLEMENTATION  define in exactly one translation unit before the include
  * ECS_STATIC          everything is private to this unit (implies the implementation)
  * ECS_NO_ASSERT       asserts off: a caller's bug answers ECS_INVALID
- * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
+ * ECS_DEBUG           more asserts (ECSI_CHECK), texts about dropped commands, access checks
  * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
  * ECS_ASSERT(c)       your own assert
  * ECS_NO_ADAPTIVE     removes ECS_BACKEND_ADAPTIVE: a world with it is refused
@@ -105,6 +105,9 @@
 #define ECS_ORDER_MAX 8u
 /* Failures kept in a tick report; more are counted. */
 #define ECS_FAILURES_MAX 16u
+/* Systems of one asynchronous group, and launches of it that are under way. */
+#define ECS_GROUP_SYSTEMS_MAX 16u
+#define ECS_LAUNCHES_MAX 64u
 /* Largest alignment of a component, in bytes. */
 #define ECS_ALIGN_MAX 4096u
 
@@ -331,6 +334,7 @@ typedef struct ecsi_front {
     uint32_t record_count; /* slots ever used */
     uint32_t alive_count;
     uint32_t row_bits;
+    const ecs_world *checked; /* NULL: access is not checked */
 } ecsi_front;
 
 /* ---------------------------------------------------------------------------
@@ -492,6 +496,16 @@ typedef struct ecs_adaptive_desc {
     uint32_t cooldown_ticks;  /* 10: from one switch to the next, and before the first, at least */
 } ecs_adaptive_desc;
 
+/* What happens when a system touches what it did not declare: docs/scheduling.md has what is
+ * found. The call is refused (NULL, null, ECS_INVALID), the log names system and component, once
+ * for each way, and the tick's report counts. */
+typedef enum ecs_access_check {
+    ECS_CHECK_DEFAULT, /* ECS_CHECK_STOP with ECS_DEBUG, otherwise ECS_CHECK_OFF */
+    ECS_CHECK_OFF,     /* nothing is looked at */
+    ECS_CHECK_REPORT,
+    ECS_CHECK_STOP     /* the same, and an assert fails */
+} ecs_access_check;
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -523,8 +537,13 @@ typedef struct ecs_world_desc {
     uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
     size_t restore_bytes_max;       /* no limit, 0: copies of what systems with `restore` write,
                                        all those that are due in one phase */
+    uint32_t groups_max;            /* 256; 16: work groups */
+    size_t group_bytes_max;         /* no limit; 0: what asynchronous groups take: see
+                                       ecs_group_desc */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
+    ecs_access_check check_access;  /* ECS_CHECK_DEFAULT: systems that touch what they did not
+                                       declare. Slow; any worker calls `log` then */
     ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
     uint32_t workers;               /* one for each processor: threads of the world's own pool,
                                        the one that ticks counts as one; 256 at most */
@@ -584,6 +603,7 @@ typedef struct ecs_stats {
     uint64_t commands_refused;  /* did not fit a quota; the call said so */
     uint64_t events_sent;
     uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
+    uint64_t access_violations; /* that check_access found */
 } ecs_stats;
 
 /* Not inside a system: others record at the same time. */
@@ -683,12 +703,16 @@ typedef struct ecs_getter {
 
 /* ECS_FULL: getters_max. ECS_UNSUPPORTED: a tag has no value. */
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out);
+/* The same for a world that checks access. Not for use. */
+ECS_API const void *ecs_getter_find_checked(ecs_getter getter, ecs_entity entity);
 /* The value, or NULL: stale handle, or no such component. `bytes` is the type's size. */
 ECSI_INLINE const void *ecs_getter_find(ecs_getter getter, ecs_entity entity, size_t bytes)
 {
     const ecsi_record *record;
     const unsigned char *base;
-    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) return NULL;
+    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) {
+        return getter.front->checked == NULL ? NULL : ecs_getter_find_checked(getter, entity);
+    }
     record = &getter.front->records[(uint32_t)entity.bits];
     if (ECSI_UNLIKELY(record->generation != (uint32_t)(entity.bits >> 32))) return NULL;
     base = getter.slot->bases[record->place >> getter.front->row_bits];
@@ -978,7 +1002,7 @@ typedef struct ecs_phase_desc {
 
 /* The view that every system body gets. ECS_SYSTEM makes a typed one of the same fields. */
 #define ECSI_VIEW_FIELDS                                                          \
-    const ecs_world *world;                                                       \
+    const ecs_world *world;     /* NULL in asynchronous groups */                 \
     ecs_commands *cmd;          /* this row block's stream */                     \
     ecs_worker *worker;         /* for ecs_parallel_for and ecs_job_run; may be NULL */ \
     const ecs_entity *entities; /* of the rows */                                 \
@@ -992,6 +1016,12 @@ typedef struct ecs_view {
     ECSI_VIEW_FIELDS
     void *const *columns; /* one a term: column, resource, ecs_events or ecs_getter */
 } ecs_view;
+
+/* Columns and resources for systems without typed views: those of term number `term`. NULL where
+ * an optional one is missing. In a world that checks access NULL as well when that term is of
+ * another type, is no column or resource, or is not for writing; in others `term` must be right. */
+ECS_API const void *ecs_view_read(const ecs_view *view, uint32_t term, const ecs_type *type);
+ECS_API void *ecs_view_write(const ecs_view *view, uint32_t term, const ecs_type *type);
 
 typedef struct ecs_system {
     const char *name;
@@ -1018,7 +1048,8 @@ typedef struct ecs_system_desc {
     const ecs_system *system; /* copied, with its terms */
     const char *name;         /* NULL: the system's own */
     ecs_phase phase;          /* 0: ECS_UPDATE */
-    const char *before[ECS_ORDER_MAX]; /* names of systems of the same phase */
+    const char *group;        /* NULL: none; of ecs_group_add */
+    const char *before[ECS_ORDER_MAX]; /* names of systems and groups of the same phase */
     const char *after[ECS_ORDER_MAX];
     bool (*run_if)(const ecs_world *world, void *user); /* NULL: always; asked on the thread
                                  that ticks, when the phase begins or an exclusive system of
@@ -1056,8 +1087,8 @@ typedef struct ecs_system_desc {
     bool disabled;
 } ecs_system_desc;
 
-/* ECS_EXISTS: the name is taken. ECS_INVALID: unknown phase, doubled or contradicting
- * terms. ECS_FULL: systems_max. */
+/* ECS_EXISTS: the name is taken. ECS_NOT_FOUND: no such group. ECS_INVALID: unknown phase, doubled
+ * or contradicting terms. ECS_FULL: systems_max. */
 ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase);
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc);
 /* ECS_NOT_FOUND. Not inside a tick. Enabling closes its breaker and ends a wait for a retry. */
@@ -1084,6 +1115,88 @@ ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name
  * the order of their registration. Commands that it recorded are still applied. ECS_NOT_FOUND;
  * ECS_LOCKED inside a tick, an iteration, a hook, or a system's init or fini. */
 ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name);
+/* Work groups. A group is a name for systems that belong together: they share a policy for
+ * failures, can be ordered and switched as one, and, when it is asynchronous, run beside the
+ * ticks.
+ *
+ * An asynchronous group is launched when its phase begins: what its systems read (columns,
+ * resources, events) is copied, and they run on the pool while this tick and the next ones go on.
+ * They have no world (view->world is NULL), only their copies and their commands. Those are
+ * applied when the phase begins in the tick `apply_after` ticks later, which waits for them: so
+ * the result is the same on any number of workers, and on one that runs them at once. Then it is
+ * launched anew, if one of its systems is due.
+ *
+ * Its systems must be in one phase, and must not write, look up, read types with life hooks, be
+ * exclusive, on the main thread, in fixed steps of their own, or after another system of their
+ * phase: where one is, the whole group runs synchronously, as if `asynchronous` were not
+ * set. That is decided when the schedule is built, and said once in the log.
+ *
+ * A failure counts in the tick in which the results are applied. Retries at once run on the same
+ * copies; ECS_FAIL_FAST lets the phase finish and stops that tick. */
+typedef struct ecs_group_desc {
+    const char *name; /* no system's and no other group's */
+    const char *before[ECS_ORDER_MAX]; /* names of systems and groups: in each phase that both */
+    const char *after[ECS_ORDER_MAX];  /* are in, all of one come before all of the other */
+    ecs_on_error on_error;     /* for systems whose own is ECS_ERROR_DEFAULT, with what belongs */
+    ecs_on_error on_exhausted; /* to it, as in ecs_system_desc */
+    uint32_t retries;
+    uint32_t retry_ticks;
+    uint32_t breaker_failures;
+    uint32_t breaker_ticks;
+    uint64_t budget_ns;        /* for systems whose own is 0 */
+    bool budget_fails;
+    bool disabled;
+    bool asynchronous;
+    bool when_ready;           /* applied by the first tick that finds it ended. When that is
+                                  depends on time: such a result is an input, like one from the
+                                  network */
+    uint32_t apply_after;      /* 0: 1; ticks */
+    uint32_t depth;            /* 0: 1; launches under way. While there are so many a launch that
+                                  is due is refused and counted; its systems are due again in
+                                  the next tick */
+    size_t copy_bytes_max;     /* 0: 1 MiB; copies of one launch; refused and counted beyond it */
+    size_t command_bytes_max;  /* 0: 256 KiB; commands of one launch, shared out evenly over its
+                                  systems; ECS_FULL beyond it */
+} ecs_group_desc;
+
+/* Takes all the memory that it will need: depth times copies and commands. ECS_EXISTS: the name is
+ * taken. ECS_INVALID. ECS_TOO_LARGE: more launches than ECS_LAUNCHES_MAX, or in fixed memory more
+ * commands than the world's. ECS_FULL: groups_max or group_bytes_max. ECS_NO_MEMORY. ECS_LOCKED. */
+ECS_API ecs_status ecs_group_add(ecs_world *world, const ecs_group_desc *desc);
+/* All its systems; each of them also has a switch of its own. What is under way is still applied.
+ * ECS_NOT_FOUND; ECS_LOCKED inside a tick. */
+ECS_API ecs_status ecs_group_enable(ecs_world *world, const char *name, bool enabled);
+
+typedef struct ecs_group_state {
+    bool enabled;
+    bool asynchronous;  /* and it has not fallen back; known when the schedule is built */
+    uint32_t systems;
+    uint32_t under_way; /* launches that are not applied */
+    uint64_t launched;
+    uint64_t applied;
+    uint64_t refused;   /* it was due, and `depth` launches were under way */
+    uint64_t too_large; /* it was due, and the copies did not fit */
+    uint64_t waited;    /* ticks that had to wait for it */
+} ecs_group_state;
+
+/* ECS_NOT_FOUND. Between ticks. */
+ECS_API ecs_status ecs_group_state_get(const ecs_world *world, const char *name,
+                                       ecs_group_state *out);
+
+/* A future: one launch of a group. */
+typedef struct ecs_launch {
+    uint64_t number; /* of this group's launches, from 1 on; 0: none */
+    uint32_t group;
+} ecs_launch;
+
+/* The newest one. Between ticks, and in exclusive systems; so are the next two. */
+ECS_API ecs_launch ecs_group_last(const ecs_world *world, const char *name);
+/* Whether its systems have run; what they recorded may still wait for its tick. */
+ECS_API bool ecs_launch_ended(const ecs_world *world, ecs_launch launch);
+/* Waits until they have, and runs those that nobody has begun. ECS_LOCKED from inside of a system,
+ * one of the same group above all. ECS_INVALID: no such launch. */
+ECS_API ecs_status ecs_launch_wait(ecs_world *world, ecs_launch launch);
+
 /* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
  * 0 for a system without a step of its own or of its phase. */
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
@@ -1138,6 +1251,7 @@ typedef struct ecs_tick_report {
     uint64_t commands_refused;
     uint64_t events_sent;
     uint64_t events_dropped;
+    uint64_t access_violations; /* that check_access found */
     ecs_failure failures[ECS_FAILURES_MAX];
 } ecs_tick_report;
 
@@ -1377,18 +1491,22 @@ ECS_API ecs_status ecs_future_wait(ecs_future *future, uint64_t timeout_ns, void
  * depends on time.
  *
  * Batches. What one source sends over one route at once goes in batches of at most `batch`
- * entities. References between entities of one batch are remapped when they arrive (members of
- * type ecs_entity that were listed); others become null, or stay as they are. Entities with the
- * same group (not 0) travel in one batch: all together or not at all.
+ * entities. References between entities that arrive together are remapped (members of type
+ * ecs_entity that were listed); others become null, or stay as they are. Entities with the same
+ * group (not 0) travel in one batch and arrive together: all or none. Of other batches those may
+ * have to wait that the target has no room for.
  *
  * Components are the same when their names are. A target knows a component once it is
  * registered there: at ecs_worlds_add, after each of its ticks, and in lockstep always. The hooks
  * of the source move values out of its rows, those of the target move them in.
  *
  * Threads. What declares (create, add, remove, route, destroy) and what looks at everything
- * (settle, discard, explain) only while nobody ticks or sends. Otherwise a member belongs to one
- * thread at a time, and all members at the same time may be ticked, sent from and received in.
- * Statistics and admission: any thread. All memory is taken by create, add and route.
+ * (settle, discard, explain) only while nobody ticks or sends, nor in a hook or an iteration of
+ * a member: ECS_LOCKED. Otherwise a member belongs to one thread at a time, and all members at
+ * the same time may be ticked, sent from and received in; in lockstep all of them belong to one
+ * thread, and inside of ecs_worlds_tick nothing is sent or put in by calls. With a pool a member
+ * is ticked by any thread of it, and its hooks run there. Statistics and admission: any thread.
+ * All memory is taken by create, add and route.
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_WORLDS
@@ -1486,9 +1604,10 @@ typedef struct ecs_worlds_member_desc {
     uint32_t choice_count;
 } ecs_worlds_member_desc;
 
-/* ECS_FULL: a 65th world. ECS_EXISTS: the world or the name is there. ECS_INVALID, ECS_TOO_LARGE:
- * the name, or too many choices. ECS_NO_MEMORY. ECS_LOCKED. The world must outlive its
- * membership, and while it lasts be ticked through the coordinator only. */
+/* ECS_FULL: a 65th world. ECS_EXISTS: the name is there, or the world is, here or in another
+ * coordinator. ECS_INVALID, ECS_TOO_LARGE: the name, or too many choices. ECS_NO_MEMORY.
+ * ECS_LOCKED. The world must outlive its membership, and while it lasts be ticked through the
+ * coordinator only. */
 ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
                                   const ecs_worlds_member_desc *desc);
 /* The routes from and to it go as well. ECS_LOCKED while something is on the way over them:
@@ -1505,7 +1624,7 @@ typedef struct ecs_route_desc {
                             to `to` share this one */
     const char *to;
     uint32_t capacity;   /* 0: 4,096; entities on the way; a power of two, 2 to 2^20 */
-    uint32_t batch;      /* 0: 64, or the capacity where that is less */
+    uint32_t batch;      /* 0: 64, or the capacity where that is less; at most 4,096 */
     uint32_t body_bytes; /* 0: 256; of one entity: its values, and 8 for each component */
     uint32_t priority;   /* the highest arrives first */
     uint32_t high;       /* entities on the way at which it stops admitting; 0: 3/4 of capacity */
@@ -1530,14 +1649,15 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
                                          uint32_t to);
 
 /* Ticks all members; answers the first status that was not ECS_OK, by number. ECS_LOCKED: inside
- * of a tick. */
+ * of a tick; in lockstep also while a member is iterated or in a hook, and then no world is
+ * ticked. */
 ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt);
 /* Puts in what has arrived, ticks and sends what is marked. ECS_UNSUPPORTED in lockstep. */
 ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, float dt);
 /* Puts in what has arrived; answers how many entities. What the world has no room for waits. */
 ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world);
 /* The same for all members: nothing is on the way afterwards but what the targets have no room
- * for. Answers how many entities still wait. */
+ * for. Answers how many entities still wait. In a tick or a hook it only counts. */
 ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds);
 /* Ends what is on the way from and to a member; answers how many entities. */
 ECS_API uint64_t ecs_worlds_discard(ecs_worlds *worlds, ecs_world *world);
@@ -1637,7 +1757,7 @@ typedef struct ecs_run_report {
     uint64_t frames;
     uint64_t ticks;         /* those that failed as well */
     uint64_t ticks_failed;
-    uint64_t ticks_late;    /* began more than late_s after they were due */
+    uint64_t ticks_late;    /* their frame began more than late_s after they were due */
     uint64_t ticks_dropped; /* whole steps beyond steps_max */
     uint64_t dropped_ns;    /* the same as time, and with ECS_RUN_FREE what is beyond dt_max_s */
     uint64_t late_max_ns;   /* the latest tick; what was dropped before it counts as well */
@@ -1677,6 +1797,8 @@ typedef struct ecs_run_desc {
     uint64_t ticks_max;       /* no limit: ends after so many ticks */
     bool go_on;               /* a tick that failed does not end the run */
     const ecs_run_flag *stop; /* may be NULL */
+    /* What is a tick; NULL: ecs_tick of the world. For several worlds it is ecs_worlds_tick. */
+    ecs_status (*tick)(ecs_world *world, float dt, void *user);
     /* All may be NULL, are called by the thread that runs, outside of ticks: they may edit
      * the world. False ends the run. After each frame_begin that answers true comes one
      * frame_end, whatever its ticks do. */
@@ -1688,9 +1810,10 @@ typedef struct ecs_run_desc {
 } ecs_run_desc;
 
 /* Runs until the flag, ticks_max, a callback or a failed tick ends it. ECS_OK, or the status of
- * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `desc` NULL: all
- * defaults. `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is
- * due; the rest, less than 0.1 ms, it waits awake. */
+ * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `world` is only
+ * handed on when the description has a tick, and may be NULL then. `desc` NULL: all defaults.
+ * `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is due; the
+ * rest, less than 0.1 ms, it waits awake. */
 ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_report *report);
 #endif
 
@@ -1703,7 +1826,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
  * the whole text takes without it, as snprintf does. */
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
 /* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
- * conflict a dashed one with what both touch, exclusive systems are boxes. */
+ * conflict a dashed one with what both touch; exclusive systems are boxes, disabled ones grey,
+ * broken ones red. */
 ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);
@@ -1925,13 +2049,13 @@ template <typename ecsiU> struct ecsi_class {
 /* A class as component: default and copy constructible; they must not throw. The hash needs
  * a hook of its own: ecs_component_hooks. */
 #define ECS_COMPONENT_CLASS(T)                                                     \
-    static const ecs_hooks ecsi_hooks_##T = {                                      \
+    static const ecs_hooks ecsg_hooks_##T = {                                      \
         ecsi_class<T>::init, ecsi_class<T>::copy, ecsi_class<T>::move,             \
         ecsi_class<T>::destroy, NULL, NULL, NULL, NULL, NULL};                     \
-    ECSI_TYPE_INFO(T, NULL, 0u, &ecsi_hooks_##T)                                   \
+    ECSI_TYPE_INFO(T, NULL, 0u, &ecsg_hooks_##T)                                   \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
-    struct ecsi_end_##T
+    struct ecsg_end_##T
 #else
 #define ECSI_INT_KIND(ecsiU, s)                                                        \
     (sizeof(ecsiU) == 1   ? ECS_KIND_U8 - (s)                                          \
@@ -1962,95 +2086,95 @@ template <typename ecsiU> struct ecsi_class {
 /* A type without value. It is declared here; use its name only. */
 #define ECS_TAG(T)                                                                 \
     typedef struct T T;                                                            \
-    ECSI_UNUSED static const ecs_type ecsi_type_##T = {#T, 0u, 1u, NULL, 0u, NULL}; \
+    ECSI_UNUSED static const ecs_type ecsg_type_##T = {#T, 0u, 1u, NULL, 0u, NULL}; \
     ECSI_TYPE_EDITS(T)                                                             \
-    struct ecsi_tag_##T
+    struct ecsg_tag_##T
 
 #define ECSI_TYPE_ecsi1(T)                                                           \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_TYPE_INFO(T, NULL, 0u, NULL)                                              \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
-    struct ecsi_end_##T
+    struct ecsg_end_##T
 #define ECSI_TYPE_ecsiM(T, ...)                                                     \
     ECSI_TRIVIAL(T);                                                               \
-    ECSI_UNUSED static const ecs_member ecsi_members_##T[] = {ECSI_CAT(            \
+    ECSI_UNUSED static const ecs_member ecsg_members_##T[] = {ECSI_CAT(            \
         ECSI_WITH_, ECSI_COUNT(__VA_ARGS__))(ECSI_MEMBER, T, __VA_ARGS__)};        \
-    ECSI_TYPE_INFO(T, ecsi_members_##T, ECSI_COUNT(__VA_ARGS__), NULL)             \
+    ECSI_TYPE_INFO(T, ecsg_members_##T, ECSI_COUNT(__VA_ARGS__), NULL)             \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
-    struct ecsi_end_##T
+    struct ecsg_end_##T
 #define ECSI_MEMBER(T, m)                                                          \
     {#m, (uint32_t)offsetof(T, m), (uint32_t)sizeof(((T *)0)->m), ECSI_KIND(T, m)},
 #define ECSI_TYPE_INFO(T, members, count, hooks)                                   \
-    ECSI_UNUSED static const ecs_type ecsi_type_##T = {                            \
+    ECSI_UNUSED static const ecs_type ecsg_type_##T = {                            \
         #T, (uint32_t)sizeof(T), (uint32_t)ECSI_ALIGNOF(T), members, count, hooks};
 #define ECSI_TYPE_EDITS(T)                                                         \
-    ECSI_INLINE ecs_status ecsi_add_##T(ecs_world *w, ecs_entity e)                \
+    ECSI_INLINE ecs_status ecsg_add_##T(ecs_world *w, ecs_entity e)                \
     {                                                                              \
-        return ecs_add_type(w, e, &ecsi_type_##T);                                 \
+        return ecs_add_type(w, e, &ecsg_type_##T);                                 \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_remove_##T(ecs_world *w, ecs_entity e)             \
+    ECSI_INLINE ecs_status ecsg_remove_##T(ecs_world *w, ecs_entity e)             \
     {                                                                              \
-        return ecs_remove_type(w, e, &ecsi_type_##T);                              \
+        return ecs_remove_type(w, e, &ecsg_type_##T);                              \
     }                                                                              \
-    ECSI_INLINE bool ecsi_has_##T(const ecs_world *w, ecs_entity e)                \
+    ECSI_INLINE bool ecsg_has_##T(const ecs_world *w, ecs_entity e)                \
     {                                                                              \
-        return ecs_has_type(w, e, &ecsi_type_##T);                                 \
+        return ecs_has_type(w, e, &ecsg_type_##T);                                 \
     }
 #define ECSI_TYPE_VALUES(T)                                                        \
-    ECSI_INLINE ecs_status ecsi_set_##T(ecs_world *w, ecs_entity e, const T *v)    \
+    ECSI_INLINE ecs_status ecsg_set_##T(ecs_world *w, ecs_entity e, const T *v)    \
     {                                                                              \
-        return ecs_set_type(w, e, &ecsi_type_##T, v);                              \
+        return ecs_set_type(w, e, &ecsg_type_##T, v);                              \
     }                                                                              \
-    ECSI_INLINE const T *ecsi_get_##T(const ecs_world *w, ecs_entity e)            \
+    ECSI_INLINE const T *ecsg_get_##T(const ecs_world *w, ecs_entity e)            \
     {                                                                              \
-        return (const T *)ecs_get_type(w, e, &ecsi_type_##T);                      \
+        return (const T *)ecs_get_type(w, e, &ecsg_type_##T);                      \
     }                                                                              \
-    ECSI_INLINE T *ecsi_mut_##T(ecs_world *w, ecs_entity e)                        \
+    ECSI_INLINE T *ecsg_mut_##T(ecs_world *w, ecs_entity e)                        \
     {                                                                              \
-        return (T *)ecs_get_mut_type(w, e, &ecsi_type_##T);                        \
+        return (T *)ecs_get_mut_type(w, e, &ecsg_type_##T);                        \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_cmd_set_##T(ecs_commands *c, ecs_entity e, const T *v) \
+    ECSI_INLINE ecs_status ecsg_cmd_set_##T(ecs_commands *c, ecs_entity e, const T *v) \
     {                                                                              \
-        return ecs_cmd_set_type(c, e, &ecsi_type_##T, v);                          \
+        return ecs_cmd_set_type(c, e, &ecsg_type_##T, v);                          \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_res_set_##T(ecs_world *w, const T *v)              \
+    ECSI_INLINE ecs_status ecsg_res_set_##T(ecs_world *w, const T *v)              \
     {                                                                              \
-        return ecs_resource_set_type(w, &ecsi_type_##T, v);                        \
+        return ecs_resource_set_type(w, &ecsg_type_##T, v);                        \
     }                                                                              \
-    ECSI_INLINE const T *ecsi_res_get_##T(const ecs_world *w)                      \
+    ECSI_INLINE const T *ecsg_res_get_##T(const ecs_world *w)                      \
     {                                                                              \
-        return (const T *)ecs_resource_get_type(w, &ecsi_type_##T);                \
+        return (const T *)ecs_resource_get_type(w, &ecsg_type_##T);                \
     }                                                                              \
-    ECSI_INLINE T *ecsi_res_mut_##T(ecs_world *w)                                  \
+    ECSI_INLINE T *ecsg_res_mut_##T(ecs_world *w)                                  \
     {                                                                              \
-        return (T *)ecs_resource_mut_type(w, &ecsi_type_##T);                      \
+        return (T *)ecs_resource_mut_type(w, &ecsg_type_##T);                      \
     }                                                                              \
     ECSI_EVENT_VALUES(T)                                                           \
     ECSI_ADDRESS(T)                                                                \
-    struct ecsi_getter_##T {                                                       \
+    struct ecsg_getter_##T {                                                       \
         ecs_getter getter;                                                         \
     };                                                                             \
-    ECSI_INLINE struct ecsi_getter_##T ecsi_bind_##T(ecs_world *w)                 \
+    ECSI_INLINE struct ecsg_getter_##T ecsg_bind_##T(ecs_world *w)                 \
     {                                                                              \
-        struct ecsi_getter_##T g;                                                  \
-        (void)ecs_getter_make(w, &ecsi_type_##T, &g.getter);                       \
+        struct ecsg_getter_##T g;                                                  \
+        (void)ecs_getter_make(w, &ecsg_type_##T, &g.getter);                       \
         return g;                                                                  \
     }                                                                              \
-    ECSI_INLINE const T *ecsi_find_##T(struct ecsi_getter_##T g, ecs_entity e)     \
+    ECSI_INLINE const T *ecsg_find_##T(struct ecsg_getter_##T g, ecs_entity e)     \
     {                                                                              \
         return (const T *)ecs_getter_find(g.getter, e, sizeof(T));                 \
     }
 #ifndef ECS_NO_EVENTS
 #define ECSI_EVENT_VALUES(T)                                                       \
-    ECSI_INLINE ecs_status ecsi_send_##T(ecs_world *w, const T *v)                 \
+    ECSI_INLINE ecs_status ecsg_send_##T(ecs_world *w, const T *v)                 \
     {                                                                              \
-        return ecs_event_send_type(w, &ecsi_type_##T, v);                          \
+        return ecs_event_send_type(w, &ecsg_type_##T, v);                          \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_cmd_emit_##T(ecs_commands *c, const T *v)          \
+    ECSI_INLINE ecs_status ecsg_cmd_emit_##T(ecs_commands *c, const T *v)          \
     {                                                                              \
-        return ecs_cmd_emit_type(c, &ecsi_type_##T, v);                            \
+        return ecs_cmd_emit_type(c, &ecsg_type_##T, v);                            \
     }
 #else
 #define ECSI_EVENT_VALUES(T)
@@ -2059,8 +2183,8 @@ template <typename ecsiU> struct ecsi_class {
 /* A value written in a call: braces or an expression of the type. */
 #ifdef __cplusplus
 #define ECSI_ADDRESS(T)                                                            \
-    ECSI_INLINE const T *ecsi_address_##T(const T &v) { return &v; }
-#define ECSI_VALUE_AT(T, ...) ecsi_address_##T(__VA_ARGS__)
+    ECSI_INLINE const T *ecsg_address_##T(const T &v) { return &v; }
+#define ECSI_VALUE_AT(T, ...) ecsg_address_##T(__VA_ARGS__)
 template <uint32_t ecsiN>
 inline ecs_entity ecsi_spawn_list(ecs_world *world, const ecs_value (&values)[ecsiN])
 {
@@ -2077,8 +2201,8 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #endif
 #define ECSI_VALUE(pair) ECSI_VALUE_ pair,
 #define ECSI_VALUE_(...) ECSI_CAT(ECSI_VALUE_, ECSI_ONE_OR_MANY(__VA_ARGS__))(__VA_ARGS__)
-#define ECSI_VALUE_ecsi1(T) {&ecsi_type_##T, NULL}
-#define ECSI_VALUE_ecsiM(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
+#define ECSI_VALUE_ecsi1(T) {&ecsg_type_##T, NULL}
+#define ECSI_VALUE_ecsiM(T, ...) {&ecsg_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
 #define ECSI_VALUES(...)                                                           \
     ECSI_CAT(ECSI_MAP_, ECSI_COUNT(__VA_ARGS__))(ECSI_VALUE, __VA_ARGS__)
 
@@ -2097,46 +2221,46 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #endif
 
 /* The typed calls of sections 5, 7 and 10. */
-#define ecs_type_of(T) (&ecsi_type_##T)
-#define ecs_component_id(world, T) ecs_component_of((world), &ecsi_type_##T)
-#define ecs_add(world, entity, T) ecsi_add_##T((world), (entity))
-#define ecs_remove(world, entity, T) ecsi_remove_##T((world), (entity))
-#define ecs_has(world, entity, T) ecsi_has_##T((world), (entity))
+#define ecs_type_of(T) (&ecsg_type_##T)
+#define ecs_component_id(world, T) ecs_component_of((world), &ecsg_type_##T)
+#define ecs_add(world, entity, T) ecsg_add_##T((world), (entity))
+#define ecs_remove(world, entity, T) ecsg_remove_##T((world), (entity))
+#define ecs_has(world, entity, T) ecsg_has_##T((world), (entity))
 #define ecs_set(world, entity, T, ...)                                             \
-    ecsi_set_##T((world), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_get(world, entity, T) ecsi_get_##T((world), (entity))
-#define ecs_get_mut(world, entity, T) ecsi_mut_##T((world), (entity))
-#define ECS_GETTER(T) struct ecsi_getter_##T
+    ecsg_set_##T((world), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_get(world, entity, T) ecsg_get_##T((world), (entity))
+#define ecs_get_mut(world, entity, T) ecsg_mut_##T((world), (entity))
+#define ECS_GETTER(T) struct ecsg_getter_##T
 /* When it is refused (ECS_FULL, ECS_NO_MEMORY) it finds nothing; ecs_getter_make says why. */
-#define ecs_getter_bind(world, T) ecsi_bind_##T(world)
-#define ecs_getter_get(getter, T, entity) ecsi_find_##T((getter), (entity))
-#define ecs_cmd_add(cmd, entity, T) ecs_cmd_add_type((cmd), (entity), &ecsi_type_##T)
-#define ecs_cmd_remove(cmd, entity, T) ecs_cmd_remove_type((cmd), (entity), &ecsi_type_##T)
+#define ecs_getter_bind(world, T) ecsg_bind_##T(world)
+#define ecs_getter_get(getter, T, entity) ecsg_find_##T((getter), (entity))
+#define ecs_cmd_add(cmd, entity, T) ecs_cmd_add_type((cmd), (entity), &ecsg_type_##T)
+#define ecs_cmd_remove(cmd, entity, T) ecs_cmd_remove_type((cmd), (entity), &ecsg_type_##T)
 #define ecs_cmd_set(cmd, entity, T, ...)                                           \
-    ecsi_cmd_set_##T((cmd), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_resource_set(world, T, ...) ecsi_res_set_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_resource_get(world, T) ecsi_res_get_##T(world)
-#define ecs_resource_mut(world, T) ecsi_res_mut_##T(world)
+    ecsg_cmd_set_##T((cmd), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_resource_set(world, T, ...) ecsg_res_set_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_resource_get(world, T) ecsg_res_get_##T(world)
+#define ecs_resource_mut(world, T) ecsg_res_mut_##T(world)
 #define ecs_event_configure(world, T, desc)                                        \
-    ecs_event_configure_type((world), &ecsi_type_##T, (desc))
-#define ecs_event_send(world, T, ...) ecsi_send_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_event_reader_open(world, T) ecs_event_reader_open_type((world), &ecsi_type_##T)
+    ecs_event_configure_type((world), &ecsg_type_##T, (desc))
+#define ecs_event_send(world, T, ...) ecsg_send_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_event_reader_open(world, T) ecs_event_reader_open_type((world), &ecsg_type_##T)
 
 /* ---- Columns of a view -------------------------------------------------------- */
 
-#define ecs_read(view, T) ((view)->ecsi_read_##T)
-#define ecs_write(view, T) ((view)->ecsi_write_##T)
-#define ecs_optional(view, T) ((view)->ecsi_optional_##T)
-#define ecs_optional_write(view, T) ((view)->ecsi_optional_write_##T)
-#define ecs_res_read(view, T) ((view)->ecsi_res_read_##T)
-#define ecs_res_write(view, T) ((view)->ecsi_res_write_##T)
+#define ecs_read(view, T) ((view)->ecsg_read_##T)
+#define ecs_write(view, T) ((view)->ecsg_write_##T)
+#define ecs_optional(view, T) ((view)->ecsg_optional_##T)
+#define ecs_optional_write(view, T) ((view)->ecsg_optional_write_##T)
+#define ecs_res_read(view, T) ((view)->ecsg_res_read_##T)
+#define ecs_res_write(view, T) ((view)->ecsg_res_write_##T)
 /* The events of type T that this system has not seen: an array and its length. */
-#define ecs_on(view, T) ((view)->ecsi_on_##T)
-#define ecs_on_count(view, T) ((view)->ecsi_on_count_##T)
+#define ecs_on(view, T) ((view)->ecsg_on_##T)
+#define ecs_on_count(view, T) ((view)->ecsg_on_count_##T)
 #define ecs_emit(view, T, ...)                                                     \
-    ecsi_cmd_emit_##T((view)->ecsi_emit_##T, ECSI_VALUE_AT(T, __VA_ARGS__))
+    ecsg_cmd_emit_##T((view)->ecsg_emit_##T, ECSI_VALUE_AT(T, __VA_ARGS__))
 /* Component T of any entity: const T *, NULL when it is stale or has none. */
-#define ecs_lookup(view, T, entity) ecsi_find_##T((view)->ecsi_lookup_##T, (entity))
+#define ecs_lookup(view, T, entity) ecsg_find_##T((view)->ecsg_lookup_##T, (entity))
 
 /* Stage 1: each term becomes an inert (KIND, T) pair. */
 #define ECSI_TERM_READ(T) (ecsiR, T)
@@ -2212,44 +2336,44 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
  * type a doubled member. */
 #define ECSI_FIELD(t) ECSI_FIELD_ t
 #define ECSI_FIELD_(k, T) ECSI_FIELD_##k(T)
-#define ECSI_FIELD_ecsiR(T) unsigned ecsi_term_##T : 1; const T *ecsi_read_##T;
-#define ECSI_FIELD_ecsiW(T) unsigned ecsi_term_##T : 1; T *ecsi_write_##T; const T *ecsi_read_##T;
-#define ECSI_FIELD_ecsiH(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_ecsiN(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_ecsiO(T) unsigned ecsi_term_##T : 1; const T *ecsi_optional_##T;
+#define ECSI_FIELD_ecsiR(T) unsigned ecsg_term_##T : 1; const T *ecsg_read_##T;
+#define ECSI_FIELD_ecsiW(T) unsigned ecsg_term_##T : 1; T *ecsg_write_##T; const T *ecsg_read_##T;
+#define ECSI_FIELD_ecsiH(T) unsigned ecsg_term_##T : 1;
+#define ECSI_FIELD_ecsiN(T) unsigned ecsg_term_##T : 1;
+#define ECSI_FIELD_ecsiO(T) unsigned ecsg_term_##T : 1; const T *ecsg_optional_##T;
 #define ECSI_FIELD_ecsiP(T)                                                            \
-    unsigned ecsi_term_##T : 1; T *ecsi_optional_write_##T; const T *ecsi_optional_##T;
+    unsigned ecsg_term_##T : 1; T *ecsg_optional_write_##T; const T *ecsg_optional_##T;
 #define ECSI_FIELD_ecsiY(T) ECSI_FIELD_ecsiO(T)
 #define ECSI_FIELD_ecsiZ(T) ECSI_FIELD_ecsiO(T)
-#define ECSI_FIELD_ecsiRR(T) const T *ecsi_res_read_##T;
-#define ECSI_FIELD_ecsiRW(T) T *ecsi_res_write_##T; const T *ecsi_res_read_##T;
-#define ECSI_FIELD_ecsiON(T) const T *ecsi_on_##T; uint32_t ecsi_on_count_##T;
-#define ECSI_FIELD_ecsiEM(T) ecs_commands *ecsi_emit_##T;
-#define ECSI_FIELD_ecsiLU(T) struct ecsi_getter_##T ecsi_lookup_##T;
+#define ECSI_FIELD_ecsiRR(T) const T *ecsg_res_read_##T;
+#define ECSI_FIELD_ecsiRW(T) T *ecsg_res_write_##T; const T *ecsg_res_read_##T;
+#define ECSI_FIELD_ecsiON(T) const T *ecsg_on_##T; uint32_t ecsg_on_count_##T;
+#define ECSI_FIELD_ecsiEM(T) ecs_commands *ecsg_emit_##T;
+#define ECSI_FIELD_ecsiLU(T) struct ecsg_getter_##T ecsg_lookup_##T;
 #define ECSI_FILL(t) ECSI_FILL_ t
 #define ECSI_FILL_(k, T) ECSI_FILL_##k(T) ecsi_cell++;
-#define ECSI_FILL_ecsiR(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiR(T) ecsi_v->ecsg_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiW(T)                                                             \
-    ecsi_v->ecsi_write_##T = (T *)*ecsi_cell; ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+    ecsi_v->ecsg_write_##T = (T *)*ecsi_cell; ecsi_v->ecsg_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiH(T)
 #define ECSI_FILL_ecsiN(T)
-#define ECSI_FILL_ecsiO(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiO(T) ecsi_v->ecsg_optional_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiP(T)                                                             \
-    ecsi_v->ecsi_optional_write_##T = (T *)*ecsi_cell;                           \
-    ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+    ecsi_v->ecsg_optional_write_##T = (T *)*ecsi_cell;                           \
+    ecsi_v->ecsg_optional_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiY(T) ECSI_FILL_ecsiO(T)
 #define ECSI_FILL_ecsiZ(T) ECSI_FILL_ecsiO(T)
-#define ECSI_FILL_ecsiRR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiRR(T) ecsi_v->ecsg_res_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiRW(T)                                                            \
-    ecsi_v->ecsi_res_write_##T = (T *)*ecsi_cell;                                \
-    ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+    ecsi_v->ecsg_res_write_##T = (T *)*ecsi_cell;                                \
+    ecsi_v->ecsg_res_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiON(T)                                                            \
-    ecsi_v->ecsi_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
-    ecsi_v->ecsi_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
-#define ECSI_FILL_ecsiEM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
-#define ECSI_FILL_ecsiLU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
+    ecsi_v->ecsg_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
+    ecsi_v->ecsg_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
+#define ECSI_FILL_ecsiEM(T) ecsi_v->ecsg_emit_##T = ecsi_v->cmd;
+#define ECSI_FILL_ecsiLU(T) ecsi_v->ecsg_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
 #define ECSI_ENTRY(t) ECSI_ENTRY_ t
-#define ECSI_ENTRY_(k, T) {&ecsi_type_##T, {0}, ECSI_ACCESS_##k},
+#define ECSI_ENTRY_(k, T) {&ecsg_type_##T, {0}, ECSI_ACCESS_##k},
 #define ECSI_ACCESS_ecsiR ECS_ACCESS_READ
 #define ECSI_ACCESS_ecsiW ECS_ACCESS_WRITE
 #define ECSI_ACCESS_ecsiH ECS_ACCESS_WITH
@@ -2277,24 +2401,24 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ECSI_SYSTEM, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_SYSTEM(n, ...) ECSI_SYSTEM_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_SYSTEM_(n, k, ...)                                                    \
-    struct ecsi_view_##n {                                                         \
+    struct ecsg_view_##n {                                                         \
         ECSI_VIEW_FIELDS                                                           \
         ECSI_FOR_TERMS(k, ECSI_FIELD, __VA_ARGS__)                                 \
     };                                                                             \
-    static ecs_status ecsi_body_##n(const struct ecsi_view_##n *view);             \
-    static ecs_status ecsi_run_##n(const ecs_view *ecsi_from)                      \
+    static ecs_status ecsg_body_##n(const struct ecsg_view_##n *view);             \
+    static ecs_status ecsg_run_##n(const ecs_view *ecsi_from)                      \
     {                                                                              \
-        struct ecsi_view_##n ecsi_to;                                              \
-        struct ecsi_view_##n *ecsi_v = &ecsi_to;                                   \
+        struct ecsg_view_##n ecsi_to;                                              \
+        struct ecsg_view_##n *ecsi_v = &ecsi_to;                                   \
         void *const *ecsi_cell = ecsi_from->columns;                             \
         ECSI_COPY_VIEW(ecsi_to, *ecsi_from)                                        \
         ECSI_FOR_TERMS(k, ECSI_FILL, __VA_ARGS__)                                  \
         (void)ecsi_cell;                                                         \
-        return ecsi_body_##n(ecsi_v);                                              \
+        return ecsg_body_##n(ecsi_v);                                              \
     }                                                                              \
-    static const ecs_term ecsi_terms_##n[] = {ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)}; \
-    static const ecs_system n = {#n, ecsi_terms_##n, k, ecsi_run_##n, NULL};       \
-    static ecs_status ecsi_body_##n(ECSI_UNUSED const struct ecsi_view_##n *view)
+    static const ecs_term ecsg_terms_##n[] = {ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)}; \
+    static const ecs_system n = {#n, ecsg_terms_##n, k, ecsg_run_##n, NULL};       \
+    static ecs_status ecsg_body_##n(ECSI_UNUSED const struct ecsg_view_##n *view)
 #define ECSI_COPY_VIEW(to, from)                                                   \
     (to).world = (from).world; (to).cmd = (from).cmd; (to).entities = (from).entities; \
     (to).worker = (from).worker;                                                  \
@@ -2303,15 +2427,15 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 
 /* A system without terms: runs once, with commands only. `view` is an ecs_view. */
 #define ECS_TASK(n)                                                                \
-    static ecs_status ecsi_body_##n(const ecs_view *view);                         \
-    static const ecs_system n = {#n, NULL, 0u, ecsi_body_##n, NULL};               \
-    static ecs_status ecsi_body_##n(ECSI_UNUSED const ecs_view *view)
+    static ecs_status ecsg_body_##n(const ecs_view *view);                         \
+    static const ecs_system n = {#n, NULL, 0u, ecsg_body_##n, NULL};               \
+    static ecs_status ecsg_body_##n(ECSI_UNUSED const ecs_view *view)
 
 /* A system that has the whole world, mutable, to itself. In the body: `world`, `view`. */
 #define ECS_EXCLUSIVE(n)                                                           \
-    static ecs_status ecsi_body_##n(ecs_world *world, const ecs_view *view);       \
-    static const ecs_system n = {#n, NULL, 0u, NULL, ecsi_body_##n};               \
-    static ecs_status ecsi_body_##n(ECSI_UNUSED ecs_world *world,                  \
+    static ecs_status ecsg_body_##n(ecs_world *world, const ecs_view *view);       \
+    static const ecs_system n = {#n, NULL, 0u, NULL, ecsg_body_##n};               \
+    static ecs_status ecsg_body_##n(ECSI_UNUSED ecs_world *world,                  \
                                     ECSI_UNUSED const ecs_view *view)
 
 /* ---- Queries ------------------------------------------------------------------ */
@@ -2323,7 +2447,7 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ECSI_QUERY, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_QUERY(n, ...) ECSI_QUERY_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_QUERY_(n, k, ...)                                                     \
-    struct ecsi_view_##n {                                                         \
+    struct ecsg_view_##n {                                                         \
         const ecs_entity *entities;                                                \
         uint32_t count;                                                            \
         uint32_t base;                                                             \
@@ -2331,10 +2455,10 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ECSI_FOR_TERMS(k, ECSI_FIELD, __VA_ARGS__)                                 \
         ecs_iter iter;                                                             \
     };                                                                             \
-    ECSI_UNUSED static const ecs_term ecsi_terms_##n[] = {                         \
+    ECSI_UNUSED static const ecs_term ecsg_terms_##n[] = {                         \
         ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)};                               \
-    ECSI_UNUSED static const ecs_query_info n = {#n, ecsi_terms_##n, k};           \
-    ECSI_INLINE bool ecsi_next_##n(struct ecsi_view_##n *ecsi_v)                   \
+    ECSI_UNUSED static const ecs_query_info n = {#n, ecsg_terms_##n, k};           \
+    ECSI_INLINE bool ecsg_next_##n(struct ecsg_view_##n *ecsi_v)                   \
     {                                                                              \
         void *const *ecsi_cell = ecsi_v->iter.columns;                           \
         if (!ecs_iter_next(&ecsi_v->iter)) return false;                           \
@@ -2346,19 +2470,19 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         (void)ecsi_cell;                                                         \
         return true;                                                               \
     }                                                                              \
-    ECSI_INLINE bool ecsi_next_row_##n(struct ecsi_view_##n *ecsi_v)               \
+    ECSI_INLINE bool ecsg_next_row_##n(struct ecsg_view_##n *ecsi_v)               \
     {                                                                              \
         ecsi_v->row++;                                                             \
-        return ecsi_v->row < ecsi_v->count || ecsi_next_##n(ecsi_v);               \
+        return ecsi_v->row < ecsi_v->count || ecsg_next_##n(ecsi_v);               \
     }                                                                              \
-    ECSI_INLINE struct ecsi_view_##n *ecsi_begin_##n(struct ecsi_view_##n *v, ecs_world *w) \
+    ECSI_INLINE struct ecsg_view_##n *ecsg_begin_##n(struct ecsg_view_##n *v, ecs_world *w) \
     {                                                                              \
         v->count = 0;                                                              \
         v->row = 0;                                                                \
         ecs_iter_begin(w, ecs_query_of(w, &n), &v->iter);                          \
         return v;                                                                  \
     }                                                                              \
-    ECSI_INLINE struct ecsi_view_##n *ecsi_begin_const_##n(struct ecsi_view_##n *v, \
+    ECSI_INLINE struct ecsg_view_##n *ecsg_begin_const_##n(struct ecsg_view_##n *v, \
                                                            const ecs_world *w)     \
     {                                                                              \
         v->count = 0;                                                              \
@@ -2366,26 +2490,26 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ecs_iter_begin_const(w, ecs_query_find(w, &n), &v->iter);                  \
         return v;                                                                  \
     }                                                                              \
-    ECSI_INLINE void ecsi_end_##n(struct ecsi_view_##n *v)                         \
+    ECSI_INLINE void ecsg_end_##n(struct ecsg_view_##n *v)                         \
     {                                                                              \
         ecs_iter_end(&v->iter);                                                    \
     }                                                                              \
-    struct ecsi_query_##n
+    struct ecsg_query_##n
 
 #define ECSI_EACH(world, name, view, begin, next)                                  \
-    for (struct ecsi_view_##name ecsi_loop_##view ECSI_CLEANUP(ecsi_end_##name),   \
-         *view = begin##name(&ecsi_loop_##view, (world));                          \
+    for (struct ecsg_view_##name ecsg_loop_##view ECSI_CLEANUP(ecsg_end_##name),   \
+         *view = begin##name(&ecsg_loop_##view, (world));                          \
          next##name(view);)
 /* For each span: `view` has count, entities, base and the columns. */
 #define ECS_EACH(world, name, view)                                                \
-    ECSI_EACH(world, name, view, ecsi_begin_, ecsi_next_)
+    ECSI_EACH(world, name, view, ecsg_begin_, ecsg_next_)
 /* For each entity: the same, and view->row says which row of the span it is. */
 #define ECS_EACH_ROW(world, name, view)                                            \
-    ECSI_EACH(world, name, view, ecsi_begin_, ecsi_next_row_)
+    ECSI_EACH(world, name, view, ecsg_begin_, ecsg_next_row_)
 /* On a const world, without lock: for queries that write nothing. The query must exist
  * already (ecs_query_of), otherwise nothing matches. */
 #define ECS_EACH_CONST(world, name, view)                                          \
-    ECSI_EACH(world, name, view, ecsi_begin_const_, ecsi_next_)
+    ECSI_EACH(world, name, view, ecsg_begin_const_, ecsg_next_)
 
 #ifndef ECS_NO_WORLDS
 ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);
@@ -2429,6 +2553,12 @@ ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);
 #define ECSI_NOINLINE
 #define ECSI_COLD
 #define ECSI_TAKES_DATA
+#endif
+
+#if defined(__clang__)
+#define ECSI_NO_MSAN __attribute__((no_sanitize("memory")))
+#else
+#define ECSI_NO_MSAN
 #endif
 
 /* Memory of an alignment that malloc does not promise; NULL when refused. `align` is a
@@ -2792,6 +2922,12 @@ static bool ecsi_thread_is(ecsi_thread_id id)
 #endif
 }
 
+/* Its id as a number, for atomics; never 0 while it runs. */
+static inline uint64_t ecsi_thread_number(void)
+{
+    return (uint64_t)(uintptr_t)ecsi_thread_self();
+}
+
 /* False when the system refuses. */
 static bool ecsi_thread_start(ecsi_thread *thread, ECSI_THREAD_ANSWER (*run)(void *), void *data)
 {
@@ -3080,6 +3216,11 @@ static void ecsi_unpark(ecsi_parker *parker)
 }
 #endif
 
+#else
+static inline uint64_t ecsi_thread_number(void)
+{
+    return 1;
+}
 #endif /* ECS_NO_THREADS */
 #endif /* ECSI_ATOMIC_MODEL */
 
@@ -3929,6 +4070,15 @@ static inline void ecsi_ring_publish(ecsi_ring *ring, uint64_t at)
     ECSI_CHECK(ECSI_LOAD(&ecsi_ring_slot(ring, at)->turn, relaxed) == at);
     /* Pairs with the acquire of ecsi_ring_take. */
     ECSI_STORE(&ecsi_ring_slot(ring, at)->turn, at + 1, release);
+}
+
+/* The same for positions that were claimed at once, from the last to the first: who takes the
+ * first of them finds all. */
+static inline void ecsi_ring_publish_all(ecsi_ring *ring, uint64_t at, uint32_t count)
+{
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(count <= ring->capacity);
+    for (; count > 0; count--) ecsi_ring_publish(ring, at + count - 1);
 }
 
 /* Any thread. The next position; false: nothing is published there. */
@@ -4916,6 +5066,7 @@ typedef struct ecsi_components {
     uint32_t *locks;       /* the world's: counts while a hook runs */
     size_t resource_bytes;
     size_t resource_bytes_max;
+    ecsi_atomic_u32 lock;  /* see ecsi_registry_lock */
 } ecsi_components;
 
 /* Bytes that ecsi_keep may need for one component, its copied members included. */
@@ -5034,6 +5185,24 @@ static void ecsi_notify(const ecsi_components *components,
     hook(components->world, entity, value, component->hooks.user);
     ECSI_CHECK(*components->locks > 0);
     *components->locks -= 1;
+}
+
+/* Systems of asynchronous groups look types up while the world's thread may register some: they
+ * lock, and so does who registers. All others need no lock, for only that thread changes it. */
+static inline void ecsi_registry_lock(ecsi_components *components)
+{
+    ECSI_CHECK(components->memory != NULL);
+#ifndef ECS_NO_THREADS
+    ecsi_lock(&components->lock);
+#endif
+}
+
+static inline void ecsi_registry_unlock(ecsi_components *components)
+{
+    ECSI_CHECK(components->memory != NULL);
+#ifndef ECS_NO_THREADS
+    ecsi_unlock(&components->lock);
+#endif
 }
 
 /* ---- Registration ---------------------------------------------------------------- */
@@ -5176,16 +5345,15 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     return ECS_OK;
 }
 
-/* Finds or makes the entry of a description; `by_address` remembers where it stands. */
-static ecs_status ecsi_component_register(ecsi_components *components, const ecs_type *type,
+/* ecsi_component_register for who holds the lock; the type is checked. */
+static ecs_status ecsi_component_enter(ecsi_components *components, const ecs_type *type,
                                           bool by_address, uint32_t *out)
 {
     ecsi_memory *memory = components->memory;
-    ecs_status status = ecsi_type_check(type);
+    ecs_status status;
     uint32_t id;
     ECSI_CHECK(out != NULL);
-    *out = 0;
-    if (status != ECS_OK) return status;
+    ECSI_CHECK(type->name != NULL);
     if (by_address) {
         status = ecsi_map_reserve(memory, &components->by_address);
         /* A full map of addresses only means that this unit is looked up by name. */
@@ -5203,6 +5371,21 @@ static ecs_status ecsi_component_register(ecsi_components *components, const ecs
     *out = id;
     ECSI_CHECK(ecsi_component_known(components, id));
     return ECS_OK;
+}
+
+/* Finds or makes the entry of a description; `by_address` remembers where it stands. */
+static ecs_status ecsi_component_register(ecsi_components *components, const ecs_type *type,
+                                          bool by_address, uint32_t *out)
+{
+    ecs_status status = ecsi_type_check(type);
+    ECSI_CHECK(out != NULL);
+    *out = 0;
+    if (status != ECS_OK) return status;
+    ecsi_registry_lock(components);
+    status = ecsi_component_enter(components, type, by_address, out);
+    ecsi_registry_unlock(components);
+    ECSI_CHECK(status != ECS_OK || *out != 0);
+    return status;
 }
 
 /* The id for a call that edits: registers a type at its first use. */
@@ -7176,6 +7359,8 @@ static ecs_status ecsi_edit_clone(ecsi_storage *storage, ecs_entity entity, ecs_
 #define ECSI_ROUTE_CAPACITY 4096u
 #define ECSI_ROUTE_CAPACITY_MAX (1u << 20)
 #define ECSI_ROUTE_BATCH 64u
+/* A group is looked through for doubles, each with each. */
+#define ECSI_ROUTE_BATCH_MAX 4096u
 #define ECSI_ROUTE_BODY_BYTES 256u
 #define ECSI_ROUTE_BODY_BYTES_MAX (1u << 24)
 /* Bodies are aligned to this; values that want more are put where the address fits. */
@@ -7255,6 +7440,7 @@ static bool ecsi_route_resolve(const ecs_route_desc *from, ecs_route_desc *d)
     if (d->low == 0) d->low = ecsi_max_u32(d->high / 2, 1);
     if (!ecsi_is_power_of_two(d->capacity) || d->capacity < 2) return false;
     if (d->capacity > ECSI_ROUTE_CAPACITY_MAX || d->batch > d->capacity) return false;
+    if (d->batch > ECSI_ROUTE_BATCH_MAX) return false;
     if (d->body_bytes > ECSI_ROUTE_BODY_BYTES_MAX) return false;
     d->body_bytes = (uint32_t)ecsi_align_up(d->body_bytes, ECSI_BODY_ALIGN);
     if (d->spsc && d->from == NULL) return false;
@@ -7303,6 +7489,7 @@ static ecsi_route *ecsi_route_make(ecsi_memory *memory, const ecs_route_desc *d)
     ecsi_route *route;
     size_t bytes;
     ECSI_CHECK(!memory->fixed);
+    if ((uint64_t)d->capacity * d->body_bytes > SIZE_MAX / 4) return NULL;
     memset(&measured, 0, sizeof measured);
     bytes = ecsi_route_layout(NULL, d, &measured);
     ECSI_CHECK(bytes > sizeof *route);
@@ -7599,8 +7786,10 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     if ((size_t)capacity * 2 > (SIZE_MAX / 2) / c->type.bytes) return ECS_TOO_LARGE;
     bytes = ecsi_align_up(bytes + align, 16);
     if (bytes > events->bytes_max - events->bytes) return ECS_FULL;
+    ecsi_registry_lock(events->components);
     status = ecsi_vec_reserve(memory, &events->list, events->list.count + 1,
                               events->components->max, sizeof(ecsi_event));
+    ecsi_registry_unlock(events->components);
     if (status != ECS_OK) return status;
     data = (unsigned char *)ecsi_keep(memory, bytes, 16);
     if (data == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
@@ -7614,7 +7803,9 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     event->capacity = capacity;
     event->quota = desc->quota == 0 ? capacity : desc->quota;
     event->policy = (uint32_t)desc->policy;
+    ecsi_registry_lock(events->components);
     c->event = ++events->list.count;
+    ecsi_registry_unlock(events->components);
     ECSI_CHECK((uintptr_t)event->data % align == 0);
     return ECS_OK;
 }
@@ -8464,6 +8655,7 @@ typedef struct ecsi_flush {
     uint32_t commands_max; /* of one batch, in fixed mode */
     ecsi_atomic_u32 lock;  /* of the allocator, while systems record */
     bool running;
+    bool watched;          /* access is checked: streams know their thread */
     uint64_t recorded;
     uint64_t applied;
     uint64_t dropped;
@@ -8478,6 +8670,9 @@ typedef struct ecsi_flush {
 #endif
 } ecsi_flush;
 
+/* The owner of the world's own stream when access is checked: whoever has the world. */
+#define ECSI_OWNER_ANY UINT64_MAX
+
 /* A stream: what records. */
 struct ecs_commands {
     ecsi_flush *flush;
@@ -8487,8 +8682,10 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t system;
+    uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
     bool begun; /* it has a marker */
+    bool detached; /* of an asynchronous group: the world goes on meanwhile */
     uint32_t emit_type_count;
     uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
     uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
@@ -8937,13 +9134,61 @@ static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_sha
     return ecsi_recorded(cmd, status);
 }
 
+/* Locks the types for a stream that records beside the world's thread. */
+static inline void ecsi_stream_lock(const ecs_commands *cmd)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->detached)) ecsi_registry_lock(cmd->flush->components);
+}
+
+static inline void ecsi_stream_unlock(const ecs_commands *cmd)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->detached)) ecsi_registry_unlock(cmd->flush->components);
+}
+
+/* The component of an id, or of a type where `id` is 0; NULL: it is not known. Entries never move
+ * and do not change while an asynchronous group is under way. */
+static inline const ecsi_component *ecsi_stream_component(const ecs_commands *cmd, uint32_t *id,
+                                                          const ecs_type *type)
+{
+    const ecsi_components *components = cmd->flush->components;
+    const ecsi_component *c = NULL;
+    ECSI_CHECK(*id != 0 || type != NULL);
+    ecsi_stream_lock(cmd);
+    if (*id == 0) *id = ecsi_component_seek(components, type);
+    if (ECSI_LIKELY(ecsi_component_known(components, *id))) {
+        c = ecsi_component_at(components, *id);
+    }
+    ecsi_stream_unlock(cmd);
+    ECSI_CHECK(c == NULL || c->type.name != NULL);
+    return c;
+}
+
+/* Copies a value into a command. A hook of a detached stream cannot lock the world: it is somebody
+ * else's. */
+static inline void ecsi_stream_copy(const ecs_commands *cmd, const ecsi_component *c,
+                                    const ecs_type *type, void *to, const void *from)
+{
+    const ecs_hooks *hooks = c != NULL ? &c->hooks : type->hooks;
+    ECSI_CHECK(to != NULL);
+    ECSI_CHECK(from != NULL);
+    if (c != NULL && c->lifecycle && !cmd->detached) {
+        ecsi_values_copy(c, to, from, 1);
+    } else if (hooks != NULL && hooks->copy != NULL) {
+        hooks->copy(to, from, 1, hooks->user);
+    } else {
+        ecsi_bytes_move(to, from, type->bytes);
+    }
+}
+
 /* A command about a component: by id, or by a type that may not be registered yet (systems
  * cannot register: the flush does). */
 static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
                                                ecs_entity entity, uint32_t id,
                                                const ecs_type *type, const void *value)
 {
-    const ecsi_component *c = NULL;
+    const ecsi_component *c;
     ecsi_command_shape shape;
     ecsi_command *command;
     ecs_status status;
@@ -8952,15 +9197,13 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     if (id == 0) {
         ECSI_REQUIRE(type != NULL, ECS_INVALID);
         ECSI_REQUIRE(type->name != NULL, ECS_INVALID);
-        id = ecsi_component_seek(cmd->flush->components, type);
     }
-    if (ECSI_UNLIKELY(id == 0)) {
+    c = ecsi_stream_component(cmd, &id, type);
+    if (ECSI_LIKELY(c != NULL)) {
+        type = &c->type;
+    } else {
         status = ecsi_type_check(type);
         if (status != ECS_OK) return status;
-    }
-    if (ECSI_LIKELY(id != 0)) {
-        c = ecsi_component_at(cmd->flush->components, id);
-        type = &c->type;
     }
     if (value != NULL && ECSI_UNLIKELY(type->bytes == 0)) return ECS_UNSUPPORTED;
     if (ecs_is_null(entity)) return ECS_STALE;
@@ -8972,12 +9215,10 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     if (id == 0) *ecsi_command_type_at(command) = type;
     if (value == NULL) return ECS_OK;
     ECSI_CHECK(ecsi_command_payload(command) != NULL);
-    if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
-        ecsi_values_copy(c, ecsi_command_payload(command), value, 1);
-    } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
-        type->hooks->copy(ecsi_command_payload(command), value, 1, type->hooks->user);
-    } else {
+    if (ECSI_LIKELY(c != NULL && !c->lifecycle)) {
         ecsi_bytes_move(ecsi_command_payload(command), value, type->bytes);
+    } else {
+        ecsi_stream_copy(cmd, c, type, ecsi_command_payload(command), value);
     }
     return ECS_OK;
 }
@@ -9018,6 +9259,7 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
+    cmd->owner = ECSI_UNLIKELY(cmd->flush->watched) ? ecsi_thread_number() : 0;
 }
 
 /* ---- Dropping --------------------------------------------------------------------- */
@@ -9140,7 +9382,6 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
     ecsi_queue_restore(queue, mark);
 }
 
-#ifndef ECS_NO_THREADS
 /* Takes back what the streams `first` to `end` recorded, and their markers. */
 static void ecsi_batch_fail(ecsi_flush *flush, ecsi_batch *batch, uint64_t first, uint64_t end)
 {
@@ -9168,7 +9409,25 @@ static void ecsi_batch_fail(ecsi_flush *flush, ecsi_batch *batch, uint64_t first
         }
     }
 }
-#endif
+
+/* A value of a spawn that is taken back: a copy ends; one that was taken over is the caller's
+ * again. */
+static void ecsi_stream_payload_end(const ecs_commands *cmd, ecsi_command *command)
+{
+    uint32_t id = command->component;
+    void *payload = ecsi_command_payload(command);
+    const ecs_hooks *hooks;
+    ECSI_CHECK(command->kind == ECSI_COMMAND_SET);
+    ECSI_CHECK(payload != NULL);
+    hooks = id == 0 ? (*ecsi_command_type_at(command))->hooks
+                    : &ecsi_stream_component(cmd, &id, NULL)->hooks;
+    if (hooks == NULL || hooks->copy == NULL) return;
+    if (!cmd->detached) {
+        ecsi_payload_end(cmd->flush, command);
+    } else if (hooks->destroy != NULL) {
+        hooks->destroy(payload, 1, hooks->user);
+    }
+}
 
 /* Takes back a spawn of which a part was refused: it counts as one command that was. */
 static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_commands *before)
@@ -9179,14 +9438,7 @@ static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_c
     ECSI_CHECK(cmd->begun);
     ECSI_CHECK(queue->spawn_count > mark.spawn_count);
     for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
-        const ecs_hooks *hooks = NULL;
-        if (command->kind == ECSI_COMMAND_SET) {
-            hooks = command->component == 0
-                        ? (*ecsi_command_type_at(command))->hooks
-                        : &ecsi_component_at(cmd->flush->components, command->component)->hooks;
-        }
-        /* A copy ends; a value that was taken over is the caller's again. */
-        if (hooks != NULL && hooks->copy != NULL) ecsi_payload_end(cmd->flush, command);
+        if (command->kind == ECSI_COMMAND_SET) ecsi_stream_payload_end(cmd, command);
         if (command->kind != ECSI_COMMAND_STREAM) queue->recorded--;
     }
     ecsi_queue_restore(queue, mark);
@@ -10264,6 +10516,8 @@ static void ecsi_flush_destroy(ecsi_flush *flush)
 #define ECSI_POOL_DEQUE 256u
 #define ECSI_POOL_INJECTOR 1024u
 #define ECSI_POOL_SPINS 100u
+/* Jobs in the background: those that do not find room wait where they come from. */
+#define ECSI_POOL_BACKGROUND 64u
 /* Spinning adapts up to this many times the configured number: about a fifth of a
  * millisecond, several times what waking a sleeper costs. */
 #define ECSI_POOL_SPINS_GROWTH 4u
@@ -10298,6 +10552,13 @@ enum {
     ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
+/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, and
+ * calls work(worker, data). */
+typedef struct ecsi_guard {
+    void (*help)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                 void *data);
+} ecsi_guard;
+
 struct ecs_worker {
     ecsi_deque deque;
     ecs_pool *pool;
@@ -10310,6 +10571,7 @@ struct ecs_worker {
     uint32_t spins;     /* limit, adapts */
     uint32_t in_system; /* depth */
     bool summoned;      /* a task of a host */
+    const ecsi_guard *guard; /* of the system that it works for; NULL: none is wanted */
     uint64_t debt_ns;
     uint64_t debt_since_ns;
     ecs_job *pinned;      /* jobs for this worker alone, and what came since */
@@ -10328,6 +10590,8 @@ struct ecs_worker {
 struct ecs_pool {
     ecsi_idle idle;
     ecsi_injector injector;
+    ecsi_injector background; /* jobs that may take long: for threads that have nothing else */
+    ecsi_turn background_turns[ECSI_POOL_BACKGROUND];
     ecs_worker *slots;        /* threads, then guests */
     uint32_t slot_count;
     uint32_t thread_count;    /* slots that are threads */
@@ -10431,6 +10695,14 @@ static bool ecsi_pool_visible(void *data)
         if (ecsi_deque_size(&pool->slots[i].deque) > 0) return true;
     }
     return false;
+}
+
+/* The same for a thread of the pool, which takes jobs in the background as well. */
+static bool ecsi_thread_visible(void *data)
+{
+    const ecs_worker *worker = (const ecs_worker *)data;
+    ECSI_CHECK(worker->index < worker->pool->slot_count);
+    return !ecsi_injector_empty(&worker->pool->background) || ecsi_pool_visible(data);
 }
 
 /* Marsaglia's xorshift (2003). */
@@ -10595,8 +10867,11 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
     if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
     while (ECSI_LOAD(&pool->stop, relaxed) == 0) {
         ecs_job *job = ecsi_worker_find(worker);
+        if (job == NULL && !ecsi_injector_empty(&pool->background)) {
+            job = (ecs_job *)ecsi_injector_pop(&pool->background);
+        }
         if (job != NULL) {
-            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
             token = false;
             ecsi_worker_warm(worker, spins);
             spins = 0;
@@ -10608,7 +10883,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
             continue;
         }
-        token = ecsi_worker_sleep(worker, token, ecsi_pool_visible, worker);
+        token = ecsi_worker_sleep(worker, token, ecsi_thread_visible, worker);
         spins = 0;
     }
     return 0;
@@ -10643,6 +10918,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     ecs_pool *pool = worker->pool;
     uint64_t self = (uint64_t)(worker->index + 1) << 32;
     bool token = false;
+    bool passed = false;
     uint32_t spins = 0;
     ecsi_latch_wait wait;
     ECSI_CHECK(worker->in_system == 0);
@@ -10652,7 +10928,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     while (!ecsi_latch_open(latch)) {
         ecs_job *job = ecsi_worker_find(worker);
         if (job != NULL) {
-            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
             token = false;
             spins = 0;
             ecsi_job_execute(worker, job);
@@ -10662,13 +10938,19 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
             continue;
         }
+        /* What it was woken for may be in the background, where only threads look. */
+        if (token && !passed && !ecsi_injector_empty(&pool->background)) {
+            ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
+            token = false;
+            passed = true;
+        }
         if ((uint32_t)ECSI_ADD(&latch->word, self, acq_rel) != 0) {
             token = ecsi_worker_sleep(worker, token, ecsi_latch_visible, &wait);
         }
         (void)ECSI_SUB(&latch->word, self, acq_rel);
         spins = 0;
     }
-    if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+    if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
     ecsi_worker_resume(worker);
 }
 
@@ -10884,6 +11166,19 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
     }
 }
 
+/* Hands out a job that may take long: a thread of the pool that has nothing else to do runs it,
+ * and nobody who waits for something. False: there is no room, or no thread. */
+static bool ecsi_job_background(ecs_pool *pool, ecs_job *job)
+{
+    ECSI_CHECK(job->run != NULL);
+    ECSI_CHECK(pool->started <= pool->thread_count);
+    if (pool->started == 0) return false;
+    job->kind = ECSI_JOB_SENT;
+    if (!ecsi_injector_push(&pool->background, job)) return false;
+    (void)ecsi_idle_notify(&pool->idle);
+    return true;
+}
+
 /* ---- Tasks of a host ---------------------------------------- */
 
 /* Helpers that one loop or one segment of a tick has from a host's job system at most. */
@@ -10965,6 +11260,7 @@ typedef struct ecsi_for {
     void (*body)(ecs_worker *worker, ecs_range range, void *data);
     void *data;
     ecs_pool *pool;
+    const ecsi_guard *guard;
     uint32_t count;
     uint32_t grain;
     ecs_latch helpers;
@@ -10988,12 +11284,22 @@ static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
     }
 }
 
+static void ecsi_for_guarded(ecs_worker *worker, void *data)
+{
+    ECSI_CHECK(worker != NULL);
+    ecsi_for_work(worker, (ecsi_for *)data);
+}
+
 static void ecsi_for_help(ecs_worker *worker, void *data)
 {
     ecsi_for *loop = (ecsi_for *)data;
     ECSI_CHECK(loop->helper.kind == ECSI_JOB_SENT);
     ECSI_CHECK(loop->pool == worker->pool);
-    ecsi_for_work(worker, loop);
+    if (ECSI_LIKELY(loop->guard == NULL)) {
+        ecsi_for_work(worker, loop);
+    } else {
+        loop->guard->help(loop->guard, worker, ecsi_for_guarded, loop);
+    }
     ecsi_latch_down(loop->pool, &loop->helpers, 1);
 }
 
@@ -11009,6 +11315,7 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     loop->helper.data = loop;
     loop->helper.kind = ECSI_JOB_SENT;
     loop->pool = pool;
+    loop->guard = worker->guard;
     ecsi_latch_set(&loop->helpers, helpers);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
     if (pushed < helpers) ecsi_latch_down(pool, &loop->helpers, helpers - pushed);
@@ -11196,6 +11503,7 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
         worker->waiter.parker = &worker->parker;
     }
     ecsi_injector_create(&pool->injector, (ecsi_turn *)(void *)at, d->injector_capacity, 0);
+    ecsi_injector_create(&pool->background, pool->background_turns, ECSI_POOL_BACKGROUND, 0);
     ecsi_idle_create(&pool->idle);
     pool->log.write = d->log != NULL ? d->log : ecsi_log_stderr;
     pool->log.user = d->log_user;
@@ -11239,6 +11547,7 @@ static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
     while (found) {
         ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->injector);
         uint32_t i;
+        if (job == NULL) job = (ecs_job *)ecsi_injector_pop(&pool->background);
         if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
         for (i = 0; i < pool->slot_count && job == NULL; i++) {
             uint32_t more;
@@ -11935,9 +12244,16 @@ static bool ecsi_adaptive_step(ecsi_adaptive *a, const ecsi_sample *sample, uint
 /* Rows that a system without columns counts for, when a phase's commands are shared out. */
 #define ECSI_TASK_ROWS 4096u
 #define ECSI_STREAM_BYTES ((size_t)64 << 20)
-/* Ticks that are measured after the schedule was built, and then one of so many. */
+/* Ticks that are measured after the schedule was built, and then one of 2^ECSI_SAMPLE_BITS. */
 #define ECSI_SAMPLE_FIRST 3u
-#define ECSI_SAMPLE_EVERY 16u
+#define ECSI_SAMPLE_BITS 4u
+/* Access checks: systems that may run at the same time, places that one thread looks at, and
+ * findings that are logged once each and not again. */
+#define ECSI_WATCH_SLOTS 512u
+#define ECSI_WATCH_PROBES 16u
+#define ECSI_WATCH_REPORTS 64u
+/* Systems that were not added and are remembered by name. */
+#define ECSI_REFUSED_MAX 16u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
 /* Retries when none are given. */
@@ -11986,8 +12302,11 @@ typedef struct ecsi_system {
     uint32_t before_count;
     uint32_t after_count;
     uint32_t phase;
+    struct ecsi_group *group; /* NULL: none */
     bool unsplit;
-    bool enabled;
+    bool enabled;    /* it, and its group */
+    bool disabled;   /* by its own switch */
+    bool detached;   /* of an asynchronous group: in no phase's order */
     bool has_events;
     bool failed;     /* in this phase, fast */
     uint32_t ticks;  /* since its last run */
@@ -12027,7 +12346,10 @@ typedef struct ecsi_node {
     uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
     double saved_since_s;
     double saved_fixed_s;
-    double segment_ns;     /* of the segment that begins with it: that could be shared */
+    double segment_ns;     /* of the segment that begins with it: that could be shared... */
+#ifndef ECS_NO_ADAPTIVE
+    double segment_saves;  /* ...and how much shorter it would be, as a part of itself */
+#endif
     double path_ns;        /* of those before it, at least: see ecsi_segment_saves */
     uint64_t serial;       /* of its first stream */
     uint32_t stream_count; /* of one run */
@@ -12064,24 +12386,123 @@ typedef struct ecsi_lane {
     unsigned char pad[128];
 } ecsi_lane;
 
+/* One row block of a copy; the columns follow, one a term. */
+typedef struct ecsi_span {
+    struct ecsi_span *next;
+    const ecs_entity *entities;
+    uint32_t count;
+    uint32_t base;
+} ecsi_span;
+
+typedef enum ecsi_work_state {
+    ECSI_WORK_ENDED,
+    ECSI_WORK_DUE,    /* nobody has begun it */
+    ECSI_WORK_RUNNING
+} ecsi_work_state;
+
+/* One system of a launch. */
+typedef struct ecsi_work {
+    struct ecsi_launch *launch;     /* these two never change */
+    struct ecsi_schedule *schedule;
+    ecsi_system *system;   /* NULL: removed since */
+    ecs_status (*run)(const ecs_view *view);
+    void *user;
+    ecsi_span *first;
+    uint64_t serial;       /* of its first stream */
+    uint32_t streams;      /* of one try */
+    uint32_t attempts;
+    uint32_t stamp;
+    bool unsplit;
+    bool budget_fails;
+    float dt;
+    size_t stream_bytes;
+    uint64_t budget_ns;
+    uint64_t overrun_ns;   /* the longest; these are what its tries came to */
+    uint32_t overruns;
+    uint32_t fail_count;   /* tries that failed; the first ones are described */
+    bool failed;           /* the last one did */
+    ecs_status statuses[ECS_FAILURES_MAX];
+    uint32_t blocks[ECS_FAILURES_MAX];
+    ecsi_queue queue;
+    ecsi_arena arena;      /* used up by the queue's only block */
+    ecs_job job;
+    ecsi_atomic_u32 state; /* ecsi_work_state */
+    ecsi_atomic_u32 queued; /* the job lies in the pool */
+    ecsi_atomic_u64 runner; /* the thread, while it runs */
+} ecsi_work;
+
+/* What a group was launched with, and its results. */
+typedef struct ecsi_launch {
+    ecs_latch latch;    /* works that have not ended */
+    uint64_t number;    /* 0: never used */
+    uint64_t tick;      /* of the launch */
+    bool held;          /* its commands are in the schedule's batch, which could not be applied */
+    unsigned char *copies;
+    size_t copied;
+    unsigned char *commands;
+    uint32_t work_count;
+    ecsi_work works[ECS_GROUP_SYSTEMS_MAX];
+} ecsi_launch;
+
+typedef struct ecsi_group {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_group_desc desc; /* names inside are copied into order_names */
+    char order_names[2 * ECS_ORDER_MAX][ECS_NAME_BYTES_MAX];
+    uint32_t before_count;
+    uint32_t after_count;
+    uint32_t number;     /* index plus one */
+    bool enabled;
+    bool detached;       /* asynchronous, as built */
+    uint32_t phase;      /* of all its systems; 0: there are none, or in several */
+    uint32_t system_count;
+    char reason[2 * ECS_NAME_BYTES_MAX + 64]; /* why it is synchronous; empty: it should be */
+    ecsi_launch *launches; /* a ring of desc.depth; NULL: never asynchronous */
+    size_t bytes;          /* of their memory */
+    uint32_t first;        /* the oldest one under way */
+    uint32_t under_way;
+    ecs_group_state state;
+} ecsi_group;
+
 #ifndef ECS_NO_ADAPTIVE
 /* What gauge.h measures in one tick. */
 typedef struct ecsi_gauge {
     bool on;            /* the backend is adaptive */
     bool declares;      /* some system declares I/O */
+    bool counts;        /* this tick does */
     bool shared;        /* some segment was */
     uint64_t begin_ns;
     uint64_t shared_ns; /* of segments that were shared, until all their systems had ended */
     uint64_t intents;   /* declared by systems that ran */
-    double saved_ns;    /* that sharing would save, in a tick that is measured... */
-    double spread;      /* ...by what the last one cost */
+    double due_ns;      /* that the systems that are due took before... */
+    double saved_ns;    /* ...and how much of it sharing would save... */
+    double spread;      /* ...as a part of the tick */
     uint32_t (*io_pending)(const ecs_world *world, void *user);
     void *io_user;
 } ecsi_gauge;
 #endif
 
+/* For access.h: which thread runs which system, and what was found. */
+typedef struct ecsi_watch_entry {
+    ecsi_atomic_u64 thread; /* 0: free */
+    ecsi_atomic_ptr system;
+} ecsi_watch_entry;
+
+typedef struct ecsi_watch {
+    bool stops; /* asserts fail */
+    ecsi_atomic_u64 violations;
+    ecsi_atomic_u64 reported[ECSI_WATCH_REPORTS];
+    ecsi_watch_entry entries[ECSI_WATCH_SLOTS];
+} ecsi_watch;
+
+/* A system that was not added. */
+typedef struct ecsi_refused {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_status status;
+} ecsi_refused;
+
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
+    ecsi_watch *watch;    /* NULL: access is not checked */
     ecsi_queries *queries;
     ecsi_memory *memory;
     ecs_world *world;
@@ -12091,6 +12512,11 @@ typedef struct ecsi_schedule {
     ecsi_vec systems;     /* of ecsi_system *, in order of registration */
     ecsi_slab system_slab;
     uint32_t stamp_next;
+    ecsi_vec groups;      /* of ecsi_group * */
+    uint32_t groups_max;
+    size_t group_bytes;   /* taken by asynchronous ones */
+    size_t group_bytes_max;
+    uint32_t under_way;   /* launches of all groups */
     ecsi_vec order;       /* of uint32_t: systems, phase by phase */
     ecsi_vec reach;       /* of uint64_t */
     ecsi_vec direct;      /* of uint64_t: the same without what follows from others */
@@ -12140,9 +12566,8 @@ typedef struct ecsi_schedule {
     ecs_tick_report report;
     char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
     char error[ECSI_SCHEDULE_TEXT_BYTES]; /* why the last build was refused */
-    uint32_t refused_count; /* calls that add a system and were refused, and the last of them */
-    ecs_status refused_status;
-    char refused_name[ECS_NAME_BYTES_MAX];
+    uint32_t refused_count; /* calls that add a system and were refused, and the first of them */
+    ecsi_refused refused[ECSI_REFUSED_MAX];
 } ecsi_schedule;
 
 /* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
@@ -12175,6 +12600,106 @@ static uint32_t ecsi_system_find(const ecsi_schedule *schedule, const char *name
         if (strcmp(ecsi_system_at(schedule, i)->name, name) == 0) return i;
     }
     return ECSI_NO_SYSTEM;
+}
+
+/* ---- Groups ------------------------------------------------------------------------- */
+
+/* Bytes that ecsi_keep may need for one group, without its launches. */
+#define ECSI_GROUP_KEEP_BYTES (sizeof(ecsi_group) + 64)
+
+static inline ecsi_group *ecsi_group_at(const ecsi_schedule *schedule, uint32_t index)
+{
+    ECSI_CHECK(index < schedule->groups.count);
+    return *ECSI_VEC_AT(ecsi_group *, &schedule->groups, index);
+}
+
+/* NULL: there is none. */
+static ecsi_group *ecsi_group_find(const ecsi_schedule *schedule, const char *name)
+{
+    uint32_t i;
+    ECSI_CHECK(name != NULL);
+    for (i = 0; i < schedule->groups.count; i++) {
+        if (strcmp(ecsi_group_at(schedule, i)->name, name) == 0) return ecsi_group_at(schedule, i);
+    }
+    return NULL;
+}
+
+/* Whether a name of an order list means this system: its own, or its group's. */
+static inline bool ecsi_system_named(const ecsi_system *system, const char *name)
+{
+    ECSI_CHECK(name != NULL);
+    if (strcmp(system->name, name) == 0) return true;
+    return system->group != NULL && strcmp(system->group->name, name) == 0;
+}
+
+/* Names in a system's order lists, and in those of its group, which follow. */
+static inline uint32_t ecsi_order_count(const ecsi_system *system)
+{
+    uint32_t count = system->before_count + system->after_count;
+    ECSI_CHECK(count <= 2 * ECS_ORDER_MAX);
+    if (system->group != NULL) count += system->group->before_count + system->group->after_count;
+    return count;
+}
+
+/* One of them; whether it stands in `before`, and whether in the system's own list. */
+static inline const char *ecsi_order_name(const ecsi_system *system, uint32_t n, bool *before,
+                                          bool *own)
+{
+    const ecsi_group *group = system->group;
+    uint32_t count = system->before_count + system->after_count;
+    ECSI_CHECK(n < ecsi_order_count(system));
+    *own = n < count;
+    *before = n < system->before_count;
+    if (*own) return system->order_names[n];
+    ECSI_CHECK(group != NULL);
+    *before = n - count < group->before_count;
+    return group->order_names[n - count];
+}
+
+/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`; or their groups do. */
+static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
+{
+    uint32_t i;
+    bool before;
+    bool own;
+    ECSI_CHECK(a != b);
+    for (i = 0; i < ecsi_order_count(a); i++) {
+        const char *name = ecsi_order_name(a, i, &before, &own);
+        if (before && ecsi_system_named(b, name)) return true;
+    }
+    for (i = 0; i < ecsi_order_count(b); i++) {
+        const char *name = ecsi_order_name(b, i, &before, &own);
+        if (!before && ecsi_system_named(a, name)) return true;
+    }
+    return false;
+}
+
+/* What follows from the switches of a system and its group. */
+static void ecsi_system_switch(ecsi_system *system)
+{
+    ECSI_CHECK(system->name[0] != 0);
+    ECSI_CHECK(system->group == NULL || system->group->number != 0);
+    system->enabled = !system->disabled && (system->group == NULL || system->group->enabled);
+}
+
+/* What a group hands down to a system that says nothing of its own. */
+static void ecsi_group_inherit(const ecsi_group *group, ecs_system_desc *desc)
+{
+    const ecs_group_desc *from = &group->desc;
+    ECSI_CHECK(group->number != 0);
+    ECSI_CHECK((uint32_t)from->on_error <= ECS_RETRY);
+    if (desc->on_error == ECS_ERROR_DEFAULT) {
+        desc->on_error = from->on_error;
+        desc->on_exhausted = from->on_exhausted;
+        desc->retries = from->retries;
+        desc->retry_ticks = from->retry_ticks;
+        desc->breaker_failures = from->breaker_failures;
+        desc->breaker_ticks = from->breaker_ticks;
+    }
+    if (desc->budget_ns == 0) {
+        desc->budget_ns = from->budget_ns;
+        desc->budget_fails = from->budget_fails;
+    }
 }
 
 /* ---- Phases ------------------------------------------------------------------------- */
@@ -12210,6 +12735,20 @@ static ecs_status ecsi_fixed_set(ecsi_fixed *fixed, float step_s, uint32_t steps
     return ECS_OK;
 }
 
+/* The phases lie elsewhere now: the last report points to names in them. */
+static void ecsi_report_follow(ecsi_schedule *schedule, uintptr_t from)
+{
+    ecs_tick_report *report = &schedule->report;
+    uint32_t i;
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    ECSI_CHECK(!schedule->ticking);
+    if ((uintptr_t)schedule->phases.data == from) return;
+    for (i = 0; i < report->failure_count; i++) {
+        report->failures[i].phase = (const char *)schedule->phases.data +
+                                    ((uintptr_t)report->failures[i].phase - from);
+    }
+}
+
 static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_desc *desc,
                                     uint32_t *out)
 {
@@ -12227,8 +12766,10 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     if (status != ECS_OK) return status;
     status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
+        uintptr_t from = (uintptr_t)schedule->phases.data;
         status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
                                   schedule->phases_max, sizeof phase);
+        ecsi_report_follow(schedule, from);
     }
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(schedule->memory, &schedule->phase_order, count + 1,
@@ -12251,15 +12792,15 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
 
 /* ---- Systems ------------------------------------------------------------------------ */
 
-/* Copies the names of one order list behind those that are there. */
-static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
-                                  uint32_t *count, uint32_t base)
+/* Copies the names of one order list. */
+static ecs_status ecsi_order_copy(char (*to)[ECS_NAME_BYTES_MAX], const char *const *names,
+                                  uint32_t *count)
 {
     uint32_t i;
-    ECSI_CHECK(system->order_names != NULL);
+    ECSI_CHECK(names != NULL);
     ECSI_CHECK(*count == 0);
     for (i = 0; i < ECS_ORDER_MAX && names[i] != NULL; i++) {
-        ecs_status status = ecsi_name_copy(system->order_names[base + i], names[i]);
+        ecs_status status = ecsi_name_copy(to[i], names[i]);
         if (status != ECS_OK) return status;
         *count = i + 1;
     }
@@ -12371,10 +12912,11 @@ static bool ecsi_system_restores(const ecsi_schedule *schedule, const ecsi_syste
 }
 
 /* Checks what a description says about failures. */
-static ecs_status ecsi_failure_check(const ecs_system_desc *desc)
+static ecs_status ecsi_failure_check(const ecsi_system *system)
 {
-    bool exclusive = desc->system->run_exclusive != NULL;
-    ECSI_CHECK(desc->system != NULL);
+    const ecs_system_desc *desc = &system->desc;
+    bool exclusive = system->run_exclusive != NULL;
+    ECSI_CHECK(exclusive != (system->run != NULL));
     ECSI_REQUIRE((uint32_t)desc->on_error <= ECS_RETRY, ECS_INVALID);
     ECSI_REQUIRE((uint32_t)desc->on_exhausted < ECS_RETRY, ECS_INVALID);
     ECSI_REQUIRE(desc->retries <= ECS_RETRIES_MAX, ECS_INVALID);
@@ -12421,17 +12963,23 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     if (system->phase > schedule->phases.count) return ECS_INVALID;
     system->run = desc->system->run;
     system->run_exclusive = desc->system->run_exclusive;
-    system->enabled = !desc->disabled;
+    system->disabled = desc->disabled;
     system->unsplit = desc->unsplit || desc->main_thread;
-#ifndef ECS_NO_ADAPTIVE
-    schedule->gauge.declares = schedule->gauge.declares || desc->io_intents > 0;
-#endif
-    status = ecsi_failure_check(desc);
+    if (desc->group != NULL) {
+        system->group = ecsi_group_find(schedule, desc->group);
+        if (system->group == NULL) return ECS_NOT_FOUND;
+        system->desc.group = system->group->name;
+        ecsi_group_inherit(system->group, &system->desc);
+    }
+    ecsi_system_switch(system);
+    status = ecsi_failure_check(system);
     if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
-    if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
     if (status == ECS_OK) {
-        status = ecsi_order_copy(system, desc->after, &system->after_count,
-                                 system->before_count);
+        status = ecsi_order_copy(system->order_names, desc->before, &system->before_count);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_order_copy(system->order_names + system->before_count, desc->after,
+                                 &system->after_count);
     }
     return status;
 }
@@ -12449,6 +12997,7 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     if (from->term_count > ECS_TERMS_MAX) return ECS_INVALID;
     if (from->run_exclusive != NULL && from->term_count > 0) return ECS_INVALID;
     if (ecsi_system_find(schedule, name) != ECSI_NO_SYSTEM) return ECS_EXISTS;
+    if (ecsi_group_find(schedule, name) != NULL) return ECS_EXISTS;
     status = ecsi_vec_reserve(memory, &schedule->systems, schedule->systems.count + 1,
                               schedule->systems_max, sizeof(ecsi_system *));
     if (status != ECS_OK) return status;
@@ -12574,34 +13123,37 @@ static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
     ECSI_CHECK(ecsi_graph_has(graph, from, to) && !ecsi_graph_has(graph, from, from));
 }
 
-/* The member of that name, or count. */
-static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
+/* The first member from `k` on that a name means, or count. */
+static uint32_t ecsi_graph_next(const ecsi_graph *graph, const char *name, uint32_t k)
 {
-    uint32_t i = 0;
     ECSI_CHECK(name != NULL);
-    while (i < graph->count &&
-           strcmp(ecsi_system_at(graph->schedule, graph->members[i])->name, name) != 0) {
-        i++;
+    ECSI_CHECK(k <= graph->count);
+    while (k < graph->count &&
+           !ecsi_system_named(ecsi_system_at(graph->schedule, graph->members[k]), name)) {
+        k++;
     }
-    return i;
+    return k;
 }
 
 /* One name of an order list. */
-static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
-                                bool before)
+static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, uint32_t n)
 {
-    uint32_t other = ecsi_graph_find(graph, name);
-    uint32_t from = before ? member : other;
-    uint32_t to = before ? other : member;
+    const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[member]);
+    bool before;
+    bool own;
+    const char *name = ecsi_order_name(system, n, &before, &own);
+    uint32_t other = ecsi_graph_next(graph, name, 0);
     ECSI_CHECK(member < graph->count);
-    ECSI_CHECK(name != NULL && name[0] != 0);
-    if (other == graph->count) {
-        if (graph->status == ECS_OK) graph->status = ECS_NOT_FOUND;
-    } else if (from == to || ecsi_graph_has(graph, to, from)) {
-        if (graph->status == ECS_OK) graph->status = ECS_CYCLE;
-    } else {
-        ecsi_graph_add(graph, from, to);
-        graph->edge_count++;
+    ECSI_CHECK(name[0] != 0);
+    for (; other < graph->count; other = ecsi_graph_next(graph, name, other + 1)) {
+        uint32_t from = before ? member : other;
+        uint32_t to = before ? other : member;
+        if (from == to || ecsi_graph_has(graph, to, from)) {
+            if (graph->status == ECS_OK) graph->status = ECS_CYCLE;
+        } else {
+            ecsi_graph_add(graph, from, to);
+            graph->edge_count++;
+        }
     }
 }
 
@@ -12702,9 +13254,7 @@ static void ecsi_graph_names(ecsi_graph *graph)
     ECSI_CHECK(graph->edge_count == 0);
     for (i = 0; i < graph->count; i++) {
         const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
-        for (n = 0; n < system->before_count + system->after_count; n++) {
-            ecsi_graph_explicit(graph, i, system->order_names[n], n < system->before_count);
-        }
+        for (n = 0; n < ecsi_order_count(system); n++) ecsi_graph_explicit(graph, i, n);
     }
 }
 
@@ -12779,6 +13329,81 @@ static void ecsi_phase_nodes(ecsi_schedule *schedule, const ecsi_phase *phase)
     }
 }
 
+/* Why a system cannot run beside the ticks; NULL: it can. `what` is what that is about. */
+static const char *ecsi_system_attached(const ecsi_schedule *schedule, const ecsi_system *system,
+                                        const char **what)
+{
+    uint32_t i;
+    ECSI_CHECK(system->query != NULL);
+    *what = "";
+    if (system->run_exclusive != NULL) return "is exclusive";
+    if (system->desc.main_thread) return "runs on the main thread";
+    if (system->fixed.step_s > 0) return "has a fixed step";
+    for (i = 0; i < system->query->term_count; i++) {
+        const ecsi_query_term *term = &system->query->terms[i];
+        const ecsi_component *c = ecsi_component_at(schedule->flush->components, term->component);
+        *what = c->name;
+        if (ecsi_access_strength(term->access) == 2) return "writes ";
+        if (term->access == ECS_ACCESS_LOOKUP) return "looks up ";
+        if (!c->lifecycle) continue;
+        if (ecsi_access_strength(term->access) == 1) return "reads a type with hooks, ";
+        if (term->access == ECS_ACCESS_ON) return "reads events of a type with hooks, ";
+    }
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *other = ecsi_system_at(schedule, i);
+        if (other->group == system->group || other->phase != system->phase) continue;
+        *what = other->name;
+        if (ecsi_system_precedes(other, system)) return "comes after another system of its phase, ";
+    }
+    *what = "";
+    return NULL;
+}
+
+/* Decides whether a group runs beside the ticks. */
+static void ecsi_group_decide(const ecsi_schedule *schedule, ecsi_group *group)
+{
+    char before[sizeof group->reason];
+    const char *what = "";
+    uint32_t i;
+    ECSI_CHECK(sizeof before == sizeof group->reason);
+    memcpy(before, group->reason, sizeof before);
+    group->reason[0] = 0;
+    group->system_count = 0;
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        const char *why;
+        if (system->group != group) continue;
+        if (group->system_count++ == 0) group->phase = system->phase;
+        if (group->launches == NULL || group->reason[0] != 0) continue;
+        why = ecsi_system_attached(schedule, system, &what);
+        if (why == NULL && system->phase != group->phase) why = "is in another phase";
+        if (why == NULL && group->system_count > ECS_GROUP_SYSTEMS_MAX) why = "is one too many";
+        if (why == NULL) continue;
+        (void)snprintf(group->reason, sizeof group->reason, "%s %s%s", system->name, why, what);
+    }
+    group->detached = group->launches != NULL && group->reason[0] == 0;
+    ECSI_CHECK(group->phase <= schedule->phases.count);
+    if (group->reason[0] == 0 || strcmp(before, group->reason) == 0) return;
+    ecsi_log_print(schedule->log, ECS_LOG_WARNING,
+                   "group %s is asynchronous, but runs synchronously: %s", group->name,
+                   group->reason);
+}
+
+/* Decides for all groups. */
+static void ecsi_groups_decide(const ecsi_schedule *schedule)
+{
+    uint32_t i;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(!schedule->built);
+    for (i = 0; i < schedule->groups.count; i++) {
+        ecsi_group_decide(schedule, ecsi_group_at(schedule, i));
+    }
+    for (i = 0; i < schedule->systems.count; i++) {
+        ecsi_system *system = ecsi_system_at(schedule, i);
+        system->detached = system->group != NULL && system->group->detached;
+    }
+}
+
 /* Room for the lists of a schedule of all systems. */
 static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
 {
@@ -12810,6 +13435,44 @@ static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
     return status;
 }
 
+/* Whether a name of an order list is one: of a system of that phase, of a group that has some
+ * there or none at all; in a group's list of any other system or group as well. */
+static bool ecsi_order_known(const ecsi_schedule *schedule, const char *name, uint32_t phase,
+                             bool own)
+{
+    const ecsi_group *group = ecsi_group_find(schedule, name);
+    uint32_t i;
+    ECSI_CHECK(name[0] != 0);
+    ECSI_CHECK(phase <= schedule->phases.count);
+    if (group != NULL && group->system_count == 0) return true;
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        if (!ecsi_system_named(system, name)) continue;
+        if (!own || system->phase == phase) return true;
+    }
+    return false;
+}
+
+/* Checks the names of all order lists. */
+static ecs_status ecsi_schedule_names(const ecsi_schedule *schedule)
+{
+    uint32_t i;
+    uint32_t n;
+    ECSI_CHECK(!schedule->built);
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        for (n = 0; n < ecsi_order_count(system); n++) {
+            bool before;
+            bool own;
+            const char *name = ecsi_order_name(system, n, &before, &own);
+            if (ecsi_system_named(system, name)) return ECS_CYCLE;
+            if (!ecsi_order_known(schedule, name, system->phase, own)) return ECS_NOT_FOUND;
+        }
+    }
+    ECSI_CHECK(i == schedule->systems.count);
+    return ECS_OK;
+}
+
 /* Checks and orders all phases. Answers the first error; validate.h says what they are. */
 static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
 {
@@ -12822,13 +13485,22 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     if (schedule->built) return ECS_OK;
     status = ecsi_schedule_reserve(schedule);
     if (status != ECS_OK) return status;
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.declares = false;
+    for (s = 0; s < schedule->systems.count; s++) {
+        if (ecsi_system_at(schedule, s)->desc.io_intents > 0) schedule->gauge.declares = true;
+    }
+#endif
+    ecsi_groups_decide(schedule);
+    status = ecsi_schedule_names(schedule);
     for (p = 1; p <= schedule->phases.count; p++) {
         ecsi_phase *phase = ecsi_phase_at(schedule, p);
         phase->first = first;
         phase->count = 0;
         phase->reach = reach;
         for (s = 0; s < schedule->systems.count; s++) {
-            if (ecsi_system_at(schedule, s)->phase != p) continue;
+            const ecsi_system *system = ecsi_system_at(schedule, s);
+            if (system->phase != p || system->detached) continue;
             *ECSI_VEC_AT(uint32_t, &schedule->order, first++) = s;
             phase->count++;
         }
@@ -12843,7 +13515,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
             if (status == ECS_OK) ecsi_phase_nodes(schedule, phase);
         }
     }
-    ECSI_CHECK(first == schedule->systems.count);
+    ECSI_CHECK(first <= schedule->systems.count);
     ECSI_CHECK(reach <= schedule->reach.capacity);
     if (status != ECS_OK) return status;
     schedule->built = true;
@@ -12968,6 +13640,10 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
         status = ecsi_vec_create(memory, &schedule->systems, n, sizeof(ecsi_system *));
     }
     if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->groups, schedule->groups_max,
+                                 sizeof(ecsi_group *));
+    }
+    if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &schedule->order, n * 2, sizeof(uint32_t));
     }
     if (status == ECS_OK) {
@@ -13013,6 +13689,7 @@ static void ecsi_schedule_destroy(ecsi_schedule *schedule)
     ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
     ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->systems, sizeof(ecsi_system *));
+    ecsi_vec_destroy(memory, &schedule->groups, sizeof(ecsi_group *));
     ecsi_vec_destroy(memory, &schedule->order, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->before, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->reach, sizeof(uint64_t));
@@ -13307,7 +13984,9 @@ static void ecsi_node_save(const ecsi_node *node, ecsi_save_mode mode)
  *
  * The clock is read when a tick begins and ends, and at the two ends of each segment that goes
  * to all workers. What single systems cost is known from the ticks that are measured anyway:
- * the first three, one of sixteen, and one more when the load has changed. */
+ * the first three, one of sixteen, one in which a system runs for the first time, and one more
+ * when the load has changed. A world that is blocking, far from having enough to share, and
+ * without I/O is left alone in most ticks: there all of this would be a tenth of the tick. */
 /* floor: 11 */
 #ifndef ECS_GAUGE_H
 #define ECS_GAUGE_H
@@ -13327,7 +14006,45 @@ static inline uint64_t ecsi_cost_clock(void)
 #endif
 }
 
+/* From one look to the other; nothing where the clock went back. */
+static inline uint64_t ecsi_cost_between(uint64_t begin_ns, uint64_t end_ns)
+{
+    return end_ns > begin_ns ? end_ns - begin_ns : 0;
+}
+
+static inline uint64_t ecsi_cost_since(uint64_t begin_ns)
+{
+    return ecsi_cost_between(begin_ns, ecsi_cost_clock());
+}
+
+/* Whether a tick is the one that is measured of each group of 2^bits. Which one is drawn anew in
+ * each group: of a fixed one systems that run every second tick might never be part. */
+static inline bool ecsi_tick_drawn(uint32_t tick, uint32_t bits)
+{
+    uint32_t x = ((tick >> bits) + 1) * 0x9e3779b9u;
+    ECSI_CHECK(bits > 0 && bits < 32);
+    x = (x ^ x >> 16) * 0x85ebca6bu;
+    return (tick & ((1u << bits) - 1)) == x >> (32 - bits);
+}
+
 #ifndef ECS_NO_ADAPTIVE
+
+/* Of the ticks of a light load one in 2^so many counts, and in one in 2^so many its systems are
+ * measured. */
+#define ECSI_LIGHT_BITS 3u
+#define ECSI_LIGHT_SAMPLE_BITS 6u
+
+/* Whether nothing is shared or batched, and what it takes is far from that. */
+static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
+{
+    const ecsi_gauge *gauge = &schedule->gauge;
+    const ecsi_adaptive *adaptive = &schedule->adaptive;
+    ECSI_CHECK(gauge->on);
+    if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
+    if (gauge->declares || gauge->io_pending != NULL) return false;
+    if (schedule->samples <= ECSI_SAMPLE_FIRST) return false;
+    return adaptive->last_ns < adaptive->rules.light_ns / 2;
+}
 
 /* Begins a tick. Answers whether it needs a worker: where the load is light and nothing is
  * shared there is nobody to ask for help. */
@@ -13337,12 +14054,20 @@ static bool ecsi_gauge_begin(ecsi_schedule *schedule)
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(schedule->ticking);
     if (!gauge->on) return true;
-    gauge->shared = false;
-    gauge->shared_ns = 0;
-    gauge->saved_ns = 0;
-    gauge->intents = 0;
     schedule->alone = !adaptive->choice.sharing;
     schedule->sample = schedule->sample || (adaptive->look && schedule->pool != NULL);
+    gauge->counts = true;
+    if (ecsi_gauge_light(schedule)) {
+        schedule->sample = schedule->pool != NULL &&
+                           ecsi_tick_drawn(schedule->samples, ECSI_LIGHT_SAMPLE_BITS);
+        gauge->counts = schedule->sample || ecsi_tick_drawn(schedule->samples, ECSI_LIGHT_BITS);
+        if (!gauge->counts) return false;
+    }
+    gauge->shared = false;
+    gauge->shared_ns = 0;
+    gauge->due_ns = 0;
+    gauge->saved_ns = 0;
+    gauge->intents = 0;
     gauge->begin_ns = ecsi_cost_clock();
     ECSI_CHECK(schedule->worker == NULL);
     return !schedule->alone || adaptive->last_ns >= adaptive->rules.light_ns;
@@ -13374,30 +14099,27 @@ static void ecsi_gauge_busy(ecsi_schedule *schedule, double *sum_ns, double *top
 }
 
 /* Ends a tick: what it took goes to adaptive.h, which chooses for the next one. Where nothing
- * was shared one worker did everything, and the imbalance is the part of it that the last
- * measured tick says others could have taken. */
+ * was shared one worker did everything, and the imbalance is the part of it that others could
+ * have taken, by what the systems took when they were measured. */
 static void ecsi_gauge_end(ecsi_schedule *schedule)
 {
     ecsi_gauge *gauge = &schedule->gauge;
     ecsi_adaptive *adaptive = &schedule->adaptive;
-    uint64_t now;
     double sum_ns;
     ecsi_sample sample;
-    if (!gauge->on) return;
-    now = ecsi_cost_clock();
-    ECSI_CHECK(now - gauge->begin_ns >= gauge->shared_ns);
-    sample.cost_ns = (double)(now - gauge->begin_ns - gauge->shared_ns);
+    if (!gauge->counts) return;
+    ECSI_CHECK(gauge->on);
+    memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
+    sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;
     if (gauge->shared) {
         ecsi_gauge_busy(schedule, &sum_ns, &sample.top_ns);
         sample.cost_ns += sum_ns;
         sample.mean_ns = sum_ns / adaptive->workers;
     }
-    if (schedule->sample) {
-        gauge->spread = sample.cost_ns > 0 ? gauge->saved_ns / sample.cost_ns : 0;
-        if (gauge->spread > 1) gauge->spread = 1;
-    }
     if (!gauge->shared) {
+        double all_ns = gauge->due_ns > sample.cost_ns ? gauge->due_ns : sample.cost_ns;
+        gauge->spread = all_ns > 0 ? gauge->saved_ns / all_ns : 0;
         sample.top_ns = sample.cost_ns;
         sample.mean_ns = sample.cost_ns * (1.0 - gauge->spread);
     }
@@ -13414,6 +14136,452 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
 #endif /* ECS_NO_ADAPTIVE */
 
 #endif /* ECS_GAUGE_H */
+
+/* >>access ==================================================== src/access.h */
+
+/* access.h: catches systems that touch what they did not declare.
+ *
+ * On with ECS_DEBUG, or by check_access in the world's description. The compiler refuses what a
+ * typed view does not have; what is left are reads through view->world, through getters that were
+ * bound outside, writes through a pointer whose const was cast away, commands of another stream or
+ * thread, and calls on a mutable world that came from somewhere else. While a system's body runs,
+ * its thread is noted in a small table; the calls that reach values ask it which system runs here,
+ * and compare with its terms. Whether a call is allowed depends on the terms only and never on what
+ * else runs, so the answers are the same on every backend. The table belongs to the world, so a
+ * world that is ticked from inside a system of another one has its own.
+ *
+ * Parts of a system's parallel loops are noted on the workers that run them. A job that another
+ * worker has stolen is not: what it does with the world is not seen.
+ *
+ * Row blocks and resources that a system may only read are hashed before and after its body. That
+ * finds a write after it was done; of two readers that run at once both may be named for it.
+ *
+ * When it is off, a call costs one compare of a pointer beside what it loads anyway; a bound
+ * getter costs nothing, because in a world that checks it gets a front without records, and so
+ * fails the compare that every access has. */
+/* floor: 11 */
+#ifndef ECS_ACCESS_H
+#define ECS_ACCESS_H
+
+/* What a call wants, or a body has done. */
+typedef enum ecsi_want {
+    ECSI_WANT_VALUE,
+    ECSI_WANT_OTHERS,   /* as VALUE, of what the system's own row blocks write meanwhile */
+    ECSI_WANT_RESOURCE,
+    ECSI_WANT_MUTABLE,
+    ECSI_WANT_EVENTS,
+    ECSI_WANT_WORLD,
+    ECSI_WANT_STREAM,   /* records where or as whom it may not */
+    ECSI_WANT_EMIT,
+    ECSI_WANT_COLUMN,   /* of a view, by a wrong number or type */
+    ECSI_WANT_WRITE,    /* the same for writing what is only read */
+    ECSI_WANT_CONST,    /* has written what it may only read */
+    ECSI_WANT_COUNT
+} ecsi_want;
+
+/* Where a thread's system is noted, and which one ran around it. */
+typedef struct ecsi_seat {
+    ecsi_watch_entry *entry; /* NULL: there was no room */
+    void *outer;
+} ecsi_seat;
+
+#ifndef ECS_NO_THREADS
+/* Goes with the worker into loops. */
+typedef struct ecsi_access_guard {
+    ecsi_guard guard; /* must be first */
+    ecsi_watch *watch;
+    const ecsi_system *system;
+} ecsi_access_guard;
+#endif
+
+/* The slots that a thread may have. */
+static inline ecsi_watch_entry *ecsi_watch_slot(const ecsi_watch *watch, uint64_t self,
+                                                uint32_t probe)
+{
+    uint32_t slot = ((uint32_t)ecsi_mix(0, self) + probe) % ECSI_WATCH_SLOTS;
+    ECSI_CHECK(self != 0);
+    ECSI_CHECK(probe < ECSI_WATCH_PROBES);
+    return (ecsi_watch_entry *)(uintptr_t)&watch->entries[slot];
+}
+
+/* The entry of this thread, or NULL. */
+static ecsi_watch_entry *ecsi_watch_find(const ecsi_watch *watch, uint64_t self)
+{
+    uint32_t i;
+    ECSI_CHECK(watch != NULL);
+    for (i = 0; i < ECSI_WATCH_PROBES; i++) {
+        ecsi_watch_entry *entry = ecsi_watch_slot(watch, self, i);
+        /* Relaxed: it looks for what this thread itself has written. */
+        if (ECSI_LOAD(&entry->thread, relaxed) == self) return entry;
+    }
+    return NULL;
+}
+
+/* Notes that this thread runs a system. When all slots that it may have are taken, this run is
+ * not checked. */
+static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
+{
+    uint64_t self = ecsi_thread_number();
+    ecsi_seat seat;
+    uint32_t i;
+    ECSI_CHECK(system != NULL);
+    seat.entry = ecsi_watch_find(watch, self);
+    seat.outer = NULL;
+    if (seat.entry != NULL) seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
+    for (i = 0; i < ECSI_WATCH_PROBES && seat.entry == NULL; i++) {
+        ecsi_watch_entry *entry = ecsi_watch_slot(watch, self, i);
+        uint64_t seen = 0;
+        /* Acquire: pairs with the release of the thread that had it before. */
+        if (ECSI_CAS(&entry->thread, &seen, self, acquire, relaxed)) seat.entry = entry;
+    }
+    /* Relaxed: only this thread reads it. */
+    if (seat.entry != NULL) {
+        ECSI_STORE(&seat.entry->system, (void *)(uintptr_t)system, relaxed);
+    }
+    return seat;
+}
+
+static void ecsi_watch_leave(ecsi_seat seat)
+{
+    if (seat.entry == NULL) return;
+    ECSI_CHECK(ECSI_LOAD(&seat.entry->system, relaxed) != NULL);
+    ECSI_CHECK(ECSI_LOAD(&seat.entry->thread, relaxed) == ecsi_thread_number());
+    ECSI_STORE(&seat.entry->system, seat.outer, relaxed); /* for this thread */
+    if (seat.outer != NULL) return;
+    /* Pairs with the acquire of the thread that takes it next. */
+    ECSI_STORE(&seat.entry->thread, (uint64_t)0, release);
+}
+
+/* The system whose body this thread runs, or NULL. */
+static const ecsi_system *ecsi_watch_running(const ecsi_watch *watch)
+{
+    const ecsi_watch_entry *entry = ecsi_watch_find(watch, ecsi_thread_number());
+    ECSI_CHECK(watch != NULL);
+    /* Relaxed: this thread has written it. */
+    return entry == NULL ? NULL : (const ecsi_system *)ECSI_LOAD(&entry->system, relaxed);
+}
+
+/* Whether a finding is new. The table keeps the first ones; what is not in it any more is only
+ * counted. */
+static bool ecsi_watch_new(ecsi_watch *watch, uint64_t key)
+{
+    uint32_t i;
+    ECSI_CHECK(key != 0);
+    ECSI_CHECK(watch != NULL);
+    for (i = 0; i < ECSI_WATCH_REPORTS; i++) {
+        uint64_t seen = ECSI_LOAD(&watch->reported[i], relaxed);
+        /* Relaxed: the key is all that there is to see. */
+        if (seen == 0 && ECSI_CAS(&watch->reported[i], &seen, key, relaxed, relaxed)) return true;
+        if (seen == key) return false;
+    }
+    return false;
+}
+
+/* Findings since the world was made. */
+static uint64_t ecsi_watch_violations(const ecsi_schedule *schedule)
+{
+    ECSI_CHECK(schedule != NULL);
+    ECSI_CHECK(schedule->watch == NULL || schedule->flush->watched);
+    /* Relaxed: a counter; the end of a phase has brought together those who counted. */
+    return schedule->watch == NULL ? 0 : ECSI_LOAD(&schedule->watch->violations, relaxed);
+}
+
+/* Counts what a system should not have done, logs it the first time, and stops the program where
+ * the world says so. Answers false. */
+ECSI_COLD static bool ecsi_access_tell(const ecsi_schedule *schedule, const ecsi_system *system,
+                                       uint32_t component, const char *name, ecsi_want want)
+{
+    static const char *const texts[][2] = {
+        {"reads", ", which it does not declare: READ or LOOKUP"},
+        {"reads", " of other entities while its own row blocks write it: declare LOOKUP as well"},
+        {"reads the resource", ", which it does not declare: RES_READ"},
+        {"asks the world for a mutable", ": WRITE columns and commands are what it may write by"},
+        {"reads the events", " from the world: declare ON"},
+        {"uses", " from inside: only exclusive systems may"},
+        {"records", " in a stream or on a thread that is not its own"},
+        {"emits the event", ", which it does not declare: EMIT"},
+        {"takes the column of", " by a number that is not that term of its own"},
+        {"takes the column of", " for writing, which it declares to be read only"},
+        {"has written", ", which it declares to be read only"}};
+    ecsi_watch *watch = schedule->watch;
+    uint64_t key = (uint64_t)(system->stamp + 1) << 32 | (uint64_t)component << 4 | (uint64_t)want;
+    bool declared = false;
+    ECSI_CHECK(sizeof texts / sizeof *texts == ECSI_WANT_COUNT);
+    ECSI_CHECK(ECSI_WANT_COUNT <= 16);
+    ECSI_CHECK(watch != NULL);
+    /* Relaxed: a counter. */
+    (void)ECSI_ADD(&watch->violations, (uint64_t)1, relaxed);
+    if (ecsi_watch_new(watch, key)) {
+        ecsi_log_print(schedule->log, ECS_LOG_ERROR, "access: system %s %s %s%s", system->name,
+                       texts[want][0], name, texts[want][1]);
+    }
+    if (watch->stops) ECS_ASSERT(declared); /* the line before says who, and what */
+    return declared;
+}
+
+static bool ecsi_access_refuse(const ecsi_schedule *schedule, const ecsi_system *system,
+                               uint32_t component, ecsi_want want)
+{
+    const ecsi_components *components = schedule->queries->storage->components;
+    ECSI_CHECK(component != 0);
+    ECSI_CHECK(system != NULL);
+    return ecsi_access_tell(schedule, system, component,
+                            ecsi_component_at(components, component)->name, want);
+}
+
+/* What the terms of a system say about a value of the world. */
+static bool ecsi_access_declared(const ecsi_system *system, uint32_t component, ecsi_want *want)
+{
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(*want == ECSI_WANT_VALUE || *want == ECSI_WANT_RESOURCE);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        uint32_t strength = ecsi_access_strength(term->access);
+        if (term->component != component || strength == 0) continue;
+        if (ecsi_access_is_resource(term->access) != (*want == ECSI_WANT_RESOURCE)) continue;
+        if (*want == ECSI_WANT_RESOURCE || strength == 1 || system->unsplit) return true;
+        *want = ECSI_WANT_OTHERS;
+    }
+    return false;
+}
+
+/* Whether the code that calls may have what it wants: it is outside of all systems, or declared.
+ * Component 0 is the whole world. */
+ECSI_COLD static bool ecsi_access_ask(const ecsi_schedule *schedule, uint32_t component,
+                                      ecsi_want want)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    ECSI_CHECK(want < ECSI_WANT_STREAM);
+    ECSI_CHECK(want == ECSI_WANT_WORLD || component != 0);
+    if (system == NULL) return true;
+    /* Beside the ticks there is no world to ask. */
+    if (component == 0 || system->detached) {
+        return ecsi_access_tell(schedule, system, 0, "the whole world", ECSI_WANT_WORLD);
+    }
+    if ((want == ECSI_WANT_VALUE || want == ECSI_WANT_RESOURCE) &&
+        ecsi_access_declared(system, component, &want)) {
+        return true;
+    }
+    return ecsi_access_refuse(schedule, system, component, want);
+}
+
+/* The same for all columns of a query. One that is iterated for writing is at least counted by
+ * the world. */
+ECSI_COLD static bool ecsi_access_columns(const ecsi_schedule *schedule, const ecsi_query *query,
+                                          ecsi_want want)
+{
+    bool allowed = true;
+    uint32_t count = 0;
+    uint32_t t;
+    ECSI_CHECK(query != NULL);
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < query->term_count; t++) {
+        if (!ecsi_access_is_column(query->terms[t].access)) continue;
+        count++;
+        if (!ecsi_access_ask(schedule, query->terms[t].component, want)) allowed = false;
+    }
+    if (count == 0 && want == ECSI_WANT_MUTABLE) {
+        return ecsi_access_ask(schedule, 0, ECSI_WANT_WORLD);
+    }
+    return allowed;
+}
+
+/* Whether the code that calls may record into a stream: a system only into the one of its row
+ * block, on the thread that runs it; the world's own one is for all who are outside. */
+ECSI_COLD static bool ecsi_access_records(const ecsi_schedule *schedule, const ecs_commands *cmd)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    uint32_t i;
+    ECSI_CHECK(cmd->owner != 0);
+    ECSI_CHECK(cmd->flush == schedule->flush);
+    if (ECSI_UNLIKELY(cmd->detached)) { /* beside ticks, when systems come and go: no names */
+        if (cmd->owner == ecsi_thread_number()) return true;
+        (void)ECSI_ADD(&schedule->watch->violations, (uint64_t)1, relaxed); /* a counter */
+        return false;
+    }
+    if (cmd->owner == ECSI_OWNER_ANY) {
+        if (system == NULL) return true;
+    } else if (cmd->owner == ecsi_thread_number()) {
+        if (system == NULL || system->stamp == cmd->system) return true;
+    }
+    for (i = 0; i < schedule->systems.count && system == NULL; i++) {
+        if (ecsi_system_at(schedule, i)->stamp == cmd->system) system = ecsi_system_at(schedule, i);
+    }
+    return system != NULL &&
+           ecsi_access_tell(schedule, system, 0, "commands", ECSI_WANT_STREAM);
+}
+
+#ifndef ECS_NO_EVENTS
+/* Whether it may emit an event into a stream that it may record into. */
+ECSI_COLD static bool ecsi_access_emits(const ecsi_schedule *schedule, uint32_t component)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    uint32_t t;
+    ECSI_CHECK(component != 0);
+    ECSI_CHECK(schedule->watch != NULL);
+    if (system == NULL) return true;
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (term->component == component && term->access == ECS_ACCESS_EMIT) return true;
+    }
+    return ecsi_access_refuse(schedule, system, component, ECSI_WANT_EMIT);
+}
+#endif
+
+/* Whether a term of the view is of that type, and may be written if that is wanted. */
+ECSI_COLD static bool ecsi_access_column(const ecsi_schedule *schedule, uint32_t t,
+                                         const ecs_type *type, bool writes)
+{
+    const ecsi_system *system = ecsi_watch_running(schedule->watch);
+    ecsi_components *components = schedule->queries->storage->components;
+    uint32_t component;
+    uint32_t strength = 0;
+    ECSI_CHECK(type != NULL);
+    ECSI_CHECK(schedule->watch != NULL);
+    if (system == NULL) return true;
+    if (system->detached) ecsi_registry_lock(components);
+    component = ecsi_component_seek(components, type);
+    if (system->detached) ecsi_registry_unlock(components);
+    if (t < system->query->term_count && system->query->terms[t].component == component &&
+        system->query->terms[t].access != ECS_ACCESS_LOOKUP) {
+        strength = ecsi_access_strength(system->query->terms[t].access);
+    }
+    if (strength == 2 || (strength == 1 && !writes)) return true;
+    return ecsi_access_tell(schedule, system, component, type->name,
+                            strength == 0 ? ECSI_WANT_COLUMN : ECSI_WANT_WRITE);
+}
+
+/* Bytes as they are, padding as well, which is why the sanitizer must not look. */
+ECSI_NO_MSAN static uint64_t ecsi_watch_hash(const unsigned char *bytes, size_t count)
+{
+    uint64_t h = 0x6163636573730001u;
+    uint64_t word;
+    size_t i;
+    ECSI_CHECK(bytes != NULL);
+    for (i = 0; i + 8 <= count; i += 8) {
+        memcpy(&word, bytes + i, 8);
+        h = (h ^ word) * 0xbf58476d1ce4e5b9u;
+        h ^= h >> 32;
+    }
+    for (; i < count; i++) h = (h ^ bytes[i]) * 0x94d049bb133111ebu;
+    return h ^ h >> 29;
+}
+
+/* Hash of what a view may only read by one term; 0 when that is nothing. */
+static uint64_t ecsi_watch_term(const ecsi_schedule *schedule, const ecsi_query_term *term,
+                                const ecs_view *view, const void *value)
+{
+    const ecsi_component *c;
+    ECSI_CHECK(term->component != 0);
+    ECSI_CHECK(view != NULL);
+    if (value == NULL || ecsi_access_strength(term->access) != 1) return 0;
+    if (term->access == ECS_ACCESS_LOOKUP) return 0;
+    c = ecsi_component_at(schedule->queries->storage->components, term->component);
+    return ecsi_watch_hash((const unsigned char *)value,
+                           (size_t)c->type.bytes *
+                               (term->access == ECS_ACCESS_RES_READ ? 1 : view->count));
+}
+
+#ifndef ECS_NO_THREADS
+/* A worker that helps with a loop of a system works as that system. */
+static void ecsi_access_help(const ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                             void *data)
+{
+    const ecsi_access_guard *access = (const ecsi_access_guard *)(const void *)guard;
+    const ecsi_guard *held = worker->guard;
+    ecsi_seat seat = ecsi_watch_enter(access->watch, access->system);
+    ECSI_CHECK(work != NULL);
+    ECSI_CHECK(access->watch != NULL);
+    worker->guard = guard;
+    work(worker, data);
+    worker->guard = held;
+    ecsi_watch_leave(seat);
+}
+#endif
+
+/* The body itself, noted. */
+static ecs_status ecsi_access_noted(const ecsi_schedule *schedule, const ecsi_system *system,
+                                    const ecs_view *view)
+{
+    ecsi_seat seat = ecsi_watch_enter(schedule->watch, system);
+    ecs_status status;
+#ifndef ECS_NO_THREADS
+    ecsi_access_guard access;
+    const ecsi_guard *held = NULL;
+    access.guard.help = ecsi_access_help;
+    access.watch = schedule->watch;
+    access.system = system;
+    if (view->worker != NULL) {
+        held = view->worker->guard;
+        view->worker->guard = &access.guard;
+    }
+#endif
+    ECSI_CHECK(schedule->watch != NULL);
+    status = system->run(view);
+#ifndef ECS_NO_THREADS
+    if (view->worker != NULL) view->worker->guard = held;
+#endif
+    ecsi_watch_leave(seat);
+    return status;
+}
+
+/* Runs a body in a world that checks. What it has written and may only read is told; the status
+ * stays its own, for which of two readers wrote may depend on time. */
+ECSI_COLD static ecs_status ecsi_access_run(const ecsi_schedule *schedule,
+                                            const ecsi_system *system, const ecs_view *view)
+{
+    const ecsi_query *query = system->query;
+    uint64_t before[ECS_TERMS_MAX];
+    ecs_status status;
+    uint32_t t;
+    ECSI_CHECK(query->term_count <= ECS_TERMS_MAX);
+    ECSI_CHECK(schedule->watch != NULL);
+    for (t = 0; t < query->term_count; t++) {
+        before[t] = ecsi_watch_term(schedule, &query->terms[t], view, view->columns[t]);
+    }
+    status = ecsi_access_noted(schedule, system, view);
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_query_term *term = &query->terms[t];
+        if (before[t] == ecsi_watch_term(schedule, term, view, view->columns[t])) continue;
+        (void)ecsi_access_refuse(schedule, system, term->component, ECSI_WANT_CONST);
+    }
+    return status;
+}
+
+/* Every call of a body that may run beside others. */
+static inline ecs_status ecsi_system_call(const ecsi_schedule *schedule,
+                                          const ecsi_system *system, const ecs_view *view)
+{
+    ECSI_CHECK(system->run != NULL);
+    ECSI_CHECK(view->world == schedule->world);
+    if (ECSI_UNLIKELY(schedule->watch != NULL)) return ecsi_access_run(schedule, system, view);
+    return system->run(view);
+}
+
+/* Memory for a world that checks. */
+static ecs_status ecsi_watch_create(ecsi_schedule *schedule, ecs_access_check check)
+{
+    ecsi_memory *memory = schedule->memory;
+    ECSI_CHECK(schedule->watch == NULL);
+    ECSI_CHECK(check != ECS_CHECK_DEFAULT);
+    if (check == ECS_CHECK_OFF) return ECS_OK;
+    schedule->watch = (ecsi_watch *)ecsi_alloc(memory, sizeof(ecsi_watch), 64);
+    if (memory->measuring) return ECS_OK;
+    if (schedule->watch == NULL) return ECS_NO_MEMORY;
+    memset(schedule->watch, 0, sizeof(ecsi_watch));
+    schedule->watch->stops = check == ECS_CHECK_STOP;
+    return ECS_OK;
+}
+
+static void ecsi_watch_destroy(ecsi_schedule *schedule)
+{
+    ECSI_CHECK(!schedule->ticking);
+    ecsi_release(schedule->memory, schedule->watch, sizeof(ecsi_watch), 64);
+    schedule->watch = NULL;
+}
+
+#endif /* ECS_ACCESS_H */
 
 /* >>backend ================================================== src/backend.h */
 
@@ -13649,7 +14817,11 @@ static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker
     part->cmd.queue = part->queue;
     part->cmd.spawns_max = schedule->spawns_max;
     part->cmd.status = ECS_OK;
+    part->cmd.detached = false;
     for (t = 0; t < system->query->term_count; t++) part->columns[t] = system->columns[t];
+    if (ECSI_UNLIKELY(schedule->watch != NULL)) { /* a column too far is none */
+        for (; t < ECS_TERMS_MAX; t++) part->columns[t] = NULL;
+    }
     view->world = schedule->world;
     view->cmd = &part->cmd;
     view->worker = worker;
@@ -13693,7 +14865,7 @@ static inline ecs_status ecsi_part_block(ecsi_part *part, const ecsi_match *matc
         if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = part->view.tick;
     }
     if (!system->unsplit) ecsi_part_stream(part, number, part->view.count);
-    return system->run(&part->view);
+    return ecsi_system_call(part->schedule, system, &part->view);
 }
 
 /* Runs the body over the blocks `first` to `end` (that one not). All of them run; the lowest
@@ -13812,14 +14984,16 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 
 /* ---- Applying ---------------------------------------- */
 
-/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. */
+/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. A
+ * thread that is no worker of the pool works alone, in the first lane. */
 static bool ecsi_lanes_gather(ecsi_schedule *schedule)
 {
+    uint32_t count = schedule->worker != NULL ? schedule->lane_count : 1;
     bool any = false;
     uint32_t i;
     ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
-    for (i = 0; i < schedule->lane_count; i++) {
+    for (i = 0; i < count; i++) {
         ecsi_queue *queue = &schedule->lanes[i].queue;
         ecsi_queue_count(schedule->flush, queue);
         if (ecsi_queue_empty(queue)) continue;
@@ -13870,14 +15044,15 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
 
 /* ---- Blocking ---------------------------------------- */
 
-/* An average that forgets. */
+/* An average that forgets; at once where the load is another one: twice or half of it. */
 static void ecsi_node_cost(const ecsi_node *node, double ns)
 {
     ecsi_system *system = node->system;
-    ECSI_CHECK(system->cost_ns >= 0);
+    double was = system->cost_ns;
+    ECSI_CHECK(was >= 0);
     ECSI_CHECK(ns >= 0);
     system->cost_runs = node->runs;
-    system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
+    system->cost_ns = ns < was / 2 || ns > was * 2 ? ns : was * 0.5 + ns * 0.5;
 }
 
 /* Streams of a node in one tick: each try of each run has its own. */
@@ -13905,7 +15080,7 @@ static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t 
     ecsi_worker_busy(schedule->worker, 1);
     if (system->query->system) {
         node->ran = true;
-        status = system->run(&part.view);
+        status = ecsi_system_call(schedule, system, &part.view);
         schedule->flush->serial_next = serial;
     } else {
         status = ecsi_part_run(&part, 0, UINT32_MAX, block);
@@ -14002,7 +15177,7 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
         if (ECSI_UNLIKELY(schedule->sample)) {
             uint64_t now = ecsi_cost_clock();
             if (node->runs > 0) {
-                uint64_t ns = now - before;
+                uint64_t ns = ecsi_cost_between(before, now);
                 ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
                 ecsi_node_cost(node, (double)ns);
             }
@@ -14126,7 +15301,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
         ecsi_node_fail(node, 0, node->refused);
     } else if (system->unsplit || system->query->system) {
         ecsi_part_stream(&part, 0, ecsi_system_rows(system));
-        status = system->query->system ? system->run(&part.view)
+        status = system->query->system ? ecsi_system_call(node->schedule, system, &part.view)
                                        : ecsi_part_run(&part, 0, UINT32_MAX, &block);
         if (status != ECS_OK) ecsi_node_fail(node, block, status);
         if (system->query->system || part.base > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);
@@ -14144,7 +15319,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     }
     ecsi_worker_busy(worker, -1);
     ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
-    busy_ns = ecsi_cost_clock() - begin;
+    busy_ns = ecsi_cost_since(begin);
     (void)ECSI_ADD(&node->busy_ns, busy_ns, relaxed);
 #ifndef ECS_NO_ADAPTIVE
     node->schedule->lanes[worker->index].busy_ns += busy_ns;
@@ -14496,13 +15671,14 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ecsi_summon_end(&summon);
 #ifndef ECS_NO_ADAPTIVE
     schedule->gauge.shared = true;
-    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_clock() - start;
+    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_since(start);
 #endif
     ecsi_segment_end(schedule, phase, place, end);
     return true;
 }
 
-/* What of a segment's cost others could take: all but the largest piece that is in one. */
+/* What of a segment's cost others could take: all but the largest piece that is in one. Systems
+ * that were not due this time count with what they took before: they may be due the next time. */
 static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_phase *phase,
                                      uint32_t place, uint32_t end)
 {
@@ -14514,7 +15690,7 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         double piece = system->cost_ns;
-        if (node->runs == 0 || piece < ECSI_PIECE_NS) continue;
+        if (!system->enabled || piece < ECSI_PIECE_NS) continue;
         if (!system->unsplit && !system->query->system) {
             piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
         }
@@ -14525,17 +15701,18 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
 }
 
 #ifndef ECS_NO_ADAPTIVE
-/* How much shorter a segment would be if all workers shared it. What remains is at least the
- * work by the number of workers, and at least the longest chain of systems that wait for each
- * other, each spread over as many workers as it has row blocks for (the bounds of R. L. Graham,
- * "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can spread evenly
- * saves 1 - 1/n of itself: what (max - mean) / max says when one does all of it. What must go
+/* How much shorter a segment would be if all workers shared it, as a part of itself. What remains
+ * is at least the work by the number of workers, and at least the longest chain of systems that
+ * wait for each other, each spread over as many workers as it has row blocks for (the bounds of
+ * R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can
+ * spread evenly saves 1 - 1/n: what (max - mean) / max says when one does all of it. What must go
  * one after the other saves nothing, and systems too small to share stay where they are. */
 static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phase,
                                  uint32_t place, uint32_t end)
 {
     uint32_t workers = schedule->adaptive.workers;
     uint32_t words = (phase->count + 63) / 64;
+    double all_ns = 0;
     double total_ns = 0;
     double least_ns = 0;
     uint32_t p;
@@ -14549,7 +15726,8 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
                                              phase->reach + node->member * words);
         double path_ns = node->path_ns;
         uint32_t w;
-        if (node->runs > 0 && system->cost_ns >= ECSI_PIECE_NS) {
+        if (system->enabled) all_ns += system->cost_ns;
+        if (system->enabled && system->cost_ns >= ECSI_PIECE_NS) {
             uint32_t parts = system->unsplit || system->query->system
                                  ? 1 : ecsi_max_u32(ecsi_query_block_count(system->query), 1);
             total_ns += system->cost_ns;
@@ -14566,32 +15744,35 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
         }
     }
     if (total_ns / workers > least_ns) least_ns = total_ns / workers;
-    return total_ns - least_ns;
+    return total_ns > least_ns ? (total_ns - least_ns) / all_ns : 0;
 }
 #endif
 
-/* Whether a segment should be shared. */
+/* Whether a segment should be shared, whose systems that are due took `due_ns` before. */
 static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                               uint32_t place)
+                               uint32_t place, double due_ns)
 {
     const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
     ecs_worker *worker = schedule->worker;
+    double ns = first->segment_ns < due_ns ? first->segment_ns : due_ns;
     ECSI_CHECK(first->system->run != NULL);
     ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1 || schedule->alone) return false;
     if (schedule->share_ns == 1) return true;
-    if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
-    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
-    return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
+    if (schedule->share_ns != 0) return ns >= schedule->share_ns;
+    if (ns < ECSI_SHARE_AWAKE_NS) return false;
+    return ecsi_worker_shares(worker, (uint64_t)ns, ecsi_clock_ns());
 }
 #endif
 
-/* ---- Phases and ticks ---------------------------------------- */
+/* ---- Segments ---------------------------------------- */
 
 /* Runs the systems from `place` up to the next exclusive one; answers its place. */
 static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
                                  float dt)
 {
+    double due_ns = 0;
+    bool fresh = false; /* one is due that was never measured */
     uint32_t end;
     ECSI_CHECK(place < phase->count);
     ECSI_CHECK(schedule->ticking);
@@ -14600,8 +15781,12 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         if (node->system->run_exclusive != NULL) break;
         ecsi_node_plan(schedule, node, dt);
         ECSI_CHECK(!node->system->failed);
+        if (node->runs == 0) continue;
+        due_ns += node->system->cost_ns;
+        fresh = fresh || node->system->cost_runs == 0;
     }
     if (end == place) return end;
+    schedule->sample = schedule->sample || (fresh && schedule->pool != NULL);
     if (ECSI_UNLIKELY(schedule->restores)) ecsi_segment_reserve(schedule, phase, place, end);
     /* Until the next flush: whether the exclusive systems in between are due is not known. */
     if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
@@ -14609,7 +15794,7 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         schedule->share_stale = false;
     }
 #ifndef ECS_NO_THREADS
-    if (!ecsi_segment_worth(schedule, phase, place) ||
+    if (!ecsi_segment_worth(schedule, phase, place, due_ns) ||
         !ecsi_segment_steal(schedule, phase, place, end)) {
         ecsi_segment_blocking(schedule, phase, place, end);
     }
@@ -14618,14 +15803,18 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
             ecsi_segment_shareable(schedule, phase, place, end);
 #ifndef ECS_NO_ADAPTIVE
         if (schedule->gauge.on) {
-            schedule->gauge.saved_ns += ecsi_segment_saves(schedule, phase, place, end);
+            ecsi_phase_node(schedule, phase, place)->segment_saves =
+                ecsi_segment_saves(schedule, phase, place, end);
         }
 #endif
     }
 #else
+    (void)due_ns;
     ecsi_segment_blocking(schedule, phase, place, end);
 #endif
 #ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.due_ns += due_ns;
+    schedule->gauge.saved_ns += due_ns * ecsi_phase_node(schedule, phase, place)->segment_saves;
     for (; schedule->gauge.declares && place < end; place++) {
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         if (node->runs > 0 && !node->skipped) ecsi_gauge_ran(schedule, node->system);
@@ -14634,13 +15823,886 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
     return end;
 }
 
-/* Runs all systems of a phase once, and applies what they recorded. */
-static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, float dt)
+#endif /* ECS_BACKEND_H */
+
+/* >>launch ==================================================== src/launch.h */
+
+/* launch.h: asynchronous groups: what they read is copied, they run beside the ticks, and what
+ * they recorded is applied when the tick comes that was named at the launch.
+ *
+ * Each system of a launch is a work. It is due, then somebody claims it and runs it, then it has
+ * ended. A thread of the pool that has nothing else to do claims it, or the thread that
+ * needs the results and finds it still due; so a busy pool only makes the tick wait, and no
+ * pool at all is the same as one worker.
+ *
+ * Why the result is one: the copies are made at a defined place of the schedule, the streams'
+ * serials are given there, each work records into memory of its own, and failures are judged
+ * when the results are applied. What a work does in between nobody can see. */
+/* floor: 11 */
+#ifndef ECS_LAUNCH_H
+#define ECS_LAUNCH_H
+
+/* ---- Copies --------------------------------------------------------------------------- */
+
+/* Copies what one system reads into a launch. */
+typedef struct ecsi_copier {
+    ecsi_launch *launch;
+    const ecsi_system *system;
+    const ecsi_components *components;
+    size_t bytes_max;
+    ecsi_span **link;               /* where the next span goes */
+    void *columns[ECS_TERMS_MAX];   /* of terms that are no columns */
+} ecsi_copier;
+
+/* Memory for a copy; NULL: there is no room. */
+static void *ecsi_copy_take(const ecsi_copier *copier, size_t bytes, size_t align)
 {
+    ecsi_launch *launch = copier->launch;
+    size_t at = (size_t)(uintptr_t)launch->copies + launch->copied;
+    size_t start = ecsi_align_up(at, ecsi_max_u32((uint32_t)align, 16)) -
+                   (size_t)(uintptr_t)launch->copies;
+    ECSI_CHECK(align <= ECS_ALIGN_MAX);
+    ECSI_CHECK(launch->copied <= copier->bytes_max);
+    if (start > copier->bytes_max || bytes > copier->bytes_max - start) return NULL;
+    launch->copied = start + bytes;
+    return launch->copies + start;
+}
+
+static void *ecsi_copy_bytes(const ecsi_copier *copier, const void *from, size_t bytes,
+                             size_t align)
+{
+    void *to = ecsi_copy_take(copier, bytes, align);
+    ECSI_CHECK(from != NULL || bytes == 0);
+    if (to != NULL && bytes > 0) memcpy(to, from, bytes);
+    return to;
+}
+
+#ifndef ECS_NO_EVENTS
+/* The events that a system has not seen. */
+static void *ecsi_copy_events(const ecsi_copier *copier, const ecsi_term_slot *slot,
+                              const ecsi_component *c)
+{
+    ecs_events *events = (ecs_events *)ecsi_copy_bytes(copier, &slot->events,
+                                                       sizeof slot->events, 16);
+    ECSI_CHECK(slot->reader != 0);
+    ECSI_CHECK(c->type.bytes > 0);
+    if (events == NULL) return NULL;
+    events->data = ecsi_copy_bytes(copier, slot->events.data,
+                                   (size_t)events->count * c->type.bytes, c->type.align);
+    return events->data != NULL ? events : NULL;
+}
+#endif
+
+/* Terms that are no columns: resources and events. False: there is no room. */
+static bool ecsi_copy_terms(ecsi_copier *copier)
+{
+    const ecsi_system *system = copier->system;
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->query->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        const ecsi_component *c = ecsi_component_at(copier->components, term->component);
+        copier->columns[t] = NULL;
+        if (term->access == ECS_ACCESS_RES_READ) {
+            copier->columns[t] = ecsi_copy_bytes(copier, system->columns[t], c->type.bytes,
+                                                 c->type.align);
+#ifndef ECS_NO_EVENTS
+        } else if (term->access == ECS_ACCESS_ON) {
+            copier->columns[t] = ecsi_copy_events(copier, &system->slots[t], c);
+#endif
+        } else {
+            continue;
+        }
+        if (copier->columns[t] == NULL) return false;
+    }
+    return true;
+}
+
+/* A span with room for the addresses of its columns. NULL: there is no room. */
+static ecsi_span *ecsi_copy_span(ecsi_copier *copier, uint32_t count, uint32_t base)
+{
+    uint32_t terms = copier->system->query->term_count;
+    ecsi_span *span = (ecsi_span *)ecsi_copy_take(copier, sizeof *span + terms * sizeof(void *),
+                                                  16);
+    ECSI_CHECK(*copier->link == NULL);
+    if (span == NULL) return NULL;
+    span->next = NULL;
+    span->entities = NULL;
+    span->count = count;
+    span->base = base;
+    memcpy(span + 1, copier->columns, terms * sizeof(void *));
+    *copier->link = span;
+    copier->link = &span->next;
+    ECSI_CHECK(sizeof *span % sizeof(void *) == 0);
+    return span;
+}
+
+/* One row block. False: there is no room. */
+static bool ecsi_copy_block(ecsi_copier *copier, const ecsi_match *match, ecsi_chunk *chunk,
+                            uint32_t row, uint32_t base)
+{
+    const ecsi_query *query = copier->system->query;
+    const ecsi_table *table = match->table;
+    uint32_t count = ecsi_min_u32(table->block_rows, chunk->count - row);
+    ecsi_span *span = ecsi_copy_span(copier, count, base);
+    void **columns;
+    uint32_t t;
+    ECSI_CHECK(row < chunk->count);
+    if (span == NULL) return false;
+    columns = (void **)(void *)(span + 1);
+    span->entities = (const ecs_entity *)ecsi_copy_bytes(
+        copier, ecsi_chunk_entities(chunk) + row, count * sizeof(ecs_entity), 16);
+    if (span->entities == NULL) return false;
+    for (t = 0; t < query->term_count; t++) {
+        const ecsi_component *c = ecsi_component_at(copier->components,
+                                                    query->terms[t].component);
+        if (match->columns[t] == ECSI_NO_COLUMN) continue;
+        ECSI_CHECK(!query->terms[t].writes);
+        columns[t] = ecsi_copy_bytes(
+            copier, ecsi_chunk_value(chunk, &table->columns[match->columns[t]], row),
+            (size_t)count * c->type.bytes, c->type.align);
+        if (columns[t] == NULL) return false;
+    }
+    return true;
+}
+
+/* All that a work reads. False: there is no room. */
+static bool ecsi_work_copy(ecsi_schedule *schedule, ecsi_work *work, size_t bytes_max)
+{
+    const ecsi_query *query = work->system->query;
+    ecsi_copier copier;
+    uint32_t base = 0;
+    uint32_t m;
+    copier.launch = work->launch;
+    copier.system = work->system;
+    copier.components = schedule->flush->components;
+    copier.bytes_max = bytes_max;
+    copier.link = &work->first;
+    ECSI_CHECK(work->first == NULL);
+#ifndef ECS_NO_EVENTS
+    if (work->system->has_events) ecsi_system_events(schedule, work->system, false);
+#endif
+    if (!ecsi_copy_terms(&copier)) return false;
+    if (query->system) return ecsi_copy_span(&copier, 0, 0) != NULL;
+    for (m = 0; m < query->matches.count; m++) {
+        const ecsi_match *match = ecsi_match_at(query, m);
+        const ecsi_table *table = match->table;
+        ecsi_chunk *chunk = table->row_count == 0 ? NULL : table->first;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            uint32_t row;
+            ECSI_CHECK(table->block_rows > 0);
+            for (row = 0; row < chunk->count; row += table->block_rows) {
+                if (!ecsi_copy_block(&copier, match, chunk, row, base + row)) return false;
+            }
+            base += chunk->count;
+        }
+    }
+    return true;
+}
+
+/* ---- Running -------------------------------------------------------------------------- */
+
+/* One try over all spans; answers the status of the lowest row block that failed. */
+static ecs_status ecsi_work_try(ecsi_work *work, ecs_worker *worker, uint32_t attempt,
+                                uint32_t *block)
+{
+    ecsi_schedule *schedule = work->schedule;
+    uint64_t serial = work->serial + (uint64_t)attempt * work->streams;
+    ecs_status status = ECS_OK;
+    ecs_commands cmd;
+    ecs_view view;
+    const ecsi_span *span;
+    uint32_t number = 0;
+    ECSI_CHECK(attempt < work->attempts);
+    memset(&cmd, 0, sizeof cmd);
+    cmd.flush = schedule->flush;
+    cmd.queue = &work->queue;
+    cmd.spawns_max = schedule->spawns_max;
+    cmd.detached = true;
+    memset(&view, 0, sizeof view);
+    view.cmd = &cmd;
+    view.worker = worker;
+    view.user = work->user;
+    view.tick = work->launch->tick;
+    view.dt = work->dt;
+    for (span = work->first; span != NULL; span = span->next, number++) {
+        ecs_status one;
+        if (number == 0 || !work->unsplit) {
+            ecsi_stream_open(&cmd, serial + number, work->stamp, work->stream_bytes);
+        }
+        view.entities = span->entities;
+        view.count = span->count;
+        view.base = span->base;
+        view.columns = (void *const *)(const void *)(span + 1);
+        one = ECSI_UNLIKELY(schedule->watch != NULL)
+                  ? ecsi_access_noted(schedule, work->system, &view)
+                  : work->run(&view);
+        if (ECSI_LIKELY(one == ECS_OK) || status != ECS_OK) continue;
+        status = one;
+        *block = number;
+    }
+    ECSI_CHECK(number <= work->streams || work->unsplit);
+    return status;
+}
+
+/* Who has claimed a work runs it, with the retries that follow at once. */
+static void ecsi_work_run(ecsi_work *work, ecs_worker *worker)
+{
+    uint32_t attempt;
+    ECSI_CHECK(ECSI_LOAD(&work->state, relaxed) == ECSI_WORK_RUNNING);
+    ECSI_CHECK(work->attempts > 0);
+    ecsi_worker_busy(worker, 1);
+    for (attempt = 0; attempt < work->attempts; attempt++) {
+        uint64_t begin_ns = work->budget_ns != 0 ? ecsi_clock_ns() : 0;
+        uint32_t block = 0;
+        ecs_status status = ecsi_work_try(work, worker, attempt, &block);
+        uint64_t ns = work->budget_ns != 0 ? ecsi_clock_ns() - begin_ns : 0;
+        if (ns > work->budget_ns) {
+            work->overruns++;
+            if (ns - work->budget_ns > work->overrun_ns) work->overrun_ns = ns - work->budget_ns;
+            if (work->budget_fails && status == ECS_OK) status = ECS_TIMEOUT;
+        }
+        work->failed = status != ECS_OK;
+        if (!work->failed) break;
+        if (work->fail_count < ECS_FAILURES_MAX) {
+            work->statuses[work->fail_count] = status;
+            work->blocks[work->fail_count] = block;
+        }
+        work->fail_count++;
+    }
+    ecsi_worker_busy(worker, -1);
+}
+
+/* Takes a work that is due. */
+static bool ecsi_work_claim(ecsi_work *work)
+{
+    uint32_t due = ECSI_WORK_DUE;
+    ECSI_CHECK(work->launch != NULL);
+    /* Acquire: pairs with the release of ecsi_launch_begin, that filled it. */
+    return ECSI_CAS(&work->state, &due, (uint32_t)ECSI_WORK_RUNNING, acquire, relaxed);
+}
+
+/* A claimed work has ended, run or not. */
+static void ecsi_work_end(ecsi_work *work)
+{
+    ecs_latch *latch = &work->launch->latch;
+    ECSI_CHECK(ECSI_LOAD(&work->state, relaxed) == ECSI_WORK_RUNNING);
+    ECSI_CHECK((uint32_t)ECSI_LOAD(&latch->word, relaxed) > 0);
+    /* Relaxed: the latch publishes it with the rest. */
+    ECSI_STORE(&work->state, (uint32_t)ECSI_WORK_ENDED, relaxed);
+#ifndef ECS_NO_THREADS
+    if (work->schedule->pool != NULL) {
+        ecsi_latch_down(work->schedule->pool, latch, 1);
+        return;
+    }
+#endif
+    ecs_latch_down(NULL, latch);
+}
+
+/* Claims it and runs it here, if it is still due. */
+static void ecsi_work_begin(ecsi_work *work, ecs_worker *worker)
+{
+    ECSI_CHECK(work->launch != NULL);
+    if (!ecsi_work_claim(work)) return;
+    ECSI_CHECK(work->run != NULL);
+#ifndef ECS_NO_THREADS
+    /* Relaxed: only this thread must find itself there. */
+    ECSI_STORE(&work->runner, ecsi_thread_number(), relaxed);
+    ecsi_work_run(work, worker);
+    ECSI_STORE(&work->runner, (uint64_t)0, relaxed);
+#else
+    ecsi_work_run(work, worker);
+#endif
+    ecsi_work_end(work);
+}
+
+static inline bool ecsi_launch_ended(const ecsi_launch *launch)
+{
+    ECSI_CHECK(launch->number != 0);
+    /* Pairs with the count-down of ecsi_work_end: what the works wrote is visible. */
+    return (uint32_t)ECSI_LOAD(&launch->latch.word, acquire) == 0;
+}
+
+#ifndef ECS_NO_THREADS
+/* In the pool. `queued` counts the launches that this job stands for: one that comes while it
+ * runs is looked at before it goes. The exchange at the end is the last access. */
+static void ecsi_work_job(ecs_worker *worker, void *data)
+{
+    ecsi_work *work = (ecsi_work *)data;
+    uint32_t seen = ECSI_LOAD(&work->queued, acquire);
+    ECSI_CHECK(seen > 0);
+    do {
+        ecsi_work_begin(work, worker);
+        ECSI_CHECK(work->schedule != NULL);
+        /* Acquire: pairs with the release of ecsi_work_offer, whose work is due by then. Release:
+         * pairs with the acquire of ecsi_groups_end, that frees the memory. */
+    } while (!ECSI_CAS(&work->queued, &seen, 0u, acq_rel, acquire));
+}
+
+/* Hands a work that is due to the pool, if it is not there already. */
+static void ecsi_work_offer(ecsi_work *work, bool again)
+{
+    ecs_pool *pool = work->schedule->pool;
+    ECSI_CHECK(pool != NULL);
+    ECSI_CHECK(work->job.run == ecsi_work_job);
+    if (again && ECSI_LOAD(&work->queued, relaxed) != 0) {
+        (void)ecsi_idle_notify(&pool->idle);
+        return;
+    }
+    if (ECSI_ADD(&work->queued, 1u, acq_rel) != 0) return;
+    /* Not in the pool: nobody else changes it. */
+    if (!ecsi_job_background(pool, &work->job)) ECSI_STORE(&work->queued, 0u, relaxed);
+}
+#endif
+
+/* Waits until all works of a launch have ended; runs those that nobody has begun. */
+static void ecsi_launch_finish(ecsi_launch *launch, ecs_worker *worker)
+{
+    uint32_t i;
+    ECSI_CHECK(launch->number != 0);
+    ECSI_CHECK(launch->work_count > 0);
+    for (i = 0; i < launch->work_count; i++) ecsi_work_begin(&launch->works[i], worker);
+#ifndef ECS_NO_THREADS
+    if (!ecsi_launch_ended(launch)) {
+        ecs_worker *guest = worker;
+        if (guest == NULL) guest = ecs_pool_enter(launch->works[0].schedule->pool);
+        if (guest != NULL) ecs_latch_wait(guest, &launch->latch);
+        if (worker == NULL) ecs_pool_leave(guest);
+        while (!ecsi_launch_ended(launch)) ecsi_yield(); /* as many guests as may be */
+    }
+#endif
+    ECSI_CHECK(ecsi_launch_ended(launch));
+}
+
+/* ---- Launching ------------------------------------------------------------------------ */
+
+/* The place of the i-th launch under way, from the oldest on. */
+static inline ecsi_launch *ecsi_group_launch(const ecsi_group *group, uint32_t i)
+{
+    ECSI_CHECK(i < group->desc.depth);
+    ECSI_CHECK(group->launches != NULL);
+    return &group->launches[(group->first + i) % group->desc.depth];
+}
+
+/* Fills a work that has ended but for its copies; `share` are its bytes for commands. A job of an
+ * earlier launch may still lie in the pool: it reads nothing of this, for it finds no work that
+ * is due. */
+static void ecsi_work_fill(ecsi_schedule *schedule, ecsi_work *work, const ecsi_node *node,
+                           unsigned char *commands, size_t share)
+{
+    ecsi_system *system = node->system;
+    size_t stream_bytes = system->desc.stream_bytes_max;
+    ECSI_CHECK(system->run != NULL);
+    ECSI_CHECK(share > sizeof(ecsi_block));
+    work->system = system;
+    work->run = system->run;
+    work->user = system->desc.user;
+    work->first = NULL;
+    work->streams = ecsi_system_streams(system);
+    work->attempts = system->attempts;
+    work->stamp = system->stamp;
+    work->unsplit = system->unsplit;
+    work->dt = node->dt;
+    work->budget_ns = system->desc.budget_ns;
+    work->budget_fails = system->desc.budget_fails;
+    work->overrun_ns = 0;
+    work->overruns = 0;
+    work->fail_count = 0;
+    work->failed = false;
+    if (stream_bytes == 0) stream_bytes = schedule->stream_bytes_max;
+    work->stream_bytes = stream_bytes != 0 ? stream_bytes : ECSI_STREAM_BYTES;
+    memset(&work->queue, 0, sizeof work->queue);
+    work->queue.first = ecsi_block_put(commands, share);
+    work->queue.last = work->queue.first;
+    work->queue.bytes_max = share;
+    work->queue.arena = &work->arena;
+    work->arena.data = commands;
+    work->arena.bytes = share;
+    ECSI_STORE(&work->arena.used, (uint64_t)share, relaxed);
+}
+
+/* Copies what all systems that are due read. False: there is no room. */
+static bool ecsi_launch_fill(ecsi_schedule *schedule, const ecsi_group *group,
+                             ecsi_launch *launch, const ecsi_node *nodes)
+{
+    size_t share = group->desc.command_bytes_max / group->system_count & ~(size_t)63;
+    uint32_t i;
+    ECSI_CHECK(group->system_count > 0 && group->system_count <= ECS_GROUP_SYSTEMS_MAX);
+    ECSI_CHECK(launch->number == 0 || ecsi_launch_ended(launch));
+    launch->copied = 0;
+    launch->work_count = 0;
+    for (i = 0; i < group->system_count; i++) {
+        ecsi_work *work = &launch->works[launch->work_count];
+        if (nodes[i].runs == 0) continue;
+        ecsi_work_fill(schedule, work, &nodes[i], launch->commands + share * i, share);
+        if (!ecsi_work_copy(schedule, work, group->desc.copy_bytes_max)) return false;
+        launch->work_count++;
+    }
+    return true;
+}
+
+/* Begins a launch that is filled: serials, events that were seen, jobs. */
+static void ecsi_launch_begin(ecsi_schedule *schedule, ecsi_group *group, ecsi_launch *launch)
+{
+    uint32_t i;
+    bool here = true;
+    ECSI_CHECK(launch->work_count > 0);
+    ECSI_CHECK(group->under_way < group->desc.depth);
+    launch->number = ++group->state.launched;
+    launch->tick = schedule->tick;
+    launch->held = false;
+    group->under_way++;
+    schedule->under_way++;
+    ECSI_STORE(&launch->latch.word, (uint64_t)launch->work_count, relaxed);
+#ifndef ECS_NO_THREADS
+    here = schedule->pool == NULL || schedule->pool->started == 0;
+#endif
+    for (i = 0; i < launch->work_count; i++) {
+        ecsi_work *work = &launch->works[i];
+        work->serial = schedule->flush->serial_next + 1;
+        schedule->flush->serial_next += (uint64_t)work->streams * work->attempts;
+#ifndef ECS_NO_EVENTS
+        if (work->system->has_events) ecsi_system_seen(schedule, work->system);
+#endif
+#ifndef ECS_NO_ADAPTIVE
+        if (schedule->gauge.declares) ecsi_gauge_ran(schedule, work->system);
+#endif
+        /* Release: pairs with the acquire of ecsi_work_claim. */
+        ECSI_STORE(&work->state, (uint32_t)ECSI_WORK_DUE, release);
+        if (here) ecsi_work_begin(work, schedule->worker);
+#ifndef ECS_NO_THREADS
+        if (!here) ecsi_work_offer(work, false);
+#endif
+    }
+}
+
+/* Launches a group if one of its systems is due. One that is refused is due again. */
+static void ecsi_group_start(ecsi_schedule *schedule, ecsi_group *group, float dt)
+{
+    ecsi_node nodes[ECS_GROUP_SYSTEMS_MAX];
+    ecsi_launch *launch = NULL;
+    uint32_t count = 0;
+    uint32_t due = 0;
+    uint32_t i;
+    ECSI_CHECK(group->detached);
+    ECSI_CHECK(group->system_count <= ECS_GROUP_SYSTEMS_MAX);
+    for (i = 0; i < schedule->systems.count; i++) {
+        ecsi_node *node = &nodes[count];
+        if (ecsi_system_at(schedule, i)->group != group) continue;
+        memset(node, 0, sizeof *node);
+        node->schedule = schedule;
+        node->system = ecsi_system_at(schedule, i);
+        ecsi_node_plan(schedule, node, dt);
+        due += node->runs > 0 ? 1u : 0u;
+        count++;
+    }
+    ECSI_CHECK(count == group->system_count);
+    if (due == 0) return;
+    if (group->under_way == group->desc.depth) {
+        group->state.refused++;
+    } else {
+        launch = ecsi_group_launch(group, group->under_way);
+        if (!ecsi_launch_fill(schedule, group, launch, nodes)) {
+            group->state.too_large++;
+            launch = NULL;
+        }
+    }
+    if (launch != NULL) {
+        ecsi_launch_begin(schedule, group, launch);
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        if (nodes[i].runs > 0) ecsi_node_postpone(&nodes[i]);
+    }
+}
+
+/* ---- Results -------------------------------------------------------------------------- */
+
+/* A try that failed: what follows, unless the system is already waiting because of a launch
+ * before this one. Answers whether it failed fast. */
+static bool ecsi_work_failed(ecsi_work *work, ecsi_node *node, uint32_t k)
+{
+    ecsi_schedule *schedule = work->schedule;
+    ecsi_system *system = node->system;
+    uint32_t kept = ecsi_min_u32(k, ECS_FAILURES_MAX - 1);
+    ecs_failure failure = ecsi_failure_make(node, work->statuses[kept], work->blocks[kept]);
+    ecsi_outcome outcome = ECSI_GO_ON;
+    ECSI_CHECK(k < work->fail_count);
+    ECSI_CHECK(!system->failed);
+    failure.tick = work->launch->tick;
+    if (system->broken || system->wait_ticks > 0) {
+        failure.attempt = k;
+        system->state.failures++;
+        system->state.runs++;
+        system->state.last = failure.status;
+        system->state.last_tick = schedule->tick;
+    } else {
+        outcome = ecsi_node_failed(node, &failure);
+        (void)ecsi_node_step(node, outcome);
+        system->failed = false;
+    }
+    ecsi_report_failure(schedule, &failure, outcome == ECSI_STOP);
+    return outcome == ECSI_STOP;
+}
+
+/* Does what follows from how a work went. Answers whether it failed fast. */
+static bool ecsi_work_judge(ecsi_work *work)
+{
+    ecsi_system *system = work->system;
+    ecs_tick_report *report = &work->schedule->report;
+    ecsi_node node;
+    bool fast = false;
+    uint32_t k;
+    ECSI_CHECK(work->fail_count <= work->attempts);
+    if (system == NULL) return false; /* removed since */
+    memset(&node, 0, sizeof node);
+    node.schedule = work->schedule;
+    node.system = system;
+    node.runs = 1;
+    node.dt = work->dt;
+    report->systems_run += work->fail_count + (work->failed ? 0u : 1u);
+    report->overruns += work->overruns;
+    system->state.overruns += work->overruns;
+    if (work->overrun_ns > system->state.overrun_ns) system->state.overrun_ns = work->overrun_ns;
+    for (k = 0; k < work->fail_count; k++) fast = ecsi_work_failed(work, &node, k) || fast;
+    if (work->failed) return fast;
+    ECSI_CHECK(!fast);
+    if (system->broken || system->wait_ticks > 0) {
+        system->state.runs++;
+    } else {
+        ecsi_node_succeeded(&node);
+        (void)ecsi_node_step(&node, ECSI_GO_ON);
+    }
+    return false;
+}
+
+static inline bool ecsi_batch_empty(const ecsi_batch *batch)
+{
+    return batch->first == NULL && !batch->spawned;
+}
+
+/* Applies what a launch recorded; the schedule's batch is empty. Answers whether a system of it
+ * failed fast. */
+static bool ecsi_launch_apply(ecsi_schedule *schedule, ecsi_launch *launch)
+{
+    ecsi_batch *batch = &schedule->batch;
+    bool fast = false;
+    uint32_t i;
+    ECSI_CHECK(ecsi_launch_ended(launch));
+    ECSI_CHECK(ecsi_batch_empty(batch));
+    memset(batch, 0, sizeof *batch);
+    for (i = 0; i < launch->work_count; i++) {
+        ecsi_work *work = &launch->works[i];
+        ecsi_queue_count(schedule->flush, &work->queue);
+        ecsi_batch_add(batch, &work->queue);
+        ecsi_batch_take(batch, &work->queue);
+        fast = ecsi_work_judge(work) || fast;
+    }
+    for (i = 0; i < launch->work_count; i++) {
+        const ecsi_work *work = &launch->works[i];
+        if (work->fail_count == 0) continue;
+        ecsi_batch_fail(schedule->flush, batch, work->serial,
+                        work->serial + (uint64_t)work->fail_count * work->streams);
+    }
+    if (ecsi_batch_empty(batch)) memset(batch, 0, sizeof *batch);
+    ecsi_schedule_flush(schedule);
+    return fast;
+}
+
+/* Takes the results of all launches whose tick has come. Answers whether a system failed fast. */
+static bool ecsi_group_collect(ecsi_schedule *schedule, ecsi_group *group)
+{
+    bool fast = false;
+    ECSI_CHECK(group->under_way <= group->desc.depth);
+    ECSI_CHECK(schedule->ticking);
+    while (group->under_way > 0) {
+        ecsi_launch *launch = ecsi_group_launch(group, 0);
+        uint64_t after = group->desc.when_ready ? 1 : group->desc.apply_after;
+        if (!launch->held) {
+            if (schedule->tick - launch->tick < after) break;
+            if (group->desc.when_ready && !ecsi_launch_ended(launch)) break;
+            if (!ecsi_batch_empty(&schedule->batch)) ecsi_schedule_flush(schedule);
+            if (!ecsi_batch_empty(&schedule->batch)) break;
+            if (!ecsi_launch_ended(launch)) {
+                group->state.waited++;
+                ecsi_launch_finish(launch, schedule->worker);
+            }
+            fast = ecsi_launch_apply(schedule, launch) || fast;
+            group->state.applied++;
+        }
+        /* Its memory is needed until its commands are applied. */
+        launch->held = !ecsi_batch_empty(&schedule->batch);
+        if (launch->held) break;
+        group->first = (group->first + 1) % group->desc.depth;
+        group->under_way--;
+        schedule->under_way--;
+    }
+    return fast;
+}
+
+/* Begins a phase: results first, then new launches. Answers whether a system failed fast. */
+static bool ecsi_groups_begin(ecsi_schedule *schedule, uint32_t phase, float dt)
+{
+    bool fast = false;
+    uint32_t i;
+    ECSI_CHECK(schedule->ticking);
+    for (i = 0; i < schedule->groups.count; i++) {
+        ecsi_group *group = ecsi_group_at(schedule, i);
+        if (group->launches == NULL || group->phase != phase) continue;
+        fast = ecsi_group_collect(schedule, group) || fast;
+        if (group->detached && group->enabled) ecsi_group_start(schedule, group, dt);
+    }
+    ECSI_CHECK(schedule->under_way == 0 || schedule->groups.count > 0);
+    return fast;
+}
+
+/* Begins a tick: works that nobody has begun, because the queue was full or those who were woken
+ * had something else to do, are offered again. */
+static void ecsi_groups_tick(const ecsi_schedule *schedule)
+{
+#ifndef ECS_NO_THREADS
+    uint32_t i;
+    uint32_t k;
+    uint32_t w;
+    ECSI_CHECK(schedule->groups.count <= schedule->groups_max);
+    for (i = 0; i < schedule->groups.count && schedule->under_way > 0; i++) {
+        const ecsi_group *group = ecsi_group_at(schedule, i);
+        for (k = 0; k < group->under_way; k++) {
+            ecsi_launch *launch = ecsi_group_launch(group, k);
+            for (w = 0; w < launch->work_count && schedule->pool != NULL; w++) {
+                ecsi_work *work = &launch->works[w];
+                if (ECSI_LOAD(&work->state, relaxed) != ECSI_WORK_DUE) continue;
+                ecsi_work_offer(work, true);
+            }
+        }
+    }
+#else
+    (void)schedule;
+#endif
+}
+
+/* ---- Life ------------------------------------------------------------------------------ */
+
+/* A system goes away between ticks: its works end first, and what they recorded stays. */
+static void ecsi_groups_forget(const ecsi_schedule *schedule, const ecsi_system *system)
+{
+    ecsi_group *group = system->group;
+    uint32_t k;
+    uint32_t w;
+    ECSI_CHECK(!schedule->ticking);
+    if (group == NULL) return;
+    for (k = 0; k < group->under_way; k++) {
+        ecsi_launch *launch = ecsi_group_launch(group, k);
+        for (w = 0; w < launch->work_count; w++) {
+            if (launch->works[w].system != system) continue;
+            ecsi_launch_finish(launch, NULL);
+            launch->works[w].system = NULL;
+        }
+    }
+    ECSI_CHECK(group->under_way <= group->desc.depth);
+}
+
+/* Ends what is under way: works that run are waited for, others do not begin any more, and what
+ * was recorded is dropped. */
+static void ecsi_groups_end(ecsi_schedule *schedule)
+{
+    ecsi_queue_mark start;
+    uint32_t i;
+    uint32_t k;
+    uint32_t w;
+    memset(&start, 0, sizeof start);
+    ECSI_CHECK(!schedule->ticking);
+    for (i = 0; i < schedule->groups.count; i++) {
+        ecsi_group *group = ecsi_group_at(schedule, i);
+        for (k = 0; k < group->under_way; k++) {
+            ecsi_launch *launch = ecsi_group_launch(group, k);
+            for (w = 0; w < launch->work_count; w++) {
+                if (ecsi_work_claim(&launch->works[w])) ecsi_work_end(&launch->works[w]);
+            }
+            ecsi_launch_finish(launch, NULL);
+            for (w = 0; w < launch->work_count; w++) {
+                ecsi_queue_rewind(schedule->flush, &launch->works[w].queue, start);
+            }
+        }
+        schedule->under_way -= group->under_way;
+        group->under_way = 0;
+#ifndef ECS_NO_THREADS
+        for (k = 0; group->launches != NULL && k < group->desc.depth; k++) {
+            for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
+                const ecsi_work *work = &group->launches[k].works[w];
+                /* Acquire: pairs with the release of ecsi_work_job, which is gone then. */
+                while (ECSI_LOAD(&work->queued, acquire) != 0) ecsi_yield();
+            }
+        }
+#endif
+    }
+    ECSI_CHECK(schedule->under_way == 0);
+}
+
+/* Whether the calling thread runs a system of an asynchronous group of this world. */
+static bool ecsi_groups_inside(const ecsi_schedule *schedule)
+{
+#ifndef ECS_NO_THREADS
+    uint64_t self = ecsi_thread_number();
+    uint32_t i;
+    uint32_t k;
+    uint32_t w;
+    ECSI_CHECK(self != 0);
+    for (i = 0; i < schedule->groups.count; i++) {
+        const ecsi_group *group = ecsi_group_at(schedule, i);
+        for (k = 0; group->launches != NULL && k < group->desc.depth; k++) {
+            for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
+                if (ECSI_LOAD(&group->launches[k].works[w].runner, relaxed) == self) return true;
+            }
+        }
+    }
+#endif
+    ECSI_CHECK(schedule->groups.count <= schedule->groups_max);
+    return false;
+}
+
+/* ---- Adding ----------------------------------------------------------------------------- */
+
+/* The description with its defaults. */
+static ecs_status ecsi_group_resolve(const ecsi_schedule *schedule, ecs_group_desc *d)
+{
+    ECSI_CHECK(schedule->memory != NULL);
+    ECSI_REQUIRE(d->name != NULL && d->name[0] != 0, ECS_INVALID);
+    ECSI_REQUIRE((uint32_t)d->on_error <= ECS_RETRY, ECS_INVALID);
+    ECSI_REQUIRE((uint32_t)d->on_exhausted < ECS_RETRY, ECS_INVALID);
+    ECSI_REQUIRE(d->retries <= ECS_RETRIES_MAX, ECS_INVALID);
+    ECSI_REQUIRE(d->command_bytes_max == 0 || d->command_bytes_max >= 4096, ECS_INVALID);
+    if (ecsi_group_find(schedule, d->name) != NULL) return ECS_EXISTS;
+    if (ecsi_system_find(schedule, d->name) != ECSI_NO_SYSTEM) return ECS_EXISTS;
+    if (d->depth > ECS_LAUNCHES_MAX || d->apply_after > UINT32_MAX / 2) return ECS_TOO_LARGE;
+    if (d->apply_after == 0) d->apply_after = 1;
+    if (d->depth == 0) d->depth = 1;
+    if (d->copy_bytes_max == 0) d->copy_bytes_max = (size_t)1 << 20;
+    if (d->command_bytes_max == 0) d->command_bytes_max = (size_t)256 << 10;
+    if (d->copy_bytes_max > SIZE_MAX / 256 || d->command_bytes_max > UINT32_MAX / 2) {
+        return ECS_TOO_LARGE;
+    }
+    if (d->asynchronous && schedule->memory->fixed &&
+        d->command_bytes_max > schedule->bytes_max) {
+        return ECS_TOO_LARGE;
+    }
+    return ECS_OK;
+}
+
+/* Memory for the launches of a group. */
+static ecs_status ecsi_group_reserve(ecsi_schedule *schedule, ecsi_group *group)
+{
+    const ecs_group_desc *d = &group->desc;
+    ecsi_memory *memory = schedule->memory;
+    size_t copies = ecsi_align_up(d->copy_bytes_max, 64);
+    size_t commands = ecsi_align_up(d->command_bytes_max, 64);
+    size_t heads = d->depth * ecsi_align_up(sizeof(ecsi_launch), 64);
+    unsigned char *data;
+    uint32_t i;
+    uint32_t w;
+    ECSI_CHECK(d->depth > 0 && d->depth <= ECS_LAUNCHES_MAX);
+    ECSI_CHECK(group->launches == NULL);
+    group->bytes = heads + d->depth * (copies + commands);
+    if (group->bytes > schedule->group_bytes_max - schedule->group_bytes) return ECS_FULL;
+    data = (unsigned char *)(memory->fixed ? ecsi_keep(memory, group->bytes, 64)
+                                           : ecsi_alloc(memory, group->bytes, 64));
+    if (data == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    schedule->group_bytes += group->bytes;
+    memset(data, 0, heads);
+    group->launches = (ecsi_launch *)(void *)data;
+    data += heads;
+    for (i = 0; i < d->depth; i++, data += copies + commands) {
+        ecsi_launch *launch = &group->launches[i];
+        launch->copies = data;
+        launch->commands = data + copies;
+        for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
+            launch->works[w].schedule = schedule;
+            launch->works[w].launch = launch;
+#ifndef ECS_NO_THREADS
+            launch->works[w].job.run = ecsi_work_job;
+            launch->works[w].job.data = &launch->works[w];
+#endif
+        }
+    }
+    return ECS_OK;
+}
+
+/* Nothing is changed on failure. */
+static ecs_status ecsi_group_insert(ecsi_schedule *schedule, const ecs_group_desc *desc)
+{
+    ecsi_memory *memory = schedule->memory;
+    ecsi_keep_mark mark = ecsi_keep_where(memory);
+    ecs_group_desc d = *desc;
+    ecsi_group *group;
+    ecs_status status = ecsi_group_resolve(schedule, &d);
+    ECSI_CHECK(!schedule->ticking);
+    if (status == ECS_OK) {
+        status = ecsi_vec_reserve(memory, &schedule->groups, schedule->groups.count + 1,
+                                  schedule->groups_max, sizeof(ecsi_group *));
+    }
+    if (status != ECS_OK) return status;
+    group = (ecsi_group *)ecsi_keep(memory, sizeof *group, 64);
+    if (group == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
+    status = ecsi_name_copy(group->name, d.name);
+    if (status == ECS_OK) {
+        status = ecsi_order_copy(group->order_names, d.before, &group->before_count);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_order_copy(group->order_names + group->before_count, d.after,
+                                 &group->after_count);
+    }
+    group->desc = d;
+    group->desc.name = group->name;
+    group->enabled = !d.disabled;
+    if (status == ECS_OK && d.asynchronous) status = ecsi_group_reserve(schedule, group);
+    if (status != ECS_OK) {
+        ecsi_keep_rewind(memory, mark);
+        return status;
+    }
+    *ECSI_VEC_AT(ecsi_group *, &schedule->groups, schedule->groups.count++) = group;
+    group->number = schedule->groups.count;
+    schedule->built = false;
+    ECSI_CHECK(group->launches != NULL || !d.asynchronous);
+    return ECS_OK;
+}
+
+/* Gives the launches' memory back; nothing is under way. */
+static void ecsi_groups_release(const ecsi_schedule *schedule)
+{
+    uint32_t i;
+    ECSI_CHECK(schedule->under_way == 0);
+    ECSI_CHECK(schedule->memory != NULL);
+    for (i = 0; i < schedule->groups.count && !schedule->memory->fixed; i++) {
+        ecsi_group *group = ecsi_group_at(schedule, i);
+        if (group->launches == NULL) continue;
+        ecsi_release(schedule->memory, group->launches, group->bytes, 64);
+        group->launches = NULL;
+    }
+}
+
+#endif /* ECS_LAUNCH_H */
+
+/* >>tick ======================================================== src/tick.h */
+
+/* tick.h: a tick: the phases in their order, each with its groups and segments. */
+/* floor: 11 */
+#ifndef ECS_TICK_H
+#define ECS_TICK_H
+
+/* Runs all systems of a phase once, and applies what they recorded. */
+static void ecsi_phase_run(ecsi_schedule *schedule, uint32_t number, float dt)
+{
+    const ecsi_phase *phase = ecsi_phase_at(schedule, number);
     uint32_t place = 0;
+    bool fast = false;
     ECSI_CHECK(schedule->built);
     ECSI_CHECK(!schedule->stop);
-    if (phase->count == 0) return;
+    if (schedule->groups.count > 0) fast = ecsi_groups_begin(schedule, number, dt);
+    if (phase->count == 0) {
+        schedule->stop = fast;
+        return;
+    }
     schedule->share_stale = true;
     while (place < phase->count) {
         ecsi_node *node;
@@ -14661,6 +16723,7 @@ static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, flo
     for (place = 0; place < phase->count && schedule->stop; place++) {
         ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
     }
+    schedule->stop = schedule->stop || fast;
 }
 
 /* No phase begins any more. */
@@ -14693,22 +16756,23 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     schedule->stop = false;
     schedule->sample = schedule->pool != NULL &&
                        (schedule->samples < ECSI_SAMPLE_FIRST ||
-                        schedule->samples % ECSI_SAMPLE_EVERY == 0);
+                        ecsi_tick_drawn(schedule->samples, ECSI_SAMPLE_BITS));
     schedule->samples++;
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_gauge_begin(schedule)) enters = false;
 #endif
     if (enters) schedule->worker = ecs_pool_enter(schedule->pool);
     schedule->flush->worker = schedule->worker;
+    if (ECSI_UNLIKELY(schedule->under_way > 0)) ecsi_groups_tick(schedule);
     for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
-        ecsi_phase *phase =
-            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
+        uint32_t number = *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p);
+        ecsi_phase *phase = ecsi_phase_at(schedule, number);
         uint32_t steps = 1;
         if (phase->fixed.step_s > 0) {
             steps = ecsi_fixed_steps(&phase->fixed, dt);
         }
         for (; steps > 0 && !ecsi_tick_over(schedule); steps--) {
-            ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
+            ecsi_phase_run(schedule, number, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
         }
     }
     if (ecsi_tick_cancelled(schedule)) {
@@ -14729,7 +16793,7 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     return report->status;
 }
 
-#endif /* ECS_BACKEND_H */
+#endif /* ECS_TICK_H */
 
 /* >>remove ==================================================== src/remove.h */
 
@@ -14769,6 +16833,7 @@ static void ecsi_system_take_out(ecsi_schedule *schedule, uint32_t index)
     schedule->systems.count--;
     schedule->built = false;
     ecsi_report_detach(schedule, system);
+    ecsi_groups_forget(schedule, system);
     if (system->desc.fini != NULL) {
         schedule->adding = true;
         system->desc.fini(schedule->world, system->desc.user);
@@ -14787,7 +16852,8 @@ static void ecsi_system_take_out(ecsi_schedule *schedule, uint32_t index)
  *
  *   errors     names that are not there or in another phase, a system that is ordered against
  *              itself, cycles, and in strict mode conflicts without an order
- *   warnings   doubled names, events that nobody emits or reads, systems that were refused
+ *   warnings   doubled names, what a description says without effect, events that nobody emits or
+ *              reads, systems that were refused
  *   notes      phases without systems
  *
  * Cycles are found shortest first from each system on; the edges of one that was found count no
@@ -14890,20 +16956,140 @@ static void ecsi_validate_name(ecsi_findings *findings, const ecsi_system *syste
         ecsi_print(&findings->text, "system %s: '%s' names %s twice\n", system->name, list, name);
         return;
     }
-    if (other == ECSI_NO_SYSTEM) {
+    if (strcmp(system->name, name) == 0) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names itself\n", system->name, list);
+    } else if (ecsi_system_named(system, name)) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names its own group %s\n", system->name,
+                   list, name);
+    } else if (ecsi_order_known(schedule, name, system->phase, true)) {
+        return;
+    } else if (ecsi_group_find(schedule, name) != NULL) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text,
+                   "system %s of phase %s: '%s' names the group %s, which has no system there\n",
+                   system->name, ecsi_phase_at(schedule, system->phase)->name, list, name);
+    } else if (other == ECSI_NO_SYSTEM) {
         ecsi_finding(findings, ECS_LOG_ERROR);
         ecsi_print(&findings->text, "system %s: '%s' names %s, and no system has that name\n",
                    system->name, list, name);
-    } else if (ecsi_system_at(schedule, other) == system) {
-        ecsi_finding(findings, ECS_LOG_ERROR);
-        ecsi_print(&findings->text, "system %s: '%s' names itself\n", system->name, list);
-    } else if (ecsi_system_at(schedule, other)->phase != system->phase) {
+    } else {
         ecsi_finding(findings, ECS_LOG_ERROR);
         ecsi_print(&findings->text,
                    "system %s of phase %s: '%s' names %s, which is not in its phase but in %s\n",
                    system->name, ecsi_phase_at(schedule, system->phase)->name, list, name,
                    ecsi_phase_at(schedule, ecsi_system_at(schedule, other)->phase)->name);
     }
+}
+
+/* ---- Descriptions --------------------------------------------------------------------- */
+
+/* Whether there is anything that `restore` would save. */
+static bool ecsi_validate_writes(const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->query->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (term->writes || term->access == ECS_ACCESS_RES_WRITE) return true;
+    }
+    return false;
+}
+
+static void ecsi_validate_warn(ecsi_findings *findings, const ecsi_system *system, bool is,
+                               const char *text)
+{
+    ECSI_CHECK(system->name[0] != 0);
+    ECSI_CHECK(text != NULL);
+    if (!is) return;
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "system %s %s\n", system->name, text);
+}
+
+/* What a description asks for and cannot have, or says without effect. */
+static void ecsi_validate_desc(ecsi_findings *findings, const ecsi_system *system)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    const ecs_system_desc *desc = &system->desc;
+    bool retries = desc->on_error == ECS_RETRY;
+    bool skips = desc->on_error == ECS_SKIP || (retries && desc->on_exhausted == ECS_SKIP);
+    bool steps = system->fixed.step_s > 0;
+    ECSI_CHECK((uint32_t)desc->on_error >= ECS_FAIL_FAST);
+    ECSI_CHECK(schedule->bytes_max > 0);
+    ecsi_validate_warn(findings, system,
+                       desc->restore && schedule->restore_bytes_max == 0 &&
+                           ecsi_validate_writes(system),
+                       "has restore, but restore_bytes_max is 0: it fails once there are rows");
+    ecsi_validate_warn(findings, system, desc->stream_bytes_max > schedule->bytes_max,
+                       "has a stream_bytes_max above command_bytes_max of the world");
+    ecsi_validate_warn(findings, system, (desc->retries > 0 || desc->retry_ticks > 0) && !retries,
+                       "has retries, but its on_error is not ECS_RETRY");
+    ecsi_validate_warn(findings, system, desc->breaker_failures > 0 && !skips,
+                       "has breaker_failures, but no failure of it is skipped");
+    ecsi_validate_warn(findings, system, desc->breaker_ticks > 0 && desc->breaker_failures == 0,
+                       "has breaker_ticks, but no breaker_failures");
+    ecsi_validate_warn(findings, system, desc->budget_fails && desc->budget_ns == 0,
+                       "has budget_fails, but no budget_ns");
+    ecsi_validate_warn(findings, system, steps && (desc->every_ticks > 1 || desc->interval_s > 0),
+                       "has a fixed step: its every_ticks and interval_s have no effect");
+    ecsi_validate_warn(findings, system, desc->steps_max > 0 && !steps,
+                       "has steps_max, but no step_s");
+}
+
+/* Calls that should have added a system. */
+static void ecsi_validate_refused(ecsi_findings *findings)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t kept = ecsi_min_u32(schedule->refused_count, ECSI_REFUSED_MAX);
+    uint32_t i;
+    for (i = 0; i < kept; i++) {
+        const ecsi_refused *refused = &schedule->refused[i];
+        ECSI_CHECK(refused->status != ECS_OK);
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "system %s was not added: %s\n", refused->name,
+                   ecs_status_text(refused->status));
+    }
+    if (schedule->refused_count == kept) return;
+    ECSI_CHECK(kept == ECSI_REFUSED_MAX);
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "%u more systems were not added\n",
+               schedule->refused_count - kept);
+}
+
+/* A group: its order lists, and whether it does what it should. */
+static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t n;
+    ECSI_CHECK(group->number != 0);
+    for (n = 0; n < group->before_count + group->after_count && group->system_count > 0; n++) {
+        const char *name = group->order_names[n];
+        const char *list = n < group->before_count ? "before" : "after";
+        uint32_t other = ecsi_system_find(schedule, name);
+        if (strcmp(group->name, name) == 0 ||
+            (other != ECSI_NO_SYSTEM && ecsi_system_at(schedule, other)->group == group)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text, "group %s: '%s' names %s\n", group->name, list,
+                       other == ECSI_NO_SYSTEM ? "itself" : "one of its own systems");
+        } else if (!ecsi_order_known(schedule, name, 0, false)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text,
+                       "group %s: '%s' names %s, and no system or group has that name\n",
+                       group->name, list, name);
+        }
+    }
+    if (group->reason[0] != 0) {
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "group %s is asynchronous, but runs synchronously: %s\n",
+                   group->name, group->reason);
+    }
+    if (group->system_count == 0) {
+        ecsi_finding(findings, ECS_LOG_INFO);
+        ecsi_print(&findings->text, "group %s has no systems\n", group->name);
+    }
+    ECSI_CHECK(group->system_count <= schedule->systems.count);
 }
 
 /* ---- Cycles --------------------------------------------------------------------------- */
@@ -14917,12 +17103,17 @@ static void ecsi_validate_edges(ecsi_graph *graph)
     memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
     for (i = 0; i < graph->count; i++) {
         const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
-        for (n = 0; n < system->before_count + system->after_count; n++) {
-            uint32_t other = ecsi_graph_find(graph, system->order_names[n]);
-            uint32_t from = n < system->before_count ? i : other;
-            uint32_t to = n < system->before_count ? other : i;
-            if (other == graph->count || from == to) continue;
-            graph->reach[(size_t)from * graph->words + to / 64] |= (uint64_t)1 << (to % 64);
+        for (n = 0; n < ecsi_order_count(system); n++) {
+            bool before;
+            bool own;
+            const char *name = ecsi_order_name(system, n, &before, &own);
+            uint32_t k = ecsi_graph_next(graph, name, 0);
+            for (; k < graph->count; k = ecsi_graph_next(graph, name, k + 1)) {
+                uint32_t from = before ? i : k;
+                uint32_t to = before ? k : i;
+                if (from == to) continue;
+                graph->reach[(size_t)from * graph->words + to / 64] |= (uint64_t)1 << (to % 64);
+            }
         }
     }
     ECSI_CHECK(graph->words > 0);
@@ -15123,6 +17314,10 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         for (n = 0; n < system->before_count + system->after_count; n++) {
             ecsi_validate_name(findings, system, n);
         }
+        ecsi_validate_desc(findings, system);
+    }
+    for (i = 0; i < schedule->groups.count; i++) {
+        ecsi_validate_group(findings, ecsi_group_at(schedule, i));
     }
     for (i = 1; i <= schedule->phases.count && ordered; i++) {
         const ecsi_phase *phase = ecsi_phase_at(schedule, i);
@@ -15137,12 +17332,7 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         ecsi_validate_events(findings, ecsi_system_at(schedule, i));
     }
 #endif
-    if (schedule->refused_count > 0) {
-        ecsi_finding(findings, ECS_LOG_WARNING);
-        ecsi_print(&findings->text, "%u calls that add a system were refused, the last for %s: %s\n",
-                   schedule->refused_count, schedule->refused_name,
-                   ecs_status_text(schedule->refused_status));
-    }
+    ecsi_validate_refused(findings);
     ecsi_validate_phases(findings);
 }
 
@@ -15330,6 +17520,21 @@ static uint64_t ecsi_hash_time(uint64_t h, double seconds)
     return ecsi_mix(h, bits);
 }
 
+/* What a launch will answer follows from the world as it was in the tick of the launch. One that
+ * is applied when it is ready is an input, and does not count. */
+static uint64_t ecsi_hash_group(uint64_t h, const ecsi_group *group)
+{
+    uint32_t i;
+    h = ecsi_mix(ecsi_mix(h, ecsi_hash_text(group->name)), group->enabled ? 1u : 0u);
+    ECSI_CHECK(group->under_way == 0 || group->launches != NULL);
+    for (i = 0; i < group->under_way && !group->desc.when_ready; i++) {
+        const ecsi_launch *launch = &group->launches[(group->first + i) % group->desc.depth];
+        ECSI_CHECK(launch->number != 0);
+        h = ecsi_mix(ecsi_mix(h, launch->number), launch->tick);
+    }
+    return h;
+}
+
 static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
 {
     uint32_t i;
@@ -15346,6 +17551,9 @@ static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
                         (system->broken ? 2u : 0u) | (system->probing ? 1u : 0u));
         h = ecsi_mix(h, system->failed_in_row);
         ECSI_CHECK(system->phase <= schedule->phases.count);
+    }
+    for (i = 0; i < schedule->groups.count; i++) {
+        h = ecsi_hash_group(h, ecsi_group_at(schedule, i));
     }
     return h;
 }
@@ -15480,6 +17688,37 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     ECSI_CHECK(text->total > 0);
 }
 
+/* What follows when a system fails, and where it stands after failures. */
+static void ecsi_explain_failure(ecsi_text *text, const ecsi_system *system)
+{
+    const ecs_system_desc *desc = &system->desc;
+    ecs_on_error policy = desc->on_error;
+    ECSI_CHECK((uint32_t)policy >= ECS_FAIL_FAST);
+    ECSI_CHECK(system->attempts > 0);
+    ecsi_print(text, " a failure%s", desc->restore ? " is undone and" : "");
+    if (policy == ECS_RETRY) {
+        ecsi_print(text, " is retried up to %u times", desc->retries);
+        if (desc->retry_ticks == 0) {
+            ecsi_print(text, " at once, then");
+        } else {
+            ecsi_print(text, ", after %u ticks and twice as many each time, then",
+                       desc->retry_ticks);
+        }
+        policy = desc->on_exhausted;
+    }
+    ecsi_print(text, policy == ECS_SKIP ? " is skipped" : " stops the tick");
+    if (policy == ECS_SKIP && desc->breaker_failures > 0) {
+        ecsi_print(text, ", %u in a row break it until ", desc->breaker_failures);
+        if (desc->breaker_ticks == 0) {
+            ecsi_print(text, "it is enabled");
+        } else {
+            ecsi_print(text, "%u ticks later", desc->breaker_ticks);
+        }
+    }
+    if (system->broken) ecsi_print(text, "; it is broken");
+    if (system->wait_ticks > 0) ecsi_print(text, "; it waits for %u ticks", system->wait_ticks);
+}
+
 /* What a description says about when and how a system runs, where that is not the default. */
 static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
 {
@@ -15504,24 +17743,14 @@ static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
         ecsi_print(text, " at most %llu bytes of commands a row block;",
                    (unsigned long long)desc->stream_bytes_max);
     }
-    ecsi_print(text, " a failure %s\n",
-               desc->on_error == ECS_FAIL_FAST ? "stops the tick" : "is skipped");
+    if (desc->io_intents > 0) ecsi_print(text, " declares %u I/O requests;", desc->io_intents);
+    if (desc->budget_ns > 0) {
+        ecsi_print(text, " more than %llu ns %s;", (unsigned long long)desc->budget_ns,
+                   desc->budget_fails ? "are a failure" : "are counted");
+    }
+    ecsi_explain_failure(text, system);
+    ecsi_print(text, "\n");
     ECSI_CHECK(text->total > total);
-}
-
-/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
-static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
-{
-    uint32_t i;
-    ECSI_CHECK(a != NULL);
-    ECSI_CHECK(b != NULL);
-    for (i = 0; i < a->before_count; i++) {
-        if (strcmp(a->order_names[i], b->name) == 0) return true;
-    }
-    for (i = 0; i < b->after_count; i++) {
-        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
-    }
-    return false;
 }
 
 /* Why one system comes where it comes: what it must wait for, directly. */
@@ -15554,6 +17783,40 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
     ECSI_CHECK(i == phase->count);
 }
 
+/* A group, and those of its systems that are in no phase's order. */
+static void ecsi_explain_group(ecsi_text *text, const ecsi_schedule *schedule,
+                               const ecsi_group *group)
+{
+    const ecsi_components *components = schedule->queries->storage->components;
+    const ecs_group_desc *desc = &group->desc;
+    uint32_t i;
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(group->number != 0);
+    ecsi_print(text, "group %s:%s %u systems", group->name, group->enabled ? "" : " disabled,",
+               group->system_count);
+    if (group->reason[0] != 0) {
+        ecsi_print(text, ", asynchronous, but runs synchronously: %s", group->reason);
+    } else if (group->detached && group->phase != 0) {
+        ecsi_print(text, ", asynchronous, launched when %s begins, applied ",
+                   ecsi_phase_at(schedule, group->phase)->name);
+        if (desc->when_ready) {
+            ecsi_print(text, "when ready");
+        } else {
+            ecsi_print(text, "%u ticks later", desc->apply_after);
+        }
+        ecsi_print(text, ", %u of %u under way", group->under_way, desc->depth);
+    }
+    ecsi_print(text, "\n");
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        if (system->group != group) continue;
+        ecsi_print(text, "  %s%s:", system->name, system->enabled ? "" : " disabled");
+        ecsi_explain_terms(text, components, system->query);
+        ecsi_print(text, "\n");
+        if (system->detached) ecsi_explain_policy(text, system);
+    }
+}
+
 static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *schedule)
 {
     uint32_t p;
@@ -15579,6 +17842,9 @@ static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *sch
         }
     }
     ECSI_CHECK(p == schedule->phase_order.count);
+    for (p = 0; p < schedule->groups.count; p++) {
+        ecsi_explain_group(text, schedule, ecsi_group_at(schedule, p));
+    }
 }
 
 static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t system)
@@ -15634,12 +17900,16 @@ static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedu
  *
  * Phases are clusters, in their order. A solid edge is an explicit order, a dashed one a
  * conflict, with what both touch as its label. A conflict that follows from other edges is left
- * out. Exclusive systems are boxes; disabled ones are grey. Names are escaped. */
+ * out. Exclusive systems are boxes, disabled ones grey, broken ones red; when a system runs and
+ * what follows when it fails is its tooltip. Names are escaped. */
 /* floor: 12 */
 #ifndef ECS_DOT_H
 #define ECS_DOT_H
 
 #ifndef ECS_NO_EXPLAIN
+
+/* Of a line about a system's policy. */
+#define ECSI_DOT_INDENT 4
 
 /* A name as it may stand in a quoted string: control characters become spaces. */
 static void ecsi_dot_name(ecsi_text *text, const char *name)
@@ -15657,12 +17927,18 @@ static void ecsi_dot_name(ecsi_text *text, const char *name)
 
 static void ecsi_dot_node(ecsi_text *text, const ecsi_system *system, uint32_t index)
 {
-    ECSI_CHECK(system != NULL);
+    char what[ECSI_SCHEDULE_TEXT_BYTES];
+    const char *color = !system->enabled ? "grey" : system->broken ? "red" : "black";
+    ecsi_text policy = ecsi_text_begin(what, sizeof what);
     ECSI_CHECK(system->name[0] != 0);
+    ecsi_explain_policy(&policy, system);
+    ECSI_CHECK(policy.total > ECSI_DOT_INDENT);
     ecsi_print(text, "    n%u [label=\"", index);
     ecsi_dot_name(text, system->name);
-    ecsi_print(text, "\", shape=%s%s];\n", system->run_exclusive != NULL ? "box" : "ellipse",
-               system->enabled ? "" : ", color=grey, fontcolor=grey");
+    ecsi_print(text, "\", shape=%s, color=%s, fontcolor=%s, tooltip=\"",
+               system->run_exclusive != NULL ? "box" : "ellipse", color, color);
+    ecsi_dot_name(text, what + ECSI_DOT_INDENT);
+    ecsi_print(text, "\"];\n");
 }
 
 /* The edges that leave member `from`. */
@@ -15887,6 +18163,19 @@ static void ecsi_explain_adaptive_text(ecsi_text *text, const ecsi_schedule *sch
 #ifndef ECS_WORLD_H
 #define ECS_WORLD_H
 
+/* Whether a call may go on that reaches values of a component, or of the whole world (0). One
+ * compare where access is not checked. */
+#define ECSI_ALLOWED(world, component, want)                                       \
+    (ECSI_LIKELY((world)->entities.front.checked == NULL) ||                       \
+     ecsi_access_ask(&(world)->schedule, (component), (want)))
+#define ECSI_ALLOWED_ALL(world, query, want)                                       \
+    (ECSI_LIKELY((world)->entities.front.checked == NULL) ||                       \
+     ecsi_access_columns(&(world)->schedule, (query), (want)))
+/* The same for a stream that is to record. */
+#define ECSI_RECORDS(cmd)                                                          \
+    (ECSI_LIKELY((cmd)->owner == 0) ||                                             \
+     ecsi_access_records(&(cmd)->flush->world->schedule, (cmd)))
+
 struct ecs_world {
     ecsi_entities entities; /* must be first: it begins with the ecsi_front */
     ecsi_memory memory;
@@ -15905,9 +18194,11 @@ struct ecs_world {
     uint32_t own_current;
     uint64_t own_since;     /* tick of its last flush */
     ecs_commands own_cmd;
+    ecsi_front shadow;      /* of bound getters when access is checked: it has no records */
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
+    bool member;            /* of worlds together, which must let it go first */
     ecs_status status;      /* of the last call that answers a handle */
 };
 
@@ -15921,6 +18212,16 @@ const int ECSI_CONFIG = 1;
 static uint32_t ecsi_default_u32(uint32_t given, uint32_t otherwise)
 {
     return given != 0 ? given : otherwise;
+}
+
+static ecs_access_check ecsi_default_check(ecs_access_check given)
+{
+    if (given != ECS_CHECK_DEFAULT) return given;
+#ifdef ECS_DEBUG
+    return ECS_CHECK_STOP;
+#else
+    return ECS_CHECK_OFF;
+#endif
 }
 
 /* Fills in the defaults of a fixed world's storage. */
@@ -15938,6 +18239,7 @@ static void ecsi_desc_fixed(ecs_world_desc *d)
     d->chunks_max = ecsi_default_u32(d->chunks_max, (uint32_t)chunks);
     d->queries_max = ecsi_default_u32(d->queries_max, 256);
     d->systems_max = ecsi_default_u32(d->systems_max, 128);
+    d->groups_max = ecsi_default_u32(d->groups_max, 16);
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 65536);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 262144);
     if (d->command_bytes_max == 0) {
@@ -15957,6 +18259,8 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->chunks_max = ecsi_default_u32(d->chunks_max, 65535);
     d->queries_max = ecsi_default_u32(d->queries_max, 4096);
     d->systems_max = ecsi_default_u32(d->systems_max, 1024);
+    d->groups_max = ecsi_default_u32(d->groups_max, 256);
+    if (d->group_bytes_max == 0) d->group_bytes_max = SIZE_MAX / 4;
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
@@ -15975,7 +18279,8 @@ static double ecsi_desc_bytes(const ecs_world_desc *d)
     return tables + rest + (double)d->chunks_max * d->chunk_bytes +
            (double)d->chunks_max * 8.0 * d->getters_max + (double)d->table_slots_max * 128.0 +
            (double)d->command_bytes_max * 8.0 + (double)d->resource_bytes_max +
-           (double)d->event_bytes_max + (double)d->restore_bytes_max;
+           (double)d->event_bytes_max + (double)d->restore_bytes_max +
+           (double)d->groups_max * 4096.0 + (double)d->group_bytes_max;
 }
 
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
@@ -16032,10 +18337,12 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     d->getters_max =
         ecsi_default_u32(d->getters_max, d->memory == ECS_MEMORY_GROW ? 256 : 64);
     d->phases_max = ecsi_default_u32(d->phases_max, 32);
+    d->check_access = ecsi_default_check(d->check_access);
     d->stream_spawns_max = ecsi_default_u32(d->stream_spawns_max, ECSI_ORDINALS_MAX);
     if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
     if (d->tables_max >= 1u << 26 || d->chunks_max > 0x7ffffffeu) return false;
     if (d->queries_max >= 1u << 26 || d->systems_max > 1u << 16) return false;
+    if (d->groups_max > 1u << 16) return false;
     if (d->getters_max > 1u << 20 || d->phases_max < 5 || d->phases_max > 1u << 16) return false;
     if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
     if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
@@ -16043,6 +18350,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     if ((uint32_t)d->backend > (uint32_t)ECS_BACKEND_ADAPTIVE) return false;
+    if ((uint32_t)d->check_access > (uint32_t)ECS_CHECK_STOP) return false;
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_adaptive_resolve(&d->adaptive, d->share_ns)) return false;
 #else
@@ -16079,6 +18387,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
     bytes += (size_t)d->queries_max * ECSI_QUERY_KEEP_BYTES;
     bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
+    bytes += (size_t)d->groups_max * (ECSI_GROUP_KEEP_BYTES + 64) + d->group_bytes_max;
     return bytes + d->resource_bytes_max + d->event_bytes_max;
 }
 
@@ -16094,6 +18403,7 @@ static void ecsi_own_open(ecs_world *world)
     cmd->spawns_max = world->desc.stream_spawns_max;
     ECSI_CHECK(cmd->queue->bytes == 0);
     ecsi_stream_open(cmd, ++world->flush.serial_next, ECSI_NO_SYSTEM, SIZE_MAX);
+    if (cmd->owner != 0) cmd->owner = ECSI_OWNER_ANY;
 }
 
 /* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
@@ -16238,6 +18548,9 @@ static void ecsi_world_wire(ecs_world *world)
     world->storage.chunks_max = d->chunks_max;
     world->storage.row_block_rows = d->row_block_rows;
     world->entities.front.row_bits = ecsi_row_bits(d);
+    world->entities.front.checked = d->check_access != ECS_CHECK_OFF ? world : NULL;
+    world->shadow.checked = world;
+    world->flush.watched = d->check_access != ECS_CHECK_OFF;
     world->editor.storage = &world->storage;
 #ifndef ECS_NO_EVENTS
     world->events.components = &world->components;
@@ -16261,6 +18574,8 @@ static void ecsi_world_wire(ecs_world *world)
     world->schedule.log = &world->log;
     world->schedule.phases_max = d->phases_max;
     world->schedule.systems_max = d->systems_max;
+    world->schedule.groups_max = d->groups_max;
+    world->schedule.group_bytes_max = d->group_bytes_max;
     world->schedule.stream_bytes_max = d->stream_bytes_max;
     world->schedule.spawns_max = d->stream_spawns_max;
     world->schedule.strict = d->strict;
@@ -16307,6 +18622,7 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
     if (status == ECS_OK) status = ecsi_schedule_create(&world->schedule);
+    if (status == ECS_OK) status = ecsi_watch_create(&world->schedule, d->check_access);
     if (status == ECS_OK) status = ecsi_world_pool_make(world);
     ECSI_CHECK(status != ECS_INVALID);
     return status;
@@ -16376,6 +18692,8 @@ static void ecsi_world_release(ecs_world *world)
     ECSI_CHECK(world->locks == 0);
     ECSI_CHECK(world->entities.front.alive_count == 0);
     ecsi_world_pool_release(world);
+    ecsi_groups_release(&world->schedule);
+    ecsi_watch_destroy(&world->schedule);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
@@ -16457,10 +18775,12 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(world->locks == 0);
     ECSI_REQUIRE_VOID(!world->schedule.ticking);
     ECSI_REQUIRE_VOID(!world->flush.running);
+    ECSI_REQUIRE_VOID(!world->member);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
+    ecsi_groups_end(&world->schedule);
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
@@ -16597,6 +18917,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
         stats.bytes_live += table->row_count * ecsi_table_row_bytes(table);
     }
     ECSI_CHECK(stats.bytes_live <= stats.bytes_storage);
+    stats.access_violations = ecsi_watch_violations(&world->schedule);
     stats.commands_recorded = world->flush.recorded;
     stats.commands_applied = world->flush.applied;
     stats.commands_dropped = world->flush.dropped;
@@ -16690,8 +19011,10 @@ ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component
     ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
     if (world->locks != 0) return ECS_LOCKED;
     c = ecsi_component_at(&world->components, component.id);
+    if (world->schedule.under_way > 0) return ECS_LOCKED;
     if (c->resource != NULL || ecs_component_count(world, component) > 0) return ECS_EXISTS;
     ecsi_component_hooks_set(c, hooks);
+    world->schedule.built = false; /* what asynchronous groups may read has changed */
     for (i = 0; i < world->storage.tables.count; i++) {
         ecsi_table *table = ecsi_table_at(&world->storage, i);
         if (ecsi_table_find(table, component.id) != NULL) ecsi_table_flags(&world->storage, table);
@@ -16919,6 +19242,7 @@ ECS_API const void *ecs_get_id(const ecs_world *world, ecs_entity entity,
     ECSI_REQUIRE(world != NULL, NULL);
     record = ecsi_entities_find(&world->entities, entity);
     if (ECSI_UNLIKELY(record == NULL || component.id == 0)) return NULL;
+    if (!ECSI_ALLOWED(world, component.id, ECSI_WANT_VALUE)) return NULL;
     return ecsi_row_value(&world->storage, record, component.id);
 }
 
@@ -16929,6 +19253,7 @@ ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component 
     ECSI_REQUIRE(world != NULL, NULL);
     record = ecsi_entities_find(&world->entities, entity);
     if (record == NULL || component.id == 0) return NULL;
+    if (!ECSI_ALLOWED(world, component.id, ECSI_WANT_MUTABLE)) return NULL;
     value = ecsi_row_value(&world->storage, record, component.id);
     if (value != NULL) ecsi_row_touch(&world->storage, record, component.id);
     return value;
@@ -16997,6 +19322,7 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
     ECSI_REQUIRE(type->name != NULL, NULL);
     id = ecsi_component_seek(&world->components, type);
     if (ECSI_UNLIKELY(id == 0)) return NULL;
+    if (!ECSI_ALLOWED(world, id, ECSI_WANT_VALUE)) return NULL;
     c = ecsi_component_at(&world->components, id);
     if (ECSI_LIKELY(c->getter != 0)) {
         ecs_getter getter;
@@ -17015,7 +19341,7 @@ ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_ty
 
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out)
 {
-    static const ecsi_front nothing = {NULL, 0, 0, 0};
+    static const ecsi_front nothing = {NULL, 0, 0, 0, NULL};
     uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(out != NULL, ECS_INVALID);
@@ -17025,8 +19351,23 @@ ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_g
     if (world->locks != 0) return ECS_LOCKED;
     status = ecsi_component_need(&world->components, type, &id);
     if (status == ECS_OK) status = ecsi_getter_need(&world->storage, id, &out->slot);
-    if (status == ECS_OK) out->front = &world->entities.front;
+    if (status == ECS_OK) {
+        out->front = world->entities.front.checked != NULL ? &world->shadow
+                                                           : &world->entities.front;
+    }
     return status;
+}
+
+ECS_API const void *ecs_getter_find_checked(ecs_getter getter, ecs_entity entity)
+{
+    const ecs_world *world;
+    ecs_component component;
+    ECSI_REQUIRE(getter.front != NULL, NULL);
+    ECSI_REQUIRE(getter.slot != NULL, NULL);
+    world = getter.front->checked;
+    ECSI_REQUIRE(world != NULL, NULL);
+    component.id = getter.slot->component;
+    return ecs_get_id(world, entity, component);
 }
 
 /* ---- Queries ------------------------------------------------------------------------------ */
@@ -17138,10 +19479,13 @@ ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t
 
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter)
 {
+    const ecsi_query *q;
     ECSI_REQUIRE_VOID(iter != NULL);
     ecsi_iter_start(iter, NULL, NULL, 0);
     ECSI_REQUIRE_VOID(world != NULL);
-    ecsi_iter_start(iter, ecsi_query_get(world, query), &world->locks, world->schedule.tick);
+    q = ecsi_query_get(world, query);
+    if (q != NULL && !ECSI_ALLOWED_ALL(world, q, ECSI_WANT_MUTABLE)) return;
+    ecsi_iter_start(iter, q, &world->locks, world->schedule.tick);
 }
 
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter)
@@ -17155,6 +19499,7 @@ ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_i
         ECS_ASSERT(!q->writes);
         q = NULL;
     }
+    if (q != NULL && !ECSI_ALLOWED_ALL(world, q, ECSI_WANT_VALUE)) q = NULL;
     ecsi_iter_start(iter, q, NULL, UINT64_MAX);
 }
 
@@ -17173,6 +19518,10 @@ ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint3
     ECSI_REQUIRE(out != NULL || max == 0, 0);
     q = ecsi_query_get(world, query);
     if (q == NULL || term >= q->term_count) return 0;
+    if (ecsi_access_is_column(q->terms[term].access) &&
+        !ECSI_ALLOWED(world, q->terms[term].component, ECSI_WANT_VALUE)) {
+        return 0;
+    }
     for (i = 0; i < q->matches.count; i++) {
         const ecsi_match *match = ecsi_match_at(q, i);
         ecsi_chunk *chunk = match->table->first;
@@ -17194,6 +19543,7 @@ ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint3
 ECS_API ecs_commands *ecs_world_commands(ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, NULL);
+    if (!ECSI_ALLOWED(world, 0, ECSI_WANT_WORLD)) return NULL;
     return &world->own_cmd;
 }
 
@@ -17224,6 +19574,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     ecs_status status;
     ecs_entity e;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
+    if (!ECSI_RECORDS(cmd)) return ecs_null();
     e = ecsi_record_spawn(cmd, &status);
     ECSI_CHECK(status != ECS_OK || ecs_is_provisional(e));
     ecsi_spawn_status(cmd, status);
@@ -17239,6 +19590,7 @@ ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const
     ecs_entity e;
     uint32_t i;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
+    if (!ECSI_RECORDS(cmd)) return ecs_null();
     ECSI_REQUIRE(values != NULL || count == 0, ecs_null());
     mark = ecsi_queue_where(cmd->queue);
     before = *cmd;
@@ -17261,16 +19613,45 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
 {
     ecsi_command *command;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     if (ecs_is_null(entity)) return ECS_STALE;
     return ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_DESPAWN, 0, 1), entity.bits,
                                &command);
 }
 
+/* Apart, so that the calls below need no frame for it. */
+ECSI_COLD static ecs_status ecsi_record_watched(ecs_commands *cmd, uint32_t kind,
+                                                ecs_entity entity, uint32_t id,
+                                                const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->owner != 0);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+static inline ecs_status ecsi_record_asked(ecs_commands *cmd, uint32_t kind, ecs_entity entity,
+                                           uint32_t id, const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->owner != 0)) {
+        return ecsi_record_watched(cmd, kind, entity, id, type, value);
+    }
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+/* Whether an id is one of a component. */
+static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component component)
+{
+    uint32_t id = component.id;
+    ECSI_CHECK(cmd != NULL);
+    return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
+}
+
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -17279,23 +19660,23 @@ ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component co
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
                                      ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
 }
 
 ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -17305,7 +19686,7 @@ ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
@@ -17313,7 +19694,7 @@ ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
@@ -17325,6 +19706,7 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
     unsigned char *to;
     ecs_status status;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(run != NULL, ECS_INVALID);
     ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
     if (bytes > 1u << 30) return ECS_TOO_LARGE;
@@ -17371,7 +19753,8 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_resource_set_type(ecs_world *world, const
 ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type)
 {
     ecs_component c = ecs_component_of(world, type);
-    return c.id == 0 ? NULL : ecsi_component_at(&world->components, c.id)->resource;
+    if (c.id == 0 || !ECSI_ALLOWED(world, c.id, ECSI_WANT_RESOURCE)) return NULL;
+    return ecsi_component_at(&world->components, c.id)->resource;
 }
 
 ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type)
@@ -17416,10 +19799,12 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_event_send_type(ecs_world *world, const e
 /* The stream's count of an event type; NULL when its quota is used up. */
 static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
 {
-    const ecsi_component *c = ecsi_component_at(cmd->flush->components, id);
+    const ecsi_component *c = ecsi_stream_component(cmd, &id, NULL);
     uint32_t quota = ECSI_EVENT_CAPACITY;
     uint32_t i = 0;
+    ecsi_stream_lock(cmd);
     if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    ecsi_stream_unlock(cmd);
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
     while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
@@ -17443,9 +19828,14 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    id = ecsi_component_seek(cmd->flush->components, type);
-    if (id == 0) return ECS_NOT_FOUND;
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
+    id = 0;
+    if (ecsi_stream_component(cmd, &id, type) == NULL) return ECS_NOT_FOUND;
     if (type->bytes == 0) return ECS_UNSUPPORTED;
+    if (cmd->owner != 0 && !cmd->detached &&
+        !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
+        return ECS_INVALID;
+    }
     count = ecsi_emit_count(cmd, id);
     if (count == NULL) {
         cmd->queue->events_dropped++;
@@ -17493,6 +19883,11 @@ ECS_API ecs_events ecs_event_read(ecs_world *world, ecs_event_reader reader)
     memset(&answer, 0, sizeof answer);
     ECSI_REQUIRE(world != NULL, answer);
     ECSI_REQUIRE(ecsi_reader_known(world, reader), answer);
+    if (!ECSI_ALLOWED(world, ecsi_event_at(&world->events, ecsi_reader_at(
+                                 &world->events, reader.id)->event - 1)->component,
+                      ECSI_WANT_EVENTS)) {
+        return answer;
+    }
     answer = ecsi_reader_peek(&world->events, reader.id);
     ecsi_reader_advance(&world->events, reader.id, answer.count);
     return answer;
@@ -17523,12 +19918,15 @@ static void ecsi_system_refused(ecsi_schedule *schedule, const ecs_system_desc *
                                 ecs_status status)
 {
     const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ecsi_refused *refused;
     ECSI_CHECK(status != ECS_OK);
     ECSI_CHECK(desc->system != NULL);
-    schedule->refused_count++;
-    schedule->refused_status = status;
-    (void)snprintf(schedule->refused_name, sizeof schedule->refused_name, "%s",
-                   name != NULL ? name : "?");
+    if (schedule->refused_count < ECSI_REFUSED_MAX) {
+        refused = &schedule->refused[schedule->refused_count];
+        refused->status = status;
+        (void)snprintf(refused->name, sizeof refused->name, "%s", name != NULL ? name : "?");
+    }
+    if (schedule->refused_count < UINT32_MAX) schedule->refused_count++;
 }
 
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
@@ -17560,8 +19958,11 @@ ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool en
     if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
     index = ecsi_system_find(&world->schedule, name);
     if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
-    ecsi_system_at(&world->schedule, index)->enabled = enabled;
-    if (enabled) ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
+    ecsi_system_at(&world->schedule, index)->disabled = !enabled;
+    ecsi_system_switch(ecsi_system_at(&world->schedule, index));
+    if (ecsi_system_at(&world->schedule, index)->enabled) {
+        ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
+    }
     return ECS_OK;
 }
 
@@ -17608,6 +20009,108 @@ ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name)
     return ECS_OK;
 }
 
+ECS_API ecs_status ecs_group_add(ecs_world *world, const ecs_group_desc *desc)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
+    return ecsi_group_insert(&world->schedule, desc);
+}
+
+ECS_API ecs_status ecs_group_enable(ecs_world *world, const char *name, bool enabled)
+{
+    ecsi_group *group;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return ECS_NOT_FOUND;
+    group->enabled = enabled;
+    for (i = 0; i < world->schedule.systems.count; i++) {
+        ecsi_system *system = ecsi_system_at(&world->schedule, i);
+        if (system->group != group) continue;
+        ecsi_system_switch(system);
+        if (system->enabled) ecsi_system_forgive(system);
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_group_state_get(const ecs_world *world, const char *name,
+                                       ecs_group_state *out)
+{
+    const ecsi_group *group;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return ECS_NOT_FOUND;
+    *out = group->state;
+    out->enabled = group->enabled;
+    out->asynchronous = group->detached && world->schedule.built;
+    out->under_way = group->under_way;
+    out->systems = 0;
+    for (i = 0; i < world->schedule.systems.count; i++) {
+        if (ecsi_system_at(&world->schedule, i)->group == group) out->systems++;
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_launch ecs_group_last(const ecs_world *world, const char *name)
+{
+    ecs_launch launch = {0, 0};
+    const ecsi_group *group;
+    ECSI_REQUIRE(world != NULL, launch);
+    ECSI_REQUIRE(name != NULL, launch);
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return launch;
+    launch.number = group->state.launched;
+    launch.group = group->number;
+    return launch;
+}
+
+/* The launch of a future; NULL: there was none, or it is applied. */
+static ecsi_launch *ecsi_launch_get(const ecs_world *world, ecs_launch launch)
+{
+    const ecsi_group *group;
+    uint64_t behind;
+    ECSI_CHECK(world != NULL);
+    if (launch.group == 0 || launch.group > world->schedule.groups.count) return NULL;
+    group = ecsi_group_at(&world->schedule, launch.group - 1);
+    if (launch.number == 0 || launch.number > group->state.launched) return NULL;
+    behind = group->state.launched - launch.number;
+    ECSI_CHECK(group->under_way <= group->desc.depth);
+    if (behind >= group->under_way) return NULL;
+    return ecsi_group_launch(group, group->under_way - 1 - (uint32_t)behind);
+}
+
+ECS_API bool ecs_launch_ended(const ecs_world *world, ecs_launch launch)
+{
+    const ecsi_launch *found;
+    ECSI_REQUIRE(world != NULL, false);
+    ECSI_REQUIRE(launch.number != 0, false);
+    found = ecsi_launch_get(world, launch);
+    return found == NULL || ecsi_launch_ended(found);
+}
+
+ECS_API ecs_status ecs_launch_wait(ecs_world *world, ecs_launch launch)
+{
+    const ecsi_group *group;
+    ecsi_launch *found;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    /* First of all: this thread may have nothing to do with the world's. */
+    if (ecsi_groups_inside(&world->schedule)) return ECS_LOCKED;
+    if (world->locks != 0) return ECS_LOCKED;
+    if (launch.group == 0 || launch.group > world->schedule.groups.count) return ECS_INVALID;
+    group = ecsi_group_at(&world->schedule, launch.group - 1);
+    if (launch.number == 0 || launch.number > group->state.launched) return ECS_INVALID;
+    found = ecsi_launch_get(world, launch);
+    if (found != NULL) ecsi_launch_finish(found, world->schedule.worker);
+    ECSI_CHECK(found == NULL || ecsi_launch_ended(found));
+    return ECS_OK;
+}
+
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
 {
     const ecsi_system *system;
@@ -17622,6 +20125,33 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     if (fixed->step_s <= 0) fixed = &ecsi_phase_at(&world->schedule, system->phase)->fixed;
     ECSI_CHECK(fixed->saved_s >= 0);
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
+}
+
+/* The world's schedule is asked, when it checks. */
+static void *ecsi_view_column(const ecs_view *view, uint32_t term, const ecs_type *type,
+                              bool writes)
+{
+    const ecs_world *world = view->world;
+    ECSI_REQUIRE(view->columns != NULL, NULL);
+    ECSI_REQUIRE(type != NULL, NULL);
+    ECSI_REQUIRE(term < ECS_TERMS_MAX, NULL);
+    if (ECSI_UNLIKELY(world->entities.front.checked != NULL) &&
+        !ecsi_access_column(&world->schedule, term, type, writes)) {
+        return NULL;
+    }
+    return view->columns[term];
+}
+
+ECS_API const void *ecs_view_read(const ecs_view *view, uint32_t term, const ecs_type *type)
+{
+    ECSI_REQUIRE(view != NULL, NULL);
+    return ecsi_view_column(view, term, type, false);
+}
+
+ECS_API void *ecs_view_write(const ecs_view *view, uint32_t term, const ecs_type *type)
+{
+    ECSI_REQUIRE(view != NULL, NULL);
+    return ecsi_view_column(view, term, type, true);
 }
 
 ECS_API ecs_phase ecs_phase_add(ecs_world *world, const ecs_phase_desc *desc)
@@ -17661,6 +20191,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
 {
     uint64_t sent = 0;
     uint64_t lost = 0;
+    uint64_t found;
     ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
@@ -17670,6 +20201,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     if (status != ECS_OK) return status;
     world->schedule.tick++;
     world->locks++;
+    found = ecsi_watch_violations(&world->schedule);
 #ifndef ECS_NO_EVENTS
     ecsi_events_sum(world, &sent, &lost);
 #endif
@@ -17680,6 +20212,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
 #endif
     world->schedule.report.events_sent -= sent;
     world->schedule.report.events_dropped -= lost;
+    world->schedule.report.access_violations = ecsi_watch_violations(&world->schedule) - found;
     ECSI_CHECK(world->locks == 1);
     world->locks--;
     return status;
@@ -17764,6 +20297,7 @@ ECS_API uint64_t ecs_world_hash(const ecs_world *world)
     uint64_t h;
     uint32_t i;
     ECSI_REQUIRE(world != NULL, 0);
+    if (!ECSI_ALLOWED(world, 0, ECSI_WANT_WORLD)) return 0;
     h = ecsi_mix(ecsi_mix(0x6563732e68u, world->desc.seed), world->schedule.tick);
     h = ecsi_hash_entities(h, &world->entities);
     for (i = 0; i < world->storage.tables.count; i++) {
@@ -18005,19 +20539,47 @@ static void ecsi_worlds_arrange(ecs_worlds *worlds)
     ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
 }
 
-/* Somebody ticks: nothing may be declared. */
-static bool ecsi_worlds_locked(const ecs_worlds *worlds)
-{
-    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
-    return ECSI_LOAD(&worlds->busy, acquire) != 0; /* pairs with the releases of ticks */
-}
-
 /* A world that takes no direct edits now. */
 static bool ecsi_member_locked(const ecsi_member *member)
 {
     const ecs_world *world = member->world;
     ECSI_CHECK(world != NULL);
     return world->locks != 0 || world->schedule.ticking || world->flush.running;
+}
+
+/* A member is iterated, or one of its hooks runs, perhaps in the midst of a send. Who asks has
+ * all of them to itself. */
+static bool ecsi_worlds_held(const ecs_worlds *worlds)
+{
+    uint32_t i;
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    for (i = 0; i < worlds->member_count; i++) {
+        if (ecsi_member_locked(&worlds->members[worlds->order[i]])) return true;
+    }
+    return false;
+}
+
+/* Somebody ticks. */
+static inline bool ecsi_worlds_busy(const ecs_worlds *worlds)
+{
+    return ECSI_LOAD(&worlds->busy, acquire) != 0; /* pairs with the releases of ticks */
+}
+
+/* Nothing may be declared. */
+static bool ecsi_worlds_locked(const ecs_worlds *worlds)
+{
+    ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
+    return ecsi_worlds_busy(worlds) || ecsi_worlds_held(worlds);
+}
+
+/* Nothing may be sent from it or put in by a call. In lockstep so for all members in a tick:
+ * whether another one is ticked just then depends on the workers. */
+static bool ecsi_member_closed(const ecs_worlds *worlds, const ecsi_member *member)
+{
+    ECSI_CHECK(member->world != NULL);
+    if (worlds->desc.lockstep && ecsi_worlds_busy(worlds)) return true;
+    /* No more than a hint: who may ask has the member to itself. */
+    return ECSI_LOAD(&member->busy, relaxed) != 0 || ecsi_member_locked(member);
 }
 
 /* ---- Sending ---------------------------------------------------------------------------- */
@@ -18052,7 +20614,7 @@ static ecsi_sending ecsi_sending_begin(ecs_worlds *worlds, uint32_t from, ecsi_r
     /* Pairs with the release of ecsi_member_publish. */
     sending.limit = ECSI_LOAD(&target->known_count, acquire);
     sending.transfer = ecsi_component_seek(&source->world->components,
-                                           &ecsi_type_ecs_transfer);
+                                           ecs_type_of(ecs_transfer));
     return sending;
 }
 
@@ -18213,7 +20775,7 @@ static uint32_t ecsi_sending_batch(ecsi_sending *sending, const void *list, size
     }
     (void)ECSI_ADD(&route->sent, (uint64_t)count, relaxed);
     ECSI_COUNT_UP(&sending->source->sent, (uint64_t)count);
-    for (i = count; i > 0; i--) ecsi_ring_publish(&route->ring, at + i - 1);
+    ecsi_ring_publish_all(&route->ring, at, count);
     return count;
 }
 
@@ -18249,7 +20811,7 @@ static ecs_status ecsi_group_check(const ecs_world *world, const ecs_entity *ent
     uint32_t i;
     uint32_t k;
     ECSI_CHECK(count > 0);
-    ECSI_CHECK(count <= ECSI_ROUTE_CAPACITY_MAX);
+    ECSI_CHECK(count <= ECSI_ROUTE_BATCH_MAX);
     for (i = 0; i < count; i++) {
         if (ecsi_entities_find(&world->entities, entities[i]) == NULL) return ECS_STALE;
         for (k = 0; k < i; k++) {
@@ -18277,7 +20839,7 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
     s = ecsi_member_of(worlds, from);
     if (s == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
     source = &worlds->members[s];
-    if (ecsi_member_locked(source)) return ECS_LOCKED;
+    if (ecsi_member_closed(worlds, source)) return ECS_LOCKED;
     if (entity_count == 0) return ECS_INVALID;
     record = ecsi_entities_find(&from->entities, entities[0]);
     if (record == NULL) return ECS_STALE;
@@ -18432,7 +20994,7 @@ static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
 {
     ecsi_member *source = &worlds->members[from];
     const ecsi_storage *storage = &source->world->storage;
-    uint32_t id = ecsi_component_seek(&source->world->components, &ecsi_type_ecs_transfer);
+    uint32_t id = ecsi_component_seek(&source->world->components, ecs_type_of(ecs_transfer));
     uint32_t count = 0;
     uint32_t t;
     *all = true;
@@ -18827,7 +21389,7 @@ ECS_API uint32_t ecs_worlds_receive(ecs_worlds *worlds, ecs_world *world)
     ECSI_REQUIRE(worlds != NULL, 0);
     ECSI_REQUIRE(world != NULL, 0);
     m = ecsi_member_of(worlds, world);
-    if (m == ECSI_NO_MEMBER || ecsi_member_locked(&worlds->members[m])) return 0;
+    if (m == ECSI_NO_MEMBER || ecsi_member_closed(worlds, &worlds->members[m])) return 0;
     ecsi_member_publish(&worlds->members[m]);
     return ecsi_member_receive(worlds, &worlds->members[m]);
 }
@@ -18837,10 +21399,12 @@ ECS_API uint64_t ecs_worlds_settle(ecs_worlds *worlds)
     uint64_t left = 0;
     uint32_t i;
     uint32_t k;
+    bool locked;
     ECSI_REQUIRE(worlds != NULL, 0);
+    locked = ecsi_worlds_locked(worlds);
     for (i = 0; i < worlds->member_count; i++) {
         const ecsi_member *member = &worlds->members[worlds->order[i]];
-        (void)ecs_worlds_receive(worlds, member->world);
+        if (!locked) (void)ecs_worlds_receive(worlds, member->world);
         for (k = 0; k < member->in_count; k++) left += ecsi_route_in_flight(member->in[k]);
     }
     ECSI_CHECK(worlds->member_count <= ECS_WORLDS_MAX);
@@ -19005,9 +21569,14 @@ ECS_API ecs_status ecs_worlds_tick(ecs_worlds *worlds, float dt)
     uint32_t i;
     ecs_status status = ECS_OK;
     ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
-    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f, ECS_INVALID);
+    ECSI_REQUIRE(dt <= 3.0e38f, ECS_INVALID);
     /* Pairs with the releases of ticks. */
     if (!ECSI_CAS(&worlds->busy, &idle, 1u, acquire, relaxed)) return ECS_LOCKED;
+    if (worlds->desc.lockstep && ecsi_worlds_held(worlds)) {
+        ECSI_STORE(&worlds->busy, 0u, release); /* pairs as below; a world would be left behind */
+        return ECS_LOCKED;
+    }
     round.worlds = worlds;
     round.dt = dt;
     loop.count = worlds->member_count;
@@ -19040,7 +21609,8 @@ ECS_API ecs_status ecs_worlds_tick_one(ecs_worlds *worlds, ecs_world *world, flo
     uint32_t seen;
     ECSI_REQUIRE(worlds != NULL, ECS_INVALID);
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
-    ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
+    ECSI_REQUIRE(dt >= 0.0f, ECS_INVALID);
+    ECSI_REQUIRE(dt <= 3.0e38f, ECS_INVALID);
     if (worlds->desc.lockstep) return ECS_UNSUPPORTED;
     m = ecsi_member_of(worlds, world);
     if (m == ECSI_NO_MEMBER) return ECS_NOT_FOUND;
@@ -19116,6 +21686,7 @@ static void ecsi_member_release(ecs_worlds *worlds, uint32_t m)
                  ECSI_MALLOC_ALIGN);
     ecsi_release(memory, member->picks, worlds->desc.transfers_max * sizeof *member->picks,
                  ECSI_MALLOC_ALIGN);
+    member->world->member = false;
     memset(member, 0, sizeof *member);
     ECSI_CHECK(member->world == NULL);
 }
@@ -19218,7 +21789,7 @@ ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
     ECSI_REQUIRE(desc != NULL, ECS_INVALID);
     ECSI_REQUIRE(desc->name != NULL, ECS_INVALID);
     if (ecsi_worlds_locked(worlds)) return ECS_LOCKED;
-    if (ecsi_member_of(worlds, world) != ECSI_NO_MEMBER) return ECS_EXISTS;
+    if (world->member) return ECS_EXISTS;
     if (ecsi_member_by_name(worlds, desc->name) != ECSI_NO_MEMBER) return ECS_EXISTS;
     if (worlds->member_count == ECS_WORLDS_MAX) return ECS_FULL;
     while (worlds->members[m].world != NULL) m++;
@@ -19231,6 +21802,7 @@ ECS_API ecs_status ecs_worlds_add(ecs_worlds *worlds, ecs_world *world,
         ecsi_member_release(worlds, m);
         return status;
     }
+    world->member = true;
     ecsi_member_publish(member);
     ecsi_worlds_arrange(worlds);
     return ECS_OK;
@@ -19617,7 +22189,7 @@ static void ecsi_run_ends(ecsi_runner *run, ecs_run_end why)
 /* Sees whether the flag is set. */
 static bool ecsi_run_told(ecsi_runner *run)
 {
-    ECSI_CHECK(run->world != NULL);
+    ECSI_CHECK(run->report != NULL);
     if (run->desc.stop == NULL || !ecs_run_stopped(run->desc.stop)) return false;
     ecsi_run_ends(run, ECS_RUN_STOPPED);
     return true;
@@ -19705,7 +22277,8 @@ static bool ecsi_run_tick(ecsi_runner *run, const ecs_run_frame *frame)
     if (run->lateness_ns > run->late_ns) report->ticks_late++;
     if (run->lateness_ns > report->late_max_ns) report->late_max_ns = run->lateness_ns;
     run->lateness_ns -= run->lateness_ns < run->step_ns ? run->lateness_ns : run->step_ns;
-    status = ecs_tick(run->world, run->tick_dt);
+    status = d->tick != NULL ? d->tick(run->world, run->tick_dt, d->user)
+                             : ecs_tick(run->world, run->tick_dt);
     report->ticks++;
     if (status != ECS_OK) {
         report->ticks_failed++;
@@ -19801,7 +22374,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 {
     ecs_run_report unread;
     ecsi_runner run;
-    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(world != NULL || (desc != NULL && desc->tick != NULL), ECS_INVALID);
     memset(&run, 0, sizeof run);
     run.world = world;
     run.report = report != NULL ? report : &unread;
@@ -19809,7 +22382,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
     memset(run.report, 0, sizeof *run.report);
     run.report->status = ecsi_run_resolve(&run);
     if (run.report->status != ECS_OK) return run.report->status;
-    if (world->locks != 0 || world->schedule.ticking || world->flush.running) {
+    if (world != NULL &&
+        (world->locks != 0 || world->schedule.ticking || world->flush.running)) {
         run.report->status = ECS_LOCKED;
         return ECS_LOCKED;
     }

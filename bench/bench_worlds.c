@@ -21,7 +21,7 @@ typedef struct scene {
     ecs_entity *entities;
 } scene;
 
-static const ecs_type *const kinds[] = {&ecsi_type_Place, &ecsi_type_Number,
+static const ecs_type *const kinds[] = {ecs_type_of(Place), ecs_type_of(Number),
                                         &ecsi_type_ecs_transfer};
 
 static void travel(scene *s, const char *from, const char *to)

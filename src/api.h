@@ -37,7 +37,7 @@
  * ECS_IMPLEMENTATION  define in exactly one translation unit before the include
  * ECS_STATIC          everything is private to this unit (implies the implementation)
  * ECS_NO_ASSERT       asserts off: a caller's bug answers ECS_INVALID
- * ECS_DEBUG           more asserts (ECSI_CHECK) and texts about dropped commands
+ * ECS_DEBUG           more asserts (ECSI_CHECK), texts about dropped commands, access checks
  * ECS_DEBUG_SLOW      asserts that walk whole structures (implies ECS_DEBUG)
  * ECS_ASSERT(c)       your own assert
  * ECS_NO_ADAPTIVE     removes ECS_BACKEND_ADAPTIVE: a world with it is refused
@@ -94,6 +94,9 @@
 #define ECS_ORDER_MAX 8u
 /* Failures kept in a tick report; more are counted. */
 #define ECS_FAILURES_MAX 16u
+/* Systems of one asynchronous group, and launches of it that are under way. */
+#define ECS_GROUP_SYSTEMS_MAX 16u
+#define ECS_LAUNCHES_MAX 64u
 /* Largest alignment of a component, in bytes. */
 #define ECS_ALIGN_MAX 4096u
 
@@ -320,6 +323,7 @@ typedef struct ecsi_front {
     uint32_t record_count; /* slots ever used */
     uint32_t alive_count;
     uint32_t row_bits;
+    const ecs_world *checked; /* NULL: access is not checked */
 } ecsi_front;
 
 /* ---------------------------------------------------------------------------
@@ -481,6 +485,16 @@ typedef struct ecs_adaptive_desc {
     uint32_t cooldown_ticks;  /* 10: from one switch to the next, and before the first, at least */
 } ecs_adaptive_desc;
 
+/* What happens when a system touches what it did not declare: docs/scheduling.md has what is
+ * found. The call is refused (NULL, null, ECS_INVALID), the log names system and component, once
+ * for each way, and the tick's report counts. */
+typedef enum ecs_access_check {
+    ECS_CHECK_DEFAULT, /* ECS_CHECK_STOP with ECS_DEBUG, otherwise ECS_CHECK_OFF */
+    ECS_CHECK_OFF,     /* nothing is looked at */
+    ECS_CHECK_REPORT,
+    ECS_CHECK_STOP     /* the same, and an assert fails */
+} ecs_access_check;
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -512,8 +526,13 @@ typedef struct ecs_world_desc {
     uint32_t stream_spawns_max;     /* 262,144: spawns of one stream, 262,144 at most */
     size_t restore_bytes_max;       /* no limit, 0: copies of what systems with `restore` write,
                                        all those that are due in one phase */
+    uint32_t groups_max;            /* 256; 16: work groups */
+    size_t group_bytes_max;         /* no limit; 0: what asynchronous groups take: see
+                                       ecs_group_desc */
     uint64_t seed;                  /* for ecs_random_* */
     bool strict;                    /* conflicting systems without an order are an error */
+    ecs_access_check check_access;  /* ECS_CHECK_DEFAULT: systems that touch what they did not
+                                       declare. Slow; any worker calls `log` then */
     ecs_backend backend;            /* ECS_BACKEND_BLOCKING */
     uint32_t workers;               /* one for each processor: threads of the world's own pool,
                                        the one that ticks counts as one; 256 at most */
@@ -573,6 +592,7 @@ typedef struct ecs_stats {
     uint64_t commands_refused;  /* did not fit a quota; the call said so */
     uint64_t events_sent;
     uint64_t events_dropped;    /* full buffer: refused or overwritten, or a failed system */
+    uint64_t access_violations; /* that check_access found */
 } ecs_stats;
 
 /* Not inside a system: others record at the same time. */
@@ -672,12 +692,16 @@ typedef struct ecs_getter {
 
 /* ECS_FULL: getters_max. ECS_UNSUPPORTED: a tag has no value. */
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out);
+/* The same for a world that checks access. Not for use. */
+ECS_API const void *ecs_getter_find_checked(ecs_getter getter, ecs_entity entity);
 /* The value, or NULL: stale handle, or no such component. `bytes` is the type's size. */
 ECSI_INLINE const void *ecs_getter_find(ecs_getter getter, ecs_entity entity, size_t bytes)
 {
     const ecsi_record *record;
     const unsigned char *base;
-    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) return NULL;
+    if (ECSI_UNLIKELY((uint32_t)entity.bits >= getter.front->record_count)) {
+        return getter.front->checked == NULL ? NULL : ecs_getter_find_checked(getter, entity);
+    }
     record = &getter.front->records[(uint32_t)entity.bits];
     if (ECSI_UNLIKELY(record->generation != (uint32_t)(entity.bits >> 32))) return NULL;
     base = getter.slot->bases[record->place >> getter.front->row_bits];
@@ -967,7 +991,7 @@ typedef struct ecs_phase_desc {
 
 /* The view that every system body gets. ECS_SYSTEM makes a typed one of the same fields. */
 #define ECSI_VIEW_FIELDS                                                          \
-    const ecs_world *world;                                                       \
+    const ecs_world *world;     /* NULL in asynchronous groups */                 \
     ecs_commands *cmd;          /* this row block's stream */                     \
     ecs_worker *worker;         /* for ecs_parallel_for and ecs_job_run; may be NULL */ \
     const ecs_entity *entities; /* of the rows */                                 \
@@ -981,6 +1005,12 @@ typedef struct ecs_view {
     ECSI_VIEW_FIELDS
     void *const *columns; /* one a term: column, resource, ecs_events or ecs_getter */
 } ecs_view;
+
+/* Columns and resources for systems without typed views: those of term number `term`. NULL where
+ * an optional one is missing. In a world that checks access NULL as well when that term is of
+ * another type, is no column or resource, or is not for writing; in others `term` must be right. */
+ECS_API const void *ecs_view_read(const ecs_view *view, uint32_t term, const ecs_type *type);
+ECS_API void *ecs_view_write(const ecs_view *view, uint32_t term, const ecs_type *type);
 
 typedef struct ecs_system {
     const char *name;
@@ -1007,7 +1037,8 @@ typedef struct ecs_system_desc {
     const ecs_system *system; /* copied, with its terms */
     const char *name;         /* NULL: the system's own */
     ecs_phase phase;          /* 0: ECS_UPDATE */
-    const char *before[ECS_ORDER_MAX]; /* names of systems of the same phase */
+    const char *group;        /* NULL: none; of ecs_group_add */
+    const char *before[ECS_ORDER_MAX]; /* names of systems and groups of the same phase */
     const char *after[ECS_ORDER_MAX];
     bool (*run_if)(const ecs_world *world, void *user); /* NULL: always; asked on the thread
                                  that ticks, when the phase begins or an exclusive system of
@@ -1045,8 +1076,8 @@ typedef struct ecs_system_desc {
     bool disabled;
 } ecs_system_desc;
 
-/* ECS_EXISTS: the name is taken. ECS_INVALID: unknown phase, doubled or contradicting
- * terms. ECS_FULL: systems_max. */
+/* ECS_EXISTS: the name is taken. ECS_NOT_FOUND: no such group. ECS_INVALID: unknown phase, doubled
+ * or contradicting terms. ECS_FULL: systems_max. */
 ECS_API ecs_status ecs_system_add(ecs_world *world, const ecs_system *system, ecs_phase phase);
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc);
 /* ECS_NOT_FOUND. Not inside a tick. Enabling closes its breaker and ends a wait for a retry. */
@@ -1073,6 +1104,88 @@ ECS_API ecs_status ecs_system_state_get(const ecs_world *world, const char *name
  * the order of their registration. Commands that it recorded are still applied. ECS_NOT_FOUND;
  * ECS_LOCKED inside a tick, an iteration, a hook, or a system's init or fini. */
 ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name);
+/* Work groups. A group is a name for systems that belong together: they share a policy for
+ * failures, can be ordered and switched as one, and, when it is asynchronous, run beside the
+ * ticks.
+ *
+ * An asynchronous group is launched when its phase begins: what its systems read (columns,
+ * resources, events) is copied, and they run on the pool while this tick and the next ones go on.
+ * They have no world (view->world is NULL), only their copies and their commands. Those are
+ * applied when the phase begins in the tick `apply_after` ticks later, which waits for them: so
+ * the result is the same on any number of workers, and on one that runs them at once. Then it is
+ * launched anew, if one of its systems is due.
+ *
+ * Its systems must be in one phase, and must not write, look up, read types with life hooks, be
+ * exclusive, on the main thread, in fixed steps of their own, or after another system of their
+ * phase: where one is, the whole group runs synchronously, as if `asynchronous` were not
+ * set. That is decided when the schedule is built, and said once in the log.
+ *
+ * A failure counts in the tick in which the results are applied. Retries at once run on the same
+ * copies; ECS_FAIL_FAST lets the phase finish and stops that tick. */
+typedef struct ecs_group_desc {
+    const char *name; /* no system's and no other group's */
+    const char *before[ECS_ORDER_MAX]; /* names of systems and groups: in each phase that both */
+    const char *after[ECS_ORDER_MAX];  /* are in, all of one come before all of the other */
+    ecs_on_error on_error;     /* for systems whose own is ECS_ERROR_DEFAULT, with what belongs */
+    ecs_on_error on_exhausted; /* to it, as in ecs_system_desc */
+    uint32_t retries;
+    uint32_t retry_ticks;
+    uint32_t breaker_failures;
+    uint32_t breaker_ticks;
+    uint64_t budget_ns;        /* for systems whose own is 0 */
+    bool budget_fails;
+    bool disabled;
+    bool asynchronous;
+    bool when_ready;           /* applied by the first tick that finds it ended. When that is
+                                  depends on time: such a result is an input, like one from the
+                                  network */
+    uint32_t apply_after;      /* 0: 1; ticks */
+    uint32_t depth;            /* 0: 1; launches under way. While there are so many a launch that
+                                  is due is refused and counted; its systems are due again in
+                                  the next tick */
+    size_t copy_bytes_max;     /* 0: 1 MiB; copies of one launch; refused and counted beyond it */
+    size_t command_bytes_max;  /* 0: 256 KiB; commands of one launch, shared out evenly over its
+                                  systems; ECS_FULL beyond it */
+} ecs_group_desc;
+
+/* Takes all the memory that it will need: depth times copies and commands. ECS_EXISTS: the name is
+ * taken. ECS_INVALID. ECS_TOO_LARGE: more launches than ECS_LAUNCHES_MAX, or in fixed memory more
+ * commands than the world's. ECS_FULL: groups_max or group_bytes_max. ECS_NO_MEMORY. ECS_LOCKED. */
+ECS_API ecs_status ecs_group_add(ecs_world *world, const ecs_group_desc *desc);
+/* All its systems; each of them also has a switch of its own. What is under way is still applied.
+ * ECS_NOT_FOUND; ECS_LOCKED inside a tick. */
+ECS_API ecs_status ecs_group_enable(ecs_world *world, const char *name, bool enabled);
+
+typedef struct ecs_group_state {
+    bool enabled;
+    bool asynchronous;  /* and it has not fallen back; known when the schedule is built */
+    uint32_t systems;
+    uint32_t under_way; /* launches that are not applied */
+    uint64_t launched;
+    uint64_t applied;
+    uint64_t refused;   /* it was due, and `depth` launches were under way */
+    uint64_t too_large; /* it was due, and the copies did not fit */
+    uint64_t waited;    /* ticks that had to wait for it */
+} ecs_group_state;
+
+/* ECS_NOT_FOUND. Between ticks. */
+ECS_API ecs_status ecs_group_state_get(const ecs_world *world, const char *name,
+                                       ecs_group_state *out);
+
+/* A future: one launch of a group. */
+typedef struct ecs_launch {
+    uint64_t number; /* of this group's launches, from 1 on; 0: none */
+    uint32_t group;
+} ecs_launch;
+
+/* The newest one. Between ticks, and in exclusive systems; so are the next two. */
+ECS_API ecs_launch ecs_group_last(const ecs_world *world, const char *name);
+/* Whether its systems have run; what they recorded may still wait for its tick. */
+ECS_API bool ecs_launch_ended(const ecs_world *world, ecs_launch launch);
+/* Waits until they have, and runs those that nobody has begun. ECS_LOCKED from inside of a system,
+ * one of the same group above all. ECS_INVALID: no such launch. */
+ECS_API ecs_status ecs_launch_wait(ecs_world *world, ecs_launch launch);
+
 /* Part of the next fixed step that has passed, 0 to 1: for drawing between two steps.
  * 0 for a system without a step of its own or of its phase. */
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name);
@@ -1127,6 +1240,7 @@ typedef struct ecs_tick_report {
     uint64_t commands_refused;
     uint64_t events_sent;
     uint64_t events_dropped;
+    uint64_t access_violations; /* that check_access found */
     ecs_failure failures[ECS_FAILURES_MAX];
 } ecs_tick_report;
 
@@ -1632,7 +1746,7 @@ typedef struct ecs_run_report {
     uint64_t frames;
     uint64_t ticks;         /* those that failed as well */
     uint64_t ticks_failed;
-    uint64_t ticks_late;    /* began more than late_s after they were due */
+    uint64_t ticks_late;    /* their frame began more than late_s after they were due */
     uint64_t ticks_dropped; /* whole steps beyond steps_max */
     uint64_t dropped_ns;    /* the same as time, and with ECS_RUN_FREE what is beyond dt_max_s */
     uint64_t late_max_ns;   /* the latest tick; what was dropped before it counts as well */
@@ -1672,6 +1786,8 @@ typedef struct ecs_run_desc {
     uint64_t ticks_max;       /* no limit: ends after so many ticks */
     bool go_on;               /* a tick that failed does not end the run */
     const ecs_run_flag *stop; /* may be NULL */
+    /* What is a tick; NULL: ecs_tick of the world. For several worlds it is ecs_worlds_tick. */
+    ecs_status (*tick)(ecs_world *world, float dt, void *user);
     /* All may be NULL, are called by the thread that runs, outside of ticks: they may edit
      * the world. False ends the run. After each frame_begin that answers true comes one
      * frame_end, whatever its ticks do. */
@@ -1683,9 +1799,10 @@ typedef struct ecs_run_desc {
 } ecs_run_desc;
 
 /* Runs until the flag, ticks_max, a callback or a failed tick ends it. ECS_OK, or the status of
- * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `desc` NULL: all
- * defaults. `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is
- * due; the rest, less than 0.1 ms, it waits awake. */
+ * the tick that ended it. ECS_LOCKED from inside a tick, an iteration or a hook. `world` is only
+ * handed on when the description has a tick, and may be NULL then. `desc` NULL: all defaults.
+ * `report` may be NULL. It takes no memory, and sleeps until shortly before a frame is due; the
+ * rest, less than 0.1 ms, it waits awake. */
 ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_report *report);
 #endif
 
@@ -1698,7 +1815,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
  * the whole text takes without it, as snprintf does. */
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
 /* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
- * conflict a dashed one with what both touch, exclusive systems are boxes. */
+ * conflict a dashed one with what both touch; exclusive systems are boxes, disabled ones grey,
+ * broken ones red. */
 ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);

@@ -20,6 +20,7 @@
 #ifndef ECS_BACKEND_H
 #define ECS_BACKEND_H
 
+#include "access.h"
 #include "failure.h"
 #include "gauge.h"
 
@@ -233,7 +234,11 @@ static void ecsi_part_begin(ecsi_part *part, ecsi_node *node, ecs_worker *worker
     part->cmd.queue = part->queue;
     part->cmd.spawns_max = schedule->spawns_max;
     part->cmd.status = ECS_OK;
+    part->cmd.detached = false;
     for (t = 0; t < system->query->term_count; t++) part->columns[t] = system->columns[t];
+    if (ECSI_UNLIKELY(schedule->watch != NULL)) { /* a column too far is none */
+        for (; t < ECS_TERMS_MAX; t++) part->columns[t] = NULL;
+    }
     view->world = schedule->world;
     view->cmd = &part->cmd;
     view->worker = worker;
@@ -277,7 +282,7 @@ static inline ecs_status ecsi_part_block(ecsi_part *part, const ecsi_match *matc
         if (query->terms[t].writes) *ecsi_chunk_tick(chunk, c, row) = part->view.tick;
     }
     if (!system->unsplit) ecsi_part_stream(part, number, part->view.count);
-    return system->run(&part->view);
+    return ecsi_system_call(part->schedule, system, &part->view);
 }
 
 /* Runs the body over the blocks `first` to `end` (that one not). All of them run; the lowest
@@ -396,14 +401,16 @@ static bool ecsi_node_blocked(const ecsi_schedule *schedule, const ecsi_phase *p
 
 /* ---- Applying ---------------------------------------- */
 
-/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. */
+/* Puts what all lanes recorded into the schedule's batch. Answers whether any has recorded. A
+ * thread that is no worker of the pool works alone, in the first lane. */
 static bool ecsi_lanes_gather(ecsi_schedule *schedule)
 {
+    uint32_t count = schedule->worker != NULL ? schedule->lane_count : 1;
     bool any = false;
     uint32_t i;
     ECSI_CHECK(schedule->lanes != NULL);
     ECSI_CHECK(schedule->lane_count > 0);
-    for (i = 0; i < schedule->lane_count; i++) {
+    for (i = 0; i < count; i++) {
         ecsi_queue *queue = &schedule->lanes[i].queue;
         ecsi_queue_count(schedule->flush, queue);
         if (ecsi_queue_empty(queue)) continue;
@@ -454,14 +461,15 @@ static void ecsi_schedule_flush(ecsi_schedule *schedule)
 
 /* ---- Blocking ---------------------------------------- */
 
-/* An average that forgets. */
+/* An average that forgets; at once where the load is another one: twice or half of it. */
 static void ecsi_node_cost(const ecsi_node *node, double ns)
 {
     ecsi_system *system = node->system;
-    ECSI_CHECK(system->cost_ns >= 0);
+    double was = system->cost_ns;
+    ECSI_CHECK(was >= 0);
     ECSI_CHECK(ns >= 0);
     system->cost_runs = node->runs;
-    system->cost_ns = system->cost_ns <= 0 ? ns : system->cost_ns * 0.5 + ns * 0.5;
+    system->cost_ns = ns < was / 2 || ns > was * 2 ? ns : was * 0.5 + ns * 0.5;
 }
 
 /* Streams of a node in one tick: each try of each run has its own. */
@@ -489,7 +497,7 @@ static ecs_status ecsi_node_run_once(ecsi_node *node, uint64_t serial, uint32_t 
     ecsi_worker_busy(schedule->worker, 1);
     if (system->query->system) {
         node->ran = true;
-        status = system->run(&part.view);
+        status = ecsi_system_call(schedule, system, &part.view);
         schedule->flush->serial_next = serial;
     } else {
         status = ecsi_part_run(&part, 0, UINT32_MAX, block);
@@ -586,7 +594,7 @@ static void ecsi_segment_blocking(ecsi_schedule *schedule, const ecsi_phase *pha
         if (ECSI_UNLIKELY(schedule->sample)) {
             uint64_t now = ecsi_cost_clock();
             if (node->runs > 0) {
-                uint64_t ns = now - before;
+                uint64_t ns = ecsi_cost_between(before, now);
                 ns = ns > ECSI_CLOCK_NS ? ns - ECSI_CLOCK_NS : 0;
                 ecsi_node_cost(node, (double)ns);
             }
@@ -710,7 +718,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
         ecsi_node_fail(node, 0, node->refused);
     } else if (system->unsplit || system->query->system) {
         ecsi_part_stream(&part, 0, ecsi_system_rows(system));
-        status = system->query->system ? system->run(&part.view)
+        status = system->query->system ? ecsi_system_call(node->schedule, system, &part.view)
                                        : ecsi_part_run(&part, 0, UINT32_MAX, &block);
         if (status != ECS_OK) ecsi_node_fail(node, block, status);
         if (system->query->system || part.base > 0) ECSI_STORE(&node->got_rows, 1u, relaxed);
@@ -728,7 +736,7 @@ static bool ecsi_node_work(ecs_worker *worker, ecsi_node *node)
     }
     ecsi_worker_busy(worker, -1);
     ECSI_COUNT_UP(&worker->commands, part.queue->recorded - recorded);
-    busy_ns = ecsi_cost_clock() - begin;
+    busy_ns = ecsi_cost_since(begin);
     (void)ECSI_ADD(&node->busy_ns, busy_ns, relaxed);
 #ifndef ECS_NO_ADAPTIVE
     node->schedule->lanes[worker->index].busy_ns += busy_ns;
@@ -1080,13 +1088,14 @@ static bool ecsi_segment_steal(ecsi_schedule *schedule, const ecsi_phase *phase,
     ecsi_summon_end(&summon);
 #ifndef ECS_NO_ADAPTIVE
     schedule->gauge.shared = true;
-    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_clock() - start;
+    if (schedule->gauge.on) schedule->gauge.shared_ns += ecsi_cost_since(start);
 #endif
     ecsi_segment_end(schedule, phase, place, end);
     return true;
 }
 
-/* What of a segment's cost others could take: all but the largest piece that is in one. */
+/* What of a segment's cost others could take: all but the largest piece that is in one. Systems
+ * that were not due this time count with what they took before: they may be due the next time. */
 static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_phase *phase,
                                      uint32_t place, uint32_t end)
 {
@@ -1098,7 +1107,7 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         const ecsi_system *system = node->system;
         double piece = system->cost_ns;
-        if (node->runs == 0 || piece < ECSI_PIECE_NS) continue;
+        if (!system->enabled || piece < ECSI_PIECE_NS) continue;
         if (!system->unsplit && !system->query->system) {
             piece /= ecsi_max_u32(ecsi_query_block_count(system->query), 1);
         }
@@ -1109,17 +1118,18 @@ static double ecsi_segment_shareable(const ecsi_schedule *schedule, const ecsi_p
 }
 
 #ifndef ECS_NO_ADAPTIVE
-/* How much shorter a segment would be if all workers shared it. What remains is at least the
- * work by the number of workers, and at least the longest chain of systems that wait for each
- * other, each spread over as many workers as it has row blocks for (the bounds of R. L. Graham,
- * "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can spread evenly
- * saves 1 - 1/n of itself: what (max - mean) / max says when one does all of it. What must go
+/* How much shorter a segment would be if all workers shared it, as a part of itself. What remains
+ * is at least the work by the number of workers, and at least the longest chain of systems that
+ * wait for each other, each spread over as many workers as it has row blocks for (the bounds of
+ * R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969). Work that n workers can
+ * spread evenly saves 1 - 1/n: what (max - mean) / max says when one does all of it. What must go
  * one after the other saves nothing, and systems too small to share stay where they are. */
 static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phase,
                                  uint32_t place, uint32_t end)
 {
     uint32_t workers = schedule->adaptive.workers;
     uint32_t words = (phase->count + 63) / 64;
+    double all_ns = 0;
     double total_ns = 0;
     double least_ns = 0;
     uint32_t p;
@@ -1133,7 +1143,8 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
                                              phase->reach + node->member * words);
         double path_ns = node->path_ns;
         uint32_t w;
-        if (node->runs > 0 && system->cost_ns >= ECSI_PIECE_NS) {
+        if (system->enabled) all_ns += system->cost_ns;
+        if (system->enabled && system->cost_ns >= ECSI_PIECE_NS) {
             uint32_t parts = system->unsplit || system->query->system
                                  ? 1 : ecsi_max_u32(ecsi_query_block_count(system->query), 1);
             total_ns += system->cost_ns;
@@ -1150,32 +1161,35 @@ static double ecsi_segment_saves(ecsi_schedule *schedule, const ecsi_phase *phas
         }
     }
     if (total_ns / workers > least_ns) least_ns = total_ns / workers;
-    return total_ns - least_ns;
+    return total_ns > least_ns ? (total_ns - least_ns) / all_ns : 0;
 }
 #endif
 
-/* Whether a segment should be shared. */
+/* Whether a segment should be shared, whose systems that are due took `due_ns` before. */
 static bool ecsi_segment_worth(const ecsi_schedule *schedule, const ecsi_phase *phase,
-                               uint32_t place)
+                               uint32_t place, double due_ns)
 {
     const ecsi_node *first = ecsi_phase_node(schedule, phase, place);
     ecs_worker *worker = schedule->worker;
+    double ns = first->segment_ns < due_ns ? first->segment_ns : due_ns;
     ECSI_CHECK(first->system->run != NULL);
     ECSI_CHECK(place < phase->count);
     if (worker == NULL || worker->pool->worker_count == 1 || schedule->alone) return false;
     if (schedule->share_ns == 1) return true;
-    if (schedule->share_ns != 0) return first->segment_ns >= schedule->share_ns;
-    if (first->segment_ns < ECSI_SHARE_AWAKE_NS) return false;
-    return ecsi_worker_shares(worker, (uint64_t)first->segment_ns, ecsi_clock_ns());
+    if (schedule->share_ns != 0) return ns >= schedule->share_ns;
+    if (ns < ECSI_SHARE_AWAKE_NS) return false;
+    return ecsi_worker_shares(worker, (uint64_t)ns, ecsi_clock_ns());
 }
 #endif
 
-/* ---- Phases and ticks ---------------------------------------- */
+/* ---- Segments ---------------------------------------- */
 
 /* Runs the systems from `place` up to the next exclusive one; answers its place. */
 static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phase, uint32_t place,
                                  float dt)
 {
+    double due_ns = 0;
+    bool fresh = false; /* one is due that was never measured */
     uint32_t end;
     ECSI_CHECK(place < phase->count);
     ECSI_CHECK(schedule->ticking);
@@ -1184,8 +1198,12 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         if (node->system->run_exclusive != NULL) break;
         ecsi_node_plan(schedule, node, dt);
         ECSI_CHECK(!node->system->failed);
+        if (node->runs == 0) continue;
+        due_ns += node->system->cost_ns;
+        fresh = fresh || node->system->cost_runs == 0;
     }
     if (end == place) return end;
+    schedule->sample = schedule->sample || (fresh && schedule->pool != NULL);
     if (ECSI_UNLIKELY(schedule->restores)) ecsi_segment_reserve(schedule, phase, place, end);
     /* Until the next flush: whether the exclusive systems in between are due is not known. */
     if (ecsi_schedule_limited(schedule) && schedule->share_stale) {
@@ -1193,7 +1211,7 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
         schedule->share_stale = false;
     }
 #ifndef ECS_NO_THREADS
-    if (!ecsi_segment_worth(schedule, phase, place) ||
+    if (!ecsi_segment_worth(schedule, phase, place, due_ns) ||
         !ecsi_segment_steal(schedule, phase, place, end)) {
         ecsi_segment_blocking(schedule, phase, place, end);
     }
@@ -1202,115 +1220,24 @@ static uint32_t ecsi_segment_run(ecsi_schedule *schedule, const ecsi_phase *phas
             ecsi_segment_shareable(schedule, phase, place, end);
 #ifndef ECS_NO_ADAPTIVE
         if (schedule->gauge.on) {
-            schedule->gauge.saved_ns += ecsi_segment_saves(schedule, phase, place, end);
+            ecsi_phase_node(schedule, phase, place)->segment_saves =
+                ecsi_segment_saves(schedule, phase, place, end);
         }
 #endif
     }
 #else
+    (void)due_ns;
     ecsi_segment_blocking(schedule, phase, place, end);
 #endif
 #ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.due_ns += due_ns;
+    schedule->gauge.saved_ns += due_ns * ecsi_phase_node(schedule, phase, place)->segment_saves;
     for (; schedule->gauge.declares && place < end; place++) {
         const ecsi_node *node = ecsi_phase_node(schedule, phase, place);
         if (node->runs > 0 && !node->skipped) ecsi_gauge_ran(schedule, node->system);
     }
 #endif
     return end;
-}
-
-/* Runs all systems of a phase once, and applies what they recorded. */
-static void ecsi_phase_run(ecsi_schedule *schedule, const ecsi_phase *phase, float dt)
-{
-    uint32_t place = 0;
-    ECSI_CHECK(schedule->built);
-    ECSI_CHECK(!schedule->stop);
-    if (phase->count == 0) return;
-    schedule->share_stale = true;
-    while (place < phase->count) {
-        ecsi_node *node;
-        place = ecsi_segment_run(schedule, phase, place, dt);
-        if (place == phase->count) break;
-        node = ecsi_phase_node(schedule, phase, place);
-        ECSI_CHECK(node->system->run_exclusive != NULL);
-        place++;
-        if (!node->system->enabled) continue;
-        if (ECSI_UNLIKELY(schedule->stop || ecsi_tick_cancelled(schedule)) &&
-            ecsi_node_blocked(schedule, phase, node)) {
-            schedule->report.systems_skipped++;
-            continue;
-        }
-        ecsi_exclusive_run(schedule, node, dt);
-    }
-    ecsi_schedule_flush(schedule);
-    for (place = 0; place < phase->count && schedule->stop; place++) {
-        ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
-    }
-}
-
-/* No phase begins any more. */
-static inline bool ecsi_tick_over(const ecsi_schedule *schedule)
-{
-    return schedule->stop || ecsi_tick_cancelled(schedule);
-}
-
-/* All phases in order, until a system fails fast. The schedule is built. */
-static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
-{
-    const ecsi_flush *flush = schedule->flush;
-    uint64_t applied = flush->applied;
-    uint64_t dropped = flush->dropped;
-    uint64_t refused = flush->refused;
-    ecs_tick_report *report = &schedule->report;
-    bool enters = schedule->pool != NULL;
-    uint32_t p;
-    ECSI_CHECK(!schedule->ticking);
-    ECSI_CHECK(schedule->built);
-    report->status = ECS_OK;
-    report->tick = schedule->tick;
-    report->systems_run = 0;
-    report->systems_skipped = 0;
-    report->failure_count = 0;
-    report->failures_lost = 0;
-    report->overruns = 0;
-    report->cancelled = false;
-    schedule->ticking = true;
-    schedule->stop = false;
-    schedule->sample = schedule->pool != NULL &&
-                       (schedule->samples < ECSI_SAMPLE_FIRST ||
-                        schedule->samples % ECSI_SAMPLE_EVERY == 0);
-    schedule->samples++;
-#ifndef ECS_NO_ADAPTIVE
-    if (!ecsi_gauge_begin(schedule)) enters = false;
-#endif
-    if (enters) schedule->worker = ecs_pool_enter(schedule->pool);
-    schedule->flush->worker = schedule->worker;
-    for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
-        ecsi_phase *phase =
-            ecsi_phase_at(schedule, *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p));
-        uint32_t steps = 1;
-        if (phase->fixed.step_s > 0) {
-            steps = ecsi_fixed_steps(&phase->fixed, dt);
-        }
-        for (; steps > 0 && !ecsi_tick_over(schedule); steps--) {
-            ecsi_phase_run(schedule, phase, phase->fixed.step_s > 0 ? phase->fixed.step_s : dt);
-        }
-    }
-    if (ecsi_tick_cancelled(schedule)) {
-        ECSI_STORE(&schedule->cancel, 0u, relaxed);
-        report->cancelled = true;
-        if (report->status == ECS_OK) report->status = ECS_CANCELLED;
-    }
-    ecs_pool_leave(schedule->worker);
-    schedule->worker = NULL;
-    schedule->flush->worker = NULL;
-#ifndef ECS_NO_ADAPTIVE
-    ecsi_gauge_end(schedule);
-#endif
-    schedule->ticking = false;
-    report->commands_applied = flush->applied - applied;
-    report->commands_dropped = flush->dropped - dropped;
-    report->commands_refused = flush->refused - refused;
-    return report->status;
 }
 
 #endif /* ECS_BACKEND_H */

@@ -189,6 +189,7 @@ typedef struct ecsi_flush {
     uint32_t commands_max; /* of one batch, in fixed mode */
     ecsi_atomic_u32 lock;  /* of the allocator, while systems record */
     bool running;
+    bool watched;          /* access is checked: streams know their thread */
     uint64_t recorded;
     uint64_t applied;
     uint64_t dropped;
@@ -203,6 +204,9 @@ typedef struct ecsi_flush {
 #endif
 } ecsi_flush;
 
+/* The owner of the world's own stream when access is checked: whoever has the world. */
+#define ECSI_OWNER_ANY UINT64_MAX
+
 /* A stream: what records. */
 struct ecs_commands {
     ecsi_flush *flush;
@@ -212,8 +216,10 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t system;
+    uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
     bool begun; /* it has a marker */
+    bool detached; /* of an asynchronous group: the world goes on meanwhile */
     uint32_t emit_type_count;
     uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
     uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
@@ -662,13 +668,61 @@ static inline ecs_status ecsi_command_record(ecs_commands *cmd, ecsi_command_sha
     return ecsi_recorded(cmd, status);
 }
 
+/* Locks the types for a stream that records beside the world's thread. */
+static inline void ecsi_stream_lock(const ecs_commands *cmd)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->detached)) ecsi_registry_lock(cmd->flush->components);
+}
+
+static inline void ecsi_stream_unlock(const ecs_commands *cmd)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->detached)) ecsi_registry_unlock(cmd->flush->components);
+}
+
+/* The component of an id, or of a type where `id` is 0; NULL: it is not known. Entries never move
+ * and do not change while an asynchronous group is under way. */
+static inline const ecsi_component *ecsi_stream_component(const ecs_commands *cmd, uint32_t *id,
+                                                          const ecs_type *type)
+{
+    const ecsi_components *components = cmd->flush->components;
+    const ecsi_component *c = NULL;
+    ECSI_CHECK(*id != 0 || type != NULL);
+    ecsi_stream_lock(cmd);
+    if (*id == 0) *id = ecsi_component_seek(components, type);
+    if (ECSI_LIKELY(ecsi_component_known(components, *id))) {
+        c = ecsi_component_at(components, *id);
+    }
+    ecsi_stream_unlock(cmd);
+    ECSI_CHECK(c == NULL || c->type.name != NULL);
+    return c;
+}
+
+/* Copies a value into a command. A hook of a detached stream cannot lock the world: it is somebody
+ * else's. */
+static inline void ecsi_stream_copy(const ecs_commands *cmd, const ecsi_component *c,
+                                    const ecs_type *type, void *to, const void *from)
+{
+    const ecs_hooks *hooks = c != NULL ? &c->hooks : type->hooks;
+    ECSI_CHECK(to != NULL);
+    ECSI_CHECK(from != NULL);
+    if (c != NULL && c->lifecycle && !cmd->detached) {
+        ecsi_values_copy(c, to, from, 1);
+    } else if (hooks != NULL && hooks->copy != NULL) {
+        hooks->copy(to, from, 1, hooks->user);
+    } else {
+        ecsi_bytes_move(to, from, type->bytes);
+    }
+}
+
 /* A command about a component: by id, or by a type that may not be registered yet (systems
  * cannot register: the flush does). */
 static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
                                                ecs_entity entity, uint32_t id,
                                                const ecs_type *type, const void *value)
 {
-    const ecsi_component *c = NULL;
+    const ecsi_component *c;
     ecsi_command_shape shape;
     ecsi_command *command;
     ecs_status status;
@@ -677,15 +731,13 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     if (id == 0) {
         ECSI_REQUIRE(type != NULL, ECS_INVALID);
         ECSI_REQUIRE(type->name != NULL, ECS_INVALID);
-        id = ecsi_component_seek(cmd->flush->components, type);
     }
-    if (ECSI_UNLIKELY(id == 0)) {
+    c = ecsi_stream_component(cmd, &id, type);
+    if (ECSI_LIKELY(c != NULL)) {
+        type = &c->type;
+    } else {
         status = ecsi_type_check(type);
         if (status != ECS_OK) return status;
-    }
-    if (ECSI_LIKELY(id != 0)) {
-        c = ecsi_component_at(cmd->flush->components, id);
-        type = &c->type;
     }
     if (value != NULL && ECSI_UNLIKELY(type->bytes == 0)) return ECS_UNSUPPORTED;
     if (ecs_is_null(entity)) return ECS_STALE;
@@ -697,12 +749,10 @@ static inline ecs_status ecsi_record_component(ecs_commands *cmd, uint32_t kind,
     if (id == 0) *ecsi_command_type_at(command) = type;
     if (value == NULL) return ECS_OK;
     ECSI_CHECK(ecsi_command_payload(command) != NULL);
-    if (c != NULL && ECSI_UNLIKELY(c->lifecycle)) {
-        ecsi_values_copy(c, ecsi_command_payload(command), value, 1);
-    } else if (c == NULL && type->hooks != NULL && type->hooks->copy != NULL) {
-        type->hooks->copy(ecsi_command_payload(command), value, 1, type->hooks->user);
-    } else {
+    if (ECSI_LIKELY(c != NULL && !c->lifecycle)) {
         ecsi_bytes_move(ecsi_command_payload(command), value, type->bytes);
+    } else {
+        ecsi_stream_copy(cmd, c, type, ecsi_command_payload(command), value);
     }
     return ECS_OK;
 }
@@ -743,6 +793,7 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
+    cmd->owner = ECSI_UNLIKELY(cmd->flush->watched) ? ecsi_thread_number() : 0;
 }
 
 /* ---- Dropping --------------------------------------------------------------------- */
@@ -865,7 +916,6 @@ static void ecsi_queue_rewind(ecsi_flush *flush, ecsi_queue *queue, ecsi_queue_m
     ecsi_queue_restore(queue, mark);
 }
 
-#ifndef ECS_NO_THREADS
 /* Takes back what the streams `first` to `end` recorded, and their markers. */
 static void ecsi_batch_fail(ecsi_flush *flush, ecsi_batch *batch, uint64_t first, uint64_t end)
 {
@@ -893,7 +943,25 @@ static void ecsi_batch_fail(ecsi_flush *flush, ecsi_batch *batch, uint64_t first
         }
     }
 }
-#endif
+
+/* A value of a spawn that is taken back: a copy ends; one that was taken over is the caller's
+ * again. */
+static void ecsi_stream_payload_end(const ecs_commands *cmd, ecsi_command *command)
+{
+    uint32_t id = command->component;
+    void *payload = ecsi_command_payload(command);
+    const ecs_hooks *hooks;
+    ECSI_CHECK(command->kind == ECSI_COMMAND_SET);
+    ECSI_CHECK(payload != NULL);
+    hooks = id == 0 ? (*ecsi_command_type_at(command))->hooks
+                    : &ecsi_stream_component(cmd, &id, NULL)->hooks;
+    if (hooks == NULL || hooks->copy == NULL) return;
+    if (!cmd->detached) {
+        ecsi_payload_end(cmd->flush, command);
+    } else if (hooks->destroy != NULL) {
+        hooks->destroy(payload, 1, hooks->user);
+    }
+}
 
 /* Takes back a spawn of which a part was refused: it counts as one command that was. */
 static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_commands *before)
@@ -904,14 +972,7 @@ static void ecsi_spawn_undo(ecs_commands *cmd, ecsi_queue_mark mark, const ecs_c
     ECSI_CHECK(cmd->begun);
     ECSI_CHECK(queue->spawn_count > mark.spawn_count);
     for (command = ecsi_walk_next(&walk); command != NULL; command = ecsi_walk_next(&walk)) {
-        const ecs_hooks *hooks = NULL;
-        if (command->kind == ECSI_COMMAND_SET) {
-            hooks = command->component == 0
-                        ? (*ecsi_command_type_at(command))->hooks
-                        : &ecsi_component_at(cmd->flush->components, command->component)->hooks;
-        }
-        /* A copy ends; a value that was taken over is the caller's again. */
-        if (hooks != NULL && hooks->copy != NULL) ecsi_payload_end(cmd->flush, command);
+        if (command->kind == ECSI_COMMAND_SET) ecsi_stream_payload_end(cmd, command);
         if (command->kind != ECSI_COMMAND_STREAM) queue->recorded--;
     }
     ecsi_queue_restore(queue, mark);

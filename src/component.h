@@ -4,6 +4,7 @@
 #define ECS_COMPONENT_H
 
 #include "entity.h"
+#include "thread.h"
 
 /* Bytes of one value. */
 #define ECSI_TYPE_BYTES_MAX (1u << 28)
@@ -41,6 +42,7 @@ typedef struct ecsi_components {
     uint32_t *locks;       /* the world's: counts while a hook runs */
     size_t resource_bytes;
     size_t resource_bytes_max;
+    ecsi_atomic_u32 lock;  /* see ecsi_registry_lock */
 } ecsi_components;
 
 /* Bytes that ecsi_keep may need for one component, its copied members included. */
@@ -159,6 +161,24 @@ static void ecsi_notify(const ecsi_components *components,
     hook(components->world, entity, value, component->hooks.user);
     ECSI_CHECK(*components->locks > 0);
     *components->locks -= 1;
+}
+
+/* Systems of asynchronous groups look types up while the world's thread may register some: they
+ * lock, and so does who registers. All others need no lock, for only that thread changes it. */
+static inline void ecsi_registry_lock(ecsi_components *components)
+{
+    ECSI_CHECK(components->memory != NULL);
+#ifndef ECS_NO_THREADS
+    ecsi_lock(&components->lock);
+#endif
+}
+
+static inline void ecsi_registry_unlock(ecsi_components *components)
+{
+    ECSI_CHECK(components->memory != NULL);
+#ifndef ECS_NO_THREADS
+    ecsi_unlock(&components->lock);
+#endif
 }
 
 /* ---- Registration ---------------------------------------------------------------- */
@@ -301,16 +321,15 @@ static ecs_status ecsi_component_insert(ecsi_components *components, const ecs_t
     return ECS_OK;
 }
 
-/* Finds or makes the entry of a description; `by_address` remembers where it stands. */
-static ecs_status ecsi_component_register(ecsi_components *components, const ecs_type *type,
+/* ecsi_component_register for who holds the lock; the type is checked. */
+static ecs_status ecsi_component_enter(ecsi_components *components, const ecs_type *type,
                                           bool by_address, uint32_t *out)
 {
     ecsi_memory *memory = components->memory;
-    ecs_status status = ecsi_type_check(type);
+    ecs_status status;
     uint32_t id;
     ECSI_CHECK(out != NULL);
-    *out = 0;
-    if (status != ECS_OK) return status;
+    ECSI_CHECK(type->name != NULL);
     if (by_address) {
         status = ecsi_map_reserve(memory, &components->by_address);
         /* A full map of addresses only means that this unit is looked up by name. */
@@ -328,6 +347,21 @@ static ecs_status ecsi_component_register(ecsi_components *components, const ecs
     *out = id;
     ECSI_CHECK(ecsi_component_known(components, id));
     return ECS_OK;
+}
+
+/* Finds or makes the entry of a description; `by_address` remembers where it stands. */
+static ecs_status ecsi_component_register(ecsi_components *components, const ecs_type *type,
+                                          bool by_address, uint32_t *out)
+{
+    ecs_status status = ecsi_type_check(type);
+    ECSI_CHECK(out != NULL);
+    *out = 0;
+    if (status != ECS_OK) return status;
+    ecsi_registry_lock(components);
+    status = ecsi_component_enter(components, type, by_address, out);
+    ecsi_registry_unlock(components);
+    ECSI_CHECK(status != ECS_OK || *out != 0);
+    return status;
 }
 
 /* The id for a call that edits: registers a type at its first use. */

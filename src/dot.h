@@ -2,7 +2,8 @@
  *
  * Phases are clusters, in their order. A solid edge is an explicit order, a dashed one a
  * conflict, with what both touch as its label. A conflict that follows from other edges is left
- * out. Exclusive systems are boxes; disabled ones are grey. Names are escaped. */
+ * out. Exclusive systems are boxes, disabled ones grey, broken ones red; when a system runs and
+ * what follows when it fails is its tooltip. Names are escaped. */
 /* floor: 12 */
 #ifndef ECS_DOT_H
 #define ECS_DOT_H
@@ -10,6 +11,9 @@
 #include "explain.h"
 
 #ifndef ECS_NO_EXPLAIN
+
+/* Of a line about a system's policy. */
+#define ECSI_DOT_INDENT 4
 
 /* A name as it may stand in a quoted string: control characters become spaces. */
 static void ecsi_dot_name(ecsi_text *text, const char *name)
@@ -27,12 +31,18 @@ static void ecsi_dot_name(ecsi_text *text, const char *name)
 
 static void ecsi_dot_node(ecsi_text *text, const ecsi_system *system, uint32_t index)
 {
-    ECSI_CHECK(system != NULL);
+    char what[ECSI_SCHEDULE_TEXT_BYTES];
+    const char *color = !system->enabled ? "grey" : system->broken ? "red" : "black";
+    ecsi_text policy = ecsi_text_begin(what, sizeof what);
     ECSI_CHECK(system->name[0] != 0);
+    ecsi_explain_policy(&policy, system);
+    ECSI_CHECK(policy.total > ECSI_DOT_INDENT);
     ecsi_print(text, "    n%u [label=\"", index);
     ecsi_dot_name(text, system->name);
-    ecsi_print(text, "\", shape=%s%s];\n", system->run_exclusive != NULL ? "box" : "ellipse",
-               system->enabled ? "" : ", color=grey, fontcolor=grey");
+    ecsi_print(text, "\", shape=%s, color=%s, fontcolor=%s, tooltip=\"",
+               system->run_exclusive != NULL ? "box" : "ellipse", color, color);
+    ecsi_dot_name(text, what + ECSI_DOT_INDENT);
+    ecsi_print(text, "\"];\n");
 }
 
 /* The edges that leave member `from`. */

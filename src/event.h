@@ -98,8 +98,10 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     if ((size_t)capacity * 2 > (SIZE_MAX / 2) / c->type.bytes) return ECS_TOO_LARGE;
     bytes = ecsi_align_up(bytes + align, 16);
     if (bytes > events->bytes_max - events->bytes) return ECS_FULL;
+    ecsi_registry_lock(events->components);
     status = ecsi_vec_reserve(memory, &events->list, events->list.count + 1,
                               events->components->max, sizeof(ecsi_event));
+    ecsi_registry_unlock(events->components);
     if (status != ECS_OK) return status;
     data = (unsigned char *)ecsi_keep(memory, bytes, 16);
     if (data == NULL) return memory->fixed ? ECS_FULL : ECS_NO_MEMORY;
@@ -113,7 +115,9 @@ static ecs_status ecsi_event_make(ecsi_events *events, uint32_t id, const ecs_ev
     event->capacity = capacity;
     event->quota = desc->quota == 0 ? capacity : desc->quota;
     event->policy = (uint32_t)desc->policy;
+    ecsi_registry_lock(events->components);
     c->event = ++events->list.count;
+    ecsi_registry_unlock(events->components);
     ECSI_CHECK((uintptr_t)event->data % align == 0);
     return ECS_OK;
 }

@@ -124,6 +124,37 @@ static void ecsi_explain_entity_text(ecsi_text *text, const ecsi_storage *storag
     ECSI_CHECK(text->total > 0);
 }
 
+/* What follows when a system fails, and where it stands after failures. */
+static void ecsi_explain_failure(ecsi_text *text, const ecsi_system *system)
+{
+    const ecs_system_desc *desc = &system->desc;
+    ecs_on_error policy = desc->on_error;
+    ECSI_CHECK((uint32_t)policy >= ECS_FAIL_FAST);
+    ECSI_CHECK(system->attempts > 0);
+    ecsi_print(text, " a failure%s", desc->restore ? " is undone and" : "");
+    if (policy == ECS_RETRY) {
+        ecsi_print(text, " is retried up to %u times", desc->retries);
+        if (desc->retry_ticks == 0) {
+            ecsi_print(text, " at once, then");
+        } else {
+            ecsi_print(text, ", after %u ticks and twice as many each time, then",
+                       desc->retry_ticks);
+        }
+        policy = desc->on_exhausted;
+    }
+    ecsi_print(text, policy == ECS_SKIP ? " is skipped" : " stops the tick");
+    if (policy == ECS_SKIP && desc->breaker_failures > 0) {
+        ecsi_print(text, ", %u in a row break it until ", desc->breaker_failures);
+        if (desc->breaker_ticks == 0) {
+            ecsi_print(text, "it is enabled");
+        } else {
+            ecsi_print(text, "%u ticks later", desc->breaker_ticks);
+        }
+    }
+    if (system->broken) ecsi_print(text, "; it is broken");
+    if (system->wait_ticks > 0) ecsi_print(text, "; it waits for %u ticks", system->wait_ticks);
+}
+
 /* What a description says about when and how a system runs, where that is not the default. */
 static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
 {
@@ -148,24 +179,14 @@ static void ecsi_explain_policy(ecsi_text *text, const ecsi_system *system)
         ecsi_print(text, " at most %llu bytes of commands a row block;",
                    (unsigned long long)desc->stream_bytes_max);
     }
-    ecsi_print(text, " a failure %s\n",
-               desc->on_error == ECS_FAIL_FAST ? "stops the tick" : "is skipped");
+    if (desc->io_intents > 0) ecsi_print(text, " declares %u I/O requests;", desc->io_intents);
+    if (desc->budget_ns > 0) {
+        ecsi_print(text, " more than %llu ns %s;", (unsigned long long)desc->budget_ns,
+                   desc->budget_fails ? "are a failure" : "are counted");
+    }
+    ecsi_explain_failure(text, system);
+    ecsi_print(text, "\n");
     ECSI_CHECK(text->total > total);
-}
-
-/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`. */
-static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
-{
-    uint32_t i;
-    ECSI_CHECK(a != NULL);
-    ECSI_CHECK(b != NULL);
-    for (i = 0; i < a->before_count; i++) {
-        if (strcmp(a->order_names[i], b->name) == 0) return true;
-    }
-    for (i = 0; i < b->after_count; i++) {
-        if (strcmp(b->order_names[b->before_count + i], a->name) == 0) return true;
-    }
-    return false;
 }
 
 /* Why one system comes where it comes: what it must wait for, directly. */
@@ -198,6 +219,40 @@ static void ecsi_explain_system(ecsi_text *text, const ecsi_schedule *schedule,
     ECSI_CHECK(i == phase->count);
 }
 
+/* A group, and those of its systems that are in no phase's order. */
+static void ecsi_explain_group(ecsi_text *text, const ecsi_schedule *schedule,
+                               const ecsi_group *group)
+{
+    const ecsi_components *components = schedule->queries->storage->components;
+    const ecs_group_desc *desc = &group->desc;
+    uint32_t i;
+    ECSI_CHECK(schedule->built);
+    ECSI_CHECK(group->number != 0);
+    ecsi_print(text, "group %s:%s %u systems", group->name, group->enabled ? "" : " disabled,",
+               group->system_count);
+    if (group->reason[0] != 0) {
+        ecsi_print(text, ", asynchronous, but runs synchronously: %s", group->reason);
+    } else if (group->detached && group->phase != 0) {
+        ecsi_print(text, ", asynchronous, launched when %s begins, applied ",
+                   ecsi_phase_at(schedule, group->phase)->name);
+        if (desc->when_ready) {
+            ecsi_print(text, "when ready");
+        } else {
+            ecsi_print(text, "%u ticks later", desc->apply_after);
+        }
+        ecsi_print(text, ", %u of %u under way", group->under_way, desc->depth);
+    }
+    ecsi_print(text, "\n");
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        if (system->group != group) continue;
+        ecsi_print(text, "  %s%s:", system->name, system->enabled ? "" : " disabled");
+        ecsi_explain_terms(text, components, system->query);
+        ecsi_print(text, "\n");
+        if (system->detached) ecsi_explain_policy(text, system);
+    }
+}
+
 static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *schedule)
 {
     uint32_t p;
@@ -223,6 +278,9 @@ static void ecsi_explain_schedule_text(ecsi_text *text, const ecsi_schedule *sch
         }
     }
     ECSI_CHECK(p == schedule->phase_order.count);
+    for (p = 0; p < schedule->groups.count; p++) {
+        ecsi_explain_group(text, schedule, ecsi_group_at(schedule, p));
+    }
 }
 
 static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t system)

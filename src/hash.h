@@ -133,6 +133,21 @@ static uint64_t ecsi_hash_time(uint64_t h, double seconds)
     return ecsi_mix(h, bits);
 }
 
+/* What a launch will answer follows from the world as it was in the tick of the launch. One that
+ * is applied when it is ready is an input, and does not count. */
+static uint64_t ecsi_hash_group(uint64_t h, const ecsi_group *group)
+{
+    uint32_t i;
+    h = ecsi_mix(ecsi_mix(h, ecsi_hash_text(group->name)), group->enabled ? 1u : 0u);
+    ECSI_CHECK(group->under_way == 0 || group->launches != NULL);
+    for (i = 0; i < group->under_way && !group->desc.when_ready; i++) {
+        const ecsi_launch *launch = &group->launches[(group->first + i) % group->desc.depth];
+        ECSI_CHECK(launch->number != 0);
+        h = ecsi_mix(ecsi_mix(h, launch->number), launch->tick);
+    }
+    return h;
+}
+
 static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
 {
     uint32_t i;
@@ -149,6 +164,9 @@ static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
                         (system->broken ? 2u : 0u) | (system->probing ? 1u : 0u));
         h = ecsi_mix(h, system->failed_in_row);
         ECSI_CHECK(system->phase <= schedule->phases.count);
+    }
+    for (i = 0; i < schedule->groups.count; i++) {
+        h = ecsi_hash_group(h, ecsi_group_at(schedule, i));
     }
     return h;
 }

@@ -164,13 +164,13 @@ template <typename ecsiU> struct ecsi_class {
 /* A class as component: default and copy constructible; they must not throw. The hash needs
  * a hook of its own: ecs_component_hooks. */
 #define ECS_COMPONENT_CLASS(T)                                                     \
-    static const ecs_hooks ecsi_hooks_##T = {                                      \
+    static const ecs_hooks ecsg_hooks_##T = {                                      \
         ecsi_class<T>::init, ecsi_class<T>::copy, ecsi_class<T>::move,             \
         ecsi_class<T>::destroy, NULL, NULL, NULL, NULL, NULL};                     \
-    ECSI_TYPE_INFO(T, NULL, 0u, &ecsi_hooks_##T)                                   \
+    ECSI_TYPE_INFO(T, NULL, 0u, &ecsg_hooks_##T)                                   \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
-    struct ecsi_end_##T
+    struct ecsg_end_##T
 #else
 #define ECSI_INT_KIND(ecsiU, s)                                                        \
     (sizeof(ecsiU) == 1   ? ECS_KIND_U8 - (s)                                          \
@@ -201,95 +201,95 @@ template <typename ecsiU> struct ecsi_class {
 /* A type without value. It is declared here; use its name only. */
 #define ECS_TAG(T)                                                                 \
     typedef struct T T;                                                            \
-    ECSI_UNUSED static const ecs_type ecsi_type_##T = {#T, 0u, 1u, NULL, 0u, NULL}; \
+    ECSI_UNUSED static const ecs_type ecsg_type_##T = {#T, 0u, 1u, NULL, 0u, NULL}; \
     ECSI_TYPE_EDITS(T)                                                             \
-    struct ecsi_tag_##T
+    struct ecsg_tag_##T
 
 #define ECSI_TYPE_ecsi1(T)                                                           \
     ECSI_TRIVIAL(T);                                                               \
     ECSI_TYPE_INFO(T, NULL, 0u, NULL)                                              \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
-    struct ecsi_end_##T
+    struct ecsg_end_##T
 #define ECSI_TYPE_ecsiM(T, ...)                                                     \
     ECSI_TRIVIAL(T);                                                               \
-    ECSI_UNUSED static const ecs_member ecsi_members_##T[] = {ECSI_CAT(            \
+    ECSI_UNUSED static const ecs_member ecsg_members_##T[] = {ECSI_CAT(            \
         ECSI_WITH_, ECSI_COUNT(__VA_ARGS__))(ECSI_MEMBER, T, __VA_ARGS__)};        \
-    ECSI_TYPE_INFO(T, ecsi_members_##T, ECSI_COUNT(__VA_ARGS__), NULL)             \
+    ECSI_TYPE_INFO(T, ecsg_members_##T, ECSI_COUNT(__VA_ARGS__), NULL)             \
     ECSI_TYPE_EDITS(T)                                                             \
     ECSI_TYPE_VALUES(T)                                                            \
-    struct ecsi_end_##T
+    struct ecsg_end_##T
 #define ECSI_MEMBER(T, m)                                                          \
     {#m, (uint32_t)offsetof(T, m), (uint32_t)sizeof(((T *)0)->m), ECSI_KIND(T, m)},
 #define ECSI_TYPE_INFO(T, members, count, hooks)                                   \
-    ECSI_UNUSED static const ecs_type ecsi_type_##T = {                            \
+    ECSI_UNUSED static const ecs_type ecsg_type_##T = {                            \
         #T, (uint32_t)sizeof(T), (uint32_t)ECSI_ALIGNOF(T), members, count, hooks};
 #define ECSI_TYPE_EDITS(T)                                                         \
-    ECSI_INLINE ecs_status ecsi_add_##T(ecs_world *w, ecs_entity e)                \
+    ECSI_INLINE ecs_status ecsg_add_##T(ecs_world *w, ecs_entity e)                \
     {                                                                              \
-        return ecs_add_type(w, e, &ecsi_type_##T);                                 \
+        return ecs_add_type(w, e, &ecsg_type_##T);                                 \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_remove_##T(ecs_world *w, ecs_entity e)             \
+    ECSI_INLINE ecs_status ecsg_remove_##T(ecs_world *w, ecs_entity e)             \
     {                                                                              \
-        return ecs_remove_type(w, e, &ecsi_type_##T);                              \
+        return ecs_remove_type(w, e, &ecsg_type_##T);                              \
     }                                                                              \
-    ECSI_INLINE bool ecsi_has_##T(const ecs_world *w, ecs_entity e)                \
+    ECSI_INLINE bool ecsg_has_##T(const ecs_world *w, ecs_entity e)                \
     {                                                                              \
-        return ecs_has_type(w, e, &ecsi_type_##T);                                 \
+        return ecs_has_type(w, e, &ecsg_type_##T);                                 \
     }
 #define ECSI_TYPE_VALUES(T)                                                        \
-    ECSI_INLINE ecs_status ecsi_set_##T(ecs_world *w, ecs_entity e, const T *v)    \
+    ECSI_INLINE ecs_status ecsg_set_##T(ecs_world *w, ecs_entity e, const T *v)    \
     {                                                                              \
-        return ecs_set_type(w, e, &ecsi_type_##T, v);                              \
+        return ecs_set_type(w, e, &ecsg_type_##T, v);                              \
     }                                                                              \
-    ECSI_INLINE const T *ecsi_get_##T(const ecs_world *w, ecs_entity e)            \
+    ECSI_INLINE const T *ecsg_get_##T(const ecs_world *w, ecs_entity e)            \
     {                                                                              \
-        return (const T *)ecs_get_type(w, e, &ecsi_type_##T);                      \
+        return (const T *)ecs_get_type(w, e, &ecsg_type_##T);                      \
     }                                                                              \
-    ECSI_INLINE T *ecsi_mut_##T(ecs_world *w, ecs_entity e)                        \
+    ECSI_INLINE T *ecsg_mut_##T(ecs_world *w, ecs_entity e)                        \
     {                                                                              \
-        return (T *)ecs_get_mut_type(w, e, &ecsi_type_##T);                        \
+        return (T *)ecs_get_mut_type(w, e, &ecsg_type_##T);                        \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_cmd_set_##T(ecs_commands *c, ecs_entity e, const T *v) \
+    ECSI_INLINE ecs_status ecsg_cmd_set_##T(ecs_commands *c, ecs_entity e, const T *v) \
     {                                                                              \
-        return ecs_cmd_set_type(c, e, &ecsi_type_##T, v);                          \
+        return ecs_cmd_set_type(c, e, &ecsg_type_##T, v);                          \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_res_set_##T(ecs_world *w, const T *v)              \
+    ECSI_INLINE ecs_status ecsg_res_set_##T(ecs_world *w, const T *v)              \
     {                                                                              \
-        return ecs_resource_set_type(w, &ecsi_type_##T, v);                        \
+        return ecs_resource_set_type(w, &ecsg_type_##T, v);                        \
     }                                                                              \
-    ECSI_INLINE const T *ecsi_res_get_##T(const ecs_world *w)                      \
+    ECSI_INLINE const T *ecsg_res_get_##T(const ecs_world *w)                      \
     {                                                                              \
-        return (const T *)ecs_resource_get_type(w, &ecsi_type_##T);                \
+        return (const T *)ecs_resource_get_type(w, &ecsg_type_##T);                \
     }                                                                              \
-    ECSI_INLINE T *ecsi_res_mut_##T(ecs_world *w)                                  \
+    ECSI_INLINE T *ecsg_res_mut_##T(ecs_world *w)                                  \
     {                                                                              \
-        return (T *)ecs_resource_mut_type(w, &ecsi_type_##T);                      \
+        return (T *)ecs_resource_mut_type(w, &ecsg_type_##T);                      \
     }                                                                              \
     ECSI_EVENT_VALUES(T)                                                           \
     ECSI_ADDRESS(T)                                                                \
-    struct ecsi_getter_##T {                                                       \
+    struct ecsg_getter_##T {                                                       \
         ecs_getter getter;                                                         \
     };                                                                             \
-    ECSI_INLINE struct ecsi_getter_##T ecsi_bind_##T(ecs_world *w)                 \
+    ECSI_INLINE struct ecsg_getter_##T ecsg_bind_##T(ecs_world *w)                 \
     {                                                                              \
-        struct ecsi_getter_##T g;                                                  \
-        (void)ecs_getter_make(w, &ecsi_type_##T, &g.getter);                       \
+        struct ecsg_getter_##T g;                                                  \
+        (void)ecs_getter_make(w, &ecsg_type_##T, &g.getter);                       \
         return g;                                                                  \
     }                                                                              \
-    ECSI_INLINE const T *ecsi_find_##T(struct ecsi_getter_##T g, ecs_entity e)     \
+    ECSI_INLINE const T *ecsg_find_##T(struct ecsg_getter_##T g, ecs_entity e)     \
     {                                                                              \
         return (const T *)ecs_getter_find(g.getter, e, sizeof(T));                 \
     }
 #ifndef ECS_NO_EVENTS
 #define ECSI_EVENT_VALUES(T)                                                       \
-    ECSI_INLINE ecs_status ecsi_send_##T(ecs_world *w, const T *v)                 \
+    ECSI_INLINE ecs_status ecsg_send_##T(ecs_world *w, const T *v)                 \
     {                                                                              \
-        return ecs_event_send_type(w, &ecsi_type_##T, v);                          \
+        return ecs_event_send_type(w, &ecsg_type_##T, v);                          \
     }                                                                              \
-    ECSI_INLINE ecs_status ecsi_cmd_emit_##T(ecs_commands *c, const T *v)          \
+    ECSI_INLINE ecs_status ecsg_cmd_emit_##T(ecs_commands *c, const T *v)          \
     {                                                                              \
-        return ecs_cmd_emit_type(c, &ecsi_type_##T, v);                            \
+        return ecs_cmd_emit_type(c, &ecsg_type_##T, v);                            \
     }
 #else
 #define ECSI_EVENT_VALUES(T)
@@ -298,8 +298,8 @@ template <typename ecsiU> struct ecsi_class {
 /* A value written in a call: braces or an expression of the type. */
 #ifdef __cplusplus
 #define ECSI_ADDRESS(T)                                                            \
-    ECSI_INLINE const T *ecsi_address_##T(const T &v) { return &v; }
-#define ECSI_VALUE_AT(T, ...) ecsi_address_##T(__VA_ARGS__)
+    ECSI_INLINE const T *ecsg_address_##T(const T &v) { return &v; }
+#define ECSI_VALUE_AT(T, ...) ecsg_address_##T(__VA_ARGS__)
 template <uint32_t ecsiN>
 inline ecs_entity ecsi_spawn_list(ecs_world *world, const ecs_value (&values)[ecsiN])
 {
@@ -316,8 +316,8 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #endif
 #define ECSI_VALUE(pair) ECSI_VALUE_ pair,
 #define ECSI_VALUE_(...) ECSI_CAT(ECSI_VALUE_, ECSI_ONE_OR_MANY(__VA_ARGS__))(__VA_ARGS__)
-#define ECSI_VALUE_ecsi1(T) {&ecsi_type_##T, NULL}
-#define ECSI_VALUE_ecsiM(T, ...) {&ecsi_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
+#define ECSI_VALUE_ecsi1(T) {&ecsg_type_##T, NULL}
+#define ECSI_VALUE_ecsiM(T, ...) {&ecsg_type_##T, ECSI_VALUE_AT(T, __VA_ARGS__)}
 #define ECSI_VALUES(...)                                                           \
     ECSI_CAT(ECSI_MAP_, ECSI_COUNT(__VA_ARGS__))(ECSI_VALUE, __VA_ARGS__)
 
@@ -336,46 +336,46 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #endif
 
 /* The typed calls of sections 5, 7 and 10. */
-#define ecs_type_of(T) (&ecsi_type_##T)
-#define ecs_component_id(world, T) ecs_component_of((world), &ecsi_type_##T)
-#define ecs_add(world, entity, T) ecsi_add_##T((world), (entity))
-#define ecs_remove(world, entity, T) ecsi_remove_##T((world), (entity))
-#define ecs_has(world, entity, T) ecsi_has_##T((world), (entity))
+#define ecs_type_of(T) (&ecsg_type_##T)
+#define ecs_component_id(world, T) ecs_component_of((world), &ecsg_type_##T)
+#define ecs_add(world, entity, T) ecsg_add_##T((world), (entity))
+#define ecs_remove(world, entity, T) ecsg_remove_##T((world), (entity))
+#define ecs_has(world, entity, T) ecsg_has_##T((world), (entity))
 #define ecs_set(world, entity, T, ...)                                             \
-    ecsi_set_##T((world), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_get(world, entity, T) ecsi_get_##T((world), (entity))
-#define ecs_get_mut(world, entity, T) ecsi_mut_##T((world), (entity))
-#define ECS_GETTER(T) struct ecsi_getter_##T
+    ecsg_set_##T((world), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_get(world, entity, T) ecsg_get_##T((world), (entity))
+#define ecs_get_mut(world, entity, T) ecsg_mut_##T((world), (entity))
+#define ECS_GETTER(T) struct ecsg_getter_##T
 /* When it is refused (ECS_FULL, ECS_NO_MEMORY) it finds nothing; ecs_getter_make says why. */
-#define ecs_getter_bind(world, T) ecsi_bind_##T(world)
-#define ecs_getter_get(getter, T, entity) ecsi_find_##T((getter), (entity))
-#define ecs_cmd_add(cmd, entity, T) ecs_cmd_add_type((cmd), (entity), &ecsi_type_##T)
-#define ecs_cmd_remove(cmd, entity, T) ecs_cmd_remove_type((cmd), (entity), &ecsi_type_##T)
+#define ecs_getter_bind(world, T) ecsg_bind_##T(world)
+#define ecs_getter_get(getter, T, entity) ecsg_find_##T((getter), (entity))
+#define ecs_cmd_add(cmd, entity, T) ecs_cmd_add_type((cmd), (entity), &ecsg_type_##T)
+#define ecs_cmd_remove(cmd, entity, T) ecs_cmd_remove_type((cmd), (entity), &ecsg_type_##T)
 #define ecs_cmd_set(cmd, entity, T, ...)                                           \
-    ecsi_cmd_set_##T((cmd), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_resource_set(world, T, ...) ecsi_res_set_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_resource_get(world, T) ecsi_res_get_##T(world)
-#define ecs_resource_mut(world, T) ecsi_res_mut_##T(world)
+    ecsg_cmd_set_##T((cmd), (entity), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_resource_set(world, T, ...) ecsg_res_set_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_resource_get(world, T) ecsg_res_get_##T(world)
+#define ecs_resource_mut(world, T) ecsg_res_mut_##T(world)
 #define ecs_event_configure(world, T, desc)                                        \
-    ecs_event_configure_type((world), &ecsi_type_##T, (desc))
-#define ecs_event_send(world, T, ...) ecsi_send_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
-#define ecs_event_reader_open(world, T) ecs_event_reader_open_type((world), &ecsi_type_##T)
+    ecs_event_configure_type((world), &ecsg_type_##T, (desc))
+#define ecs_event_send(world, T, ...) ecsg_send_##T((world), ECSI_VALUE_AT(T, __VA_ARGS__))
+#define ecs_event_reader_open(world, T) ecs_event_reader_open_type((world), &ecsg_type_##T)
 
 /* ---- Columns of a view -------------------------------------------------------- */
 
-#define ecs_read(view, T) ((view)->ecsi_read_##T)
-#define ecs_write(view, T) ((view)->ecsi_write_##T)
-#define ecs_optional(view, T) ((view)->ecsi_optional_##T)
-#define ecs_optional_write(view, T) ((view)->ecsi_optional_write_##T)
-#define ecs_res_read(view, T) ((view)->ecsi_res_read_##T)
-#define ecs_res_write(view, T) ((view)->ecsi_res_write_##T)
+#define ecs_read(view, T) ((view)->ecsg_read_##T)
+#define ecs_write(view, T) ((view)->ecsg_write_##T)
+#define ecs_optional(view, T) ((view)->ecsg_optional_##T)
+#define ecs_optional_write(view, T) ((view)->ecsg_optional_write_##T)
+#define ecs_res_read(view, T) ((view)->ecsg_res_read_##T)
+#define ecs_res_write(view, T) ((view)->ecsg_res_write_##T)
 /* The events of type T that this system has not seen: an array and its length. */
-#define ecs_on(view, T) ((view)->ecsi_on_##T)
-#define ecs_on_count(view, T) ((view)->ecsi_on_count_##T)
+#define ecs_on(view, T) ((view)->ecsg_on_##T)
+#define ecs_on_count(view, T) ((view)->ecsg_on_count_##T)
 #define ecs_emit(view, T, ...)                                                     \
-    ecsi_cmd_emit_##T((view)->ecsi_emit_##T, ECSI_VALUE_AT(T, __VA_ARGS__))
+    ecsg_cmd_emit_##T((view)->ecsg_emit_##T, ECSI_VALUE_AT(T, __VA_ARGS__))
 /* Component T of any entity: const T *, NULL when it is stale or has none. */
-#define ecs_lookup(view, T, entity) ecsi_find_##T((view)->ecsi_lookup_##T, (entity))
+#define ecs_lookup(view, T, entity) ecsg_find_##T((view)->ecsg_lookup_##T, (entity))
 
 /* Stage 1: each term becomes an inert (KIND, T) pair. */
 #define ECSI_TERM_READ(T) (ecsiR, T)
@@ -451,44 +451,44 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
  * type a doubled member. */
 #define ECSI_FIELD(t) ECSI_FIELD_ t
 #define ECSI_FIELD_(k, T) ECSI_FIELD_##k(T)
-#define ECSI_FIELD_ecsiR(T) unsigned ecsi_term_##T : 1; const T *ecsi_read_##T;
-#define ECSI_FIELD_ecsiW(T) unsigned ecsi_term_##T : 1; T *ecsi_write_##T; const T *ecsi_read_##T;
-#define ECSI_FIELD_ecsiH(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_ecsiN(T) unsigned ecsi_term_##T : 1;
-#define ECSI_FIELD_ecsiO(T) unsigned ecsi_term_##T : 1; const T *ecsi_optional_##T;
+#define ECSI_FIELD_ecsiR(T) unsigned ecsg_term_##T : 1; const T *ecsg_read_##T;
+#define ECSI_FIELD_ecsiW(T) unsigned ecsg_term_##T : 1; T *ecsg_write_##T; const T *ecsg_read_##T;
+#define ECSI_FIELD_ecsiH(T) unsigned ecsg_term_##T : 1;
+#define ECSI_FIELD_ecsiN(T) unsigned ecsg_term_##T : 1;
+#define ECSI_FIELD_ecsiO(T) unsigned ecsg_term_##T : 1; const T *ecsg_optional_##T;
 #define ECSI_FIELD_ecsiP(T)                                                            \
-    unsigned ecsi_term_##T : 1; T *ecsi_optional_write_##T; const T *ecsi_optional_##T;
+    unsigned ecsg_term_##T : 1; T *ecsg_optional_write_##T; const T *ecsg_optional_##T;
 #define ECSI_FIELD_ecsiY(T) ECSI_FIELD_ecsiO(T)
 #define ECSI_FIELD_ecsiZ(T) ECSI_FIELD_ecsiO(T)
-#define ECSI_FIELD_ecsiRR(T) const T *ecsi_res_read_##T;
-#define ECSI_FIELD_ecsiRW(T) T *ecsi_res_write_##T; const T *ecsi_res_read_##T;
-#define ECSI_FIELD_ecsiON(T) const T *ecsi_on_##T; uint32_t ecsi_on_count_##T;
-#define ECSI_FIELD_ecsiEM(T) ecs_commands *ecsi_emit_##T;
-#define ECSI_FIELD_ecsiLU(T) struct ecsi_getter_##T ecsi_lookup_##T;
+#define ECSI_FIELD_ecsiRR(T) const T *ecsg_res_read_##T;
+#define ECSI_FIELD_ecsiRW(T) T *ecsg_res_write_##T; const T *ecsg_res_read_##T;
+#define ECSI_FIELD_ecsiON(T) const T *ecsg_on_##T; uint32_t ecsg_on_count_##T;
+#define ECSI_FIELD_ecsiEM(T) ecs_commands *ecsg_emit_##T;
+#define ECSI_FIELD_ecsiLU(T) struct ecsg_getter_##T ecsg_lookup_##T;
 #define ECSI_FILL(t) ECSI_FILL_ t
 #define ECSI_FILL_(k, T) ECSI_FILL_##k(T) ecsi_cell++;
-#define ECSI_FILL_ecsiR(T) ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiR(T) ecsi_v->ecsg_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiW(T)                                                             \
-    ecsi_v->ecsi_write_##T = (T *)*ecsi_cell; ecsi_v->ecsi_read_##T = (const T *)*ecsi_cell;
+    ecsi_v->ecsg_write_##T = (T *)*ecsi_cell; ecsi_v->ecsg_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiH(T)
 #define ECSI_FILL_ecsiN(T)
-#define ECSI_FILL_ecsiO(T) ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiO(T) ecsi_v->ecsg_optional_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiP(T)                                                             \
-    ecsi_v->ecsi_optional_write_##T = (T *)*ecsi_cell;                           \
-    ecsi_v->ecsi_optional_##T = (const T *)*ecsi_cell;
+    ecsi_v->ecsg_optional_write_##T = (T *)*ecsi_cell;                           \
+    ecsi_v->ecsg_optional_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiY(T) ECSI_FILL_ecsiO(T)
 #define ECSI_FILL_ecsiZ(T) ECSI_FILL_ecsiO(T)
-#define ECSI_FILL_ecsiRR(T) ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+#define ECSI_FILL_ecsiRR(T) ecsi_v->ecsg_res_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiRW(T)                                                            \
-    ecsi_v->ecsi_res_write_##T = (T *)*ecsi_cell;                                \
-    ecsi_v->ecsi_res_read_##T = (const T *)*ecsi_cell;
+    ecsi_v->ecsg_res_write_##T = (T *)*ecsi_cell;                                \
+    ecsi_v->ecsg_res_read_##T = (const T *)*ecsi_cell;
 #define ECSI_FILL_ecsiON(T)                                                            \
-    ecsi_v->ecsi_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
-    ecsi_v->ecsi_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
-#define ECSI_FILL_ecsiEM(T) ecsi_v->ecsi_emit_##T = ecsi_v->cmd;
-#define ECSI_FILL_ecsiLU(T) ecsi_v->ecsi_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
+    ecsi_v->ecsg_on_##T = (const T *)((const ecs_events *)*ecsi_cell)->data;     \
+    ecsi_v->ecsg_on_count_##T = ((const ecs_events *)*ecsi_cell)->count;
+#define ECSI_FILL_ecsiEM(T) ecsi_v->ecsg_emit_##T = ecsi_v->cmd;
+#define ECSI_FILL_ecsiLU(T) ecsi_v->ecsg_lookup_##T.getter = *(const ecs_getter *)*ecsi_cell;
 #define ECSI_ENTRY(t) ECSI_ENTRY_ t
-#define ECSI_ENTRY_(k, T) {&ecsi_type_##T, {0}, ECSI_ACCESS_##k},
+#define ECSI_ENTRY_(k, T) {&ecsg_type_##T, {0}, ECSI_ACCESS_##k},
 #define ECSI_ACCESS_ecsiR ECS_ACCESS_READ
 #define ECSI_ACCESS_ecsiW ECS_ACCESS_WRITE
 #define ECSI_ACCESS_ecsiH ECS_ACCESS_WITH
@@ -516,24 +516,24 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ECSI_SYSTEM, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_SYSTEM(n, ...) ECSI_SYSTEM_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_SYSTEM_(n, k, ...)                                                    \
-    struct ecsi_view_##n {                                                         \
+    struct ecsg_view_##n {                                                         \
         ECSI_VIEW_FIELDS                                                           \
         ECSI_FOR_TERMS(k, ECSI_FIELD, __VA_ARGS__)                                 \
     };                                                                             \
-    static ecs_status ecsi_body_##n(const struct ecsi_view_##n *view);             \
-    static ecs_status ecsi_run_##n(const ecs_view *ecsi_from)                      \
+    static ecs_status ecsg_body_##n(const struct ecsg_view_##n *view);             \
+    static ecs_status ecsg_run_##n(const ecs_view *ecsi_from)                      \
     {                                                                              \
-        struct ecsi_view_##n ecsi_to;                                              \
-        struct ecsi_view_##n *ecsi_v = &ecsi_to;                                   \
+        struct ecsg_view_##n ecsi_to;                                              \
+        struct ecsg_view_##n *ecsi_v = &ecsi_to;                                   \
         void *const *ecsi_cell = ecsi_from->columns;                             \
         ECSI_COPY_VIEW(ecsi_to, *ecsi_from)                                        \
         ECSI_FOR_TERMS(k, ECSI_FILL, __VA_ARGS__)                                  \
         (void)ecsi_cell;                                                         \
-        return ecsi_body_##n(ecsi_v);                                              \
+        return ecsg_body_##n(ecsi_v);                                              \
     }                                                                              \
-    static const ecs_term ecsi_terms_##n[] = {ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)}; \
-    static const ecs_system n = {#n, ecsi_terms_##n, k, ecsi_run_##n, NULL};       \
-    static ecs_status ecsi_body_##n(ECSI_UNUSED const struct ecsi_view_##n *view)
+    static const ecs_term ecsg_terms_##n[] = {ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)}; \
+    static const ecs_system n = {#n, ecsg_terms_##n, k, ecsg_run_##n, NULL};       \
+    static ecs_status ecsg_body_##n(ECSI_UNUSED const struct ecsg_view_##n *view)
 #define ECSI_COPY_VIEW(to, from)                                                   \
     (to).world = (from).world; (to).cmd = (from).cmd; (to).entities = (from).entities; \
     (to).worker = (from).worker;                                                  \
@@ -542,15 +542,15 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 
 /* A system without terms: runs once, with commands only. `view` is an ecs_view. */
 #define ECS_TASK(n)                                                                \
-    static ecs_status ecsi_body_##n(const ecs_view *view);                         \
-    static const ecs_system n = {#n, NULL, 0u, ecsi_body_##n, NULL};               \
-    static ecs_status ecsi_body_##n(ECSI_UNUSED const ecs_view *view)
+    static ecs_status ecsg_body_##n(const ecs_view *view);                         \
+    static const ecs_system n = {#n, NULL, 0u, ecsg_body_##n, NULL};               \
+    static ecs_status ecsg_body_##n(ECSI_UNUSED const ecs_view *view)
 
 /* A system that has the whole world, mutable, to itself. In the body: `world`, `view`. */
 #define ECS_EXCLUSIVE(n)                                                           \
-    static ecs_status ecsi_body_##n(ecs_world *world, const ecs_view *view);       \
-    static const ecs_system n = {#n, NULL, 0u, NULL, ecsi_body_##n};               \
-    static ecs_status ecsi_body_##n(ECSI_UNUSED ecs_world *world,                  \
+    static ecs_status ecsg_body_##n(ecs_world *world, const ecs_view *view);       \
+    static const ecs_system n = {#n, NULL, 0u, NULL, ecsg_body_##n};               \
+    static ecs_status ecsg_body_##n(ECSI_UNUSED ecs_world *world,                  \
                                     ECSI_UNUSED const ecs_view *view)
 
 /* ---- Queries ------------------------------------------------------------------ */
@@ -562,7 +562,7 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ECSI_QUERY, name, ECSI_TERM_##__VA_ARGS__)
 #define ECSI_QUERY(n, ...) ECSI_QUERY_(n, ECSI_COUNT(__VA_ARGS__), __VA_ARGS__)
 #define ECSI_QUERY_(n, k, ...)                                                     \
-    struct ecsi_view_##n {                                                         \
+    struct ecsg_view_##n {                                                         \
         const ecs_entity *entities;                                                \
         uint32_t count;                                                            \
         uint32_t base;                                                             \
@@ -570,10 +570,10 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ECSI_FOR_TERMS(k, ECSI_FIELD, __VA_ARGS__)                                 \
         ecs_iter iter;                                                             \
     };                                                                             \
-    ECSI_UNUSED static const ecs_term ecsi_terms_##n[] = {                         \
+    ECSI_UNUSED static const ecs_term ecsg_terms_##n[] = {                         \
         ECSI_FOR_TERMS(k, ECSI_ENTRY, __VA_ARGS__)};                               \
-    ECSI_UNUSED static const ecs_query_info n = {#n, ecsi_terms_##n, k};           \
-    ECSI_INLINE bool ecsi_next_##n(struct ecsi_view_##n *ecsi_v)                   \
+    ECSI_UNUSED static const ecs_query_info n = {#n, ecsg_terms_##n, k};           \
+    ECSI_INLINE bool ecsg_next_##n(struct ecsg_view_##n *ecsi_v)                   \
     {                                                                              \
         void *const *ecsi_cell = ecsi_v->iter.columns;                           \
         if (!ecs_iter_next(&ecsi_v->iter)) return false;                           \
@@ -585,19 +585,19 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         (void)ecsi_cell;                                                         \
         return true;                                                               \
     }                                                                              \
-    ECSI_INLINE bool ecsi_next_row_##n(struct ecsi_view_##n *ecsi_v)               \
+    ECSI_INLINE bool ecsg_next_row_##n(struct ecsg_view_##n *ecsi_v)               \
     {                                                                              \
         ecsi_v->row++;                                                             \
-        return ecsi_v->row < ecsi_v->count || ecsi_next_##n(ecsi_v);               \
+        return ecsi_v->row < ecsi_v->count || ecsg_next_##n(ecsi_v);               \
     }                                                                              \
-    ECSI_INLINE struct ecsi_view_##n *ecsi_begin_##n(struct ecsi_view_##n *v, ecs_world *w) \
+    ECSI_INLINE struct ecsg_view_##n *ecsg_begin_##n(struct ecsg_view_##n *v, ecs_world *w) \
     {                                                                              \
         v->count = 0;                                                              \
         v->row = 0;                                                                \
         ecs_iter_begin(w, ecs_query_of(w, &n), &v->iter);                          \
         return v;                                                                  \
     }                                                                              \
-    ECSI_INLINE struct ecsi_view_##n *ecsi_begin_const_##n(struct ecsi_view_##n *v, \
+    ECSI_INLINE struct ecsg_view_##n *ecsg_begin_const_##n(struct ecsg_view_##n *v, \
                                                            const ecs_world *w)     \
     {                                                                              \
         v->count = 0;                                                              \
@@ -605,26 +605,26 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
         ecs_iter_begin_const(w, ecs_query_find(w, &n), &v->iter);                  \
         return v;                                                                  \
     }                                                                              \
-    ECSI_INLINE void ecsi_end_##n(struct ecsi_view_##n *v)                         \
+    ECSI_INLINE void ecsg_end_##n(struct ecsg_view_##n *v)                         \
     {                                                                              \
         ecs_iter_end(&v->iter);                                                    \
     }                                                                              \
-    struct ecsi_query_##n
+    struct ecsg_query_##n
 
 #define ECSI_EACH(world, name, view, begin, next)                                  \
-    for (struct ecsi_view_##name ecsi_loop_##view ECSI_CLEANUP(ecsi_end_##name),   \
-         *view = begin##name(&ecsi_loop_##view, (world));                          \
+    for (struct ecsg_view_##name ecsg_loop_##view ECSI_CLEANUP(ecsg_end_##name),   \
+         *view = begin##name(&ecsg_loop_##view, (world));                          \
          next##name(view);)
 /* For each span: `view` has count, entities, base and the columns. */
 #define ECS_EACH(world, name, view)                                                \
-    ECSI_EACH(world, name, view, ecsi_begin_, ecsi_next_)
+    ECSI_EACH(world, name, view, ecsg_begin_, ecsg_next_)
 /* For each entity: the same, and view->row says which row of the span it is. */
 #define ECS_EACH_ROW(world, name, view)                                            \
-    ECSI_EACH(world, name, view, ecsi_begin_, ecsi_next_row_)
+    ECSI_EACH(world, name, view, ecsg_begin_, ecsg_next_row_)
 /* On a const world, without lock: for queries that write nothing. The query must exist
  * already (ecs_query_of), otherwise nothing matches. */
 #define ECS_EACH_CONST(world, name, view)                                          \
-    ECSI_EACH(world, name, view, ecsi_begin_const_, ecsi_next_)
+    ECSI_EACH(world, name, view, ecsg_begin_const_, ecsg_next_)
 
 #ifndef ECS_NO_WORLDS
 ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);

@@ -34,6 +34,12 @@
 #define ECSI_TAKES_DATA
 #endif
 
+#if defined(__clang__)
+#define ECSI_NO_MSAN __attribute__((no_sanitize("memory")))
+#else
+#define ECSI_NO_MSAN
+#endif
+
 /* Memory of an alignment that malloc does not promise; NULL when refused. `align` is a
  * power of two and at least that of a pointer. */
 static void *ecsi_aligned_alloc(size_t bytes, size_t align)

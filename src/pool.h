@@ -24,6 +24,8 @@
 #define ECSI_POOL_DEQUE 256u
 #define ECSI_POOL_INJECTOR 1024u
 #define ECSI_POOL_SPINS 100u
+/* Jobs in the background: those that do not find room wait where they come from. */
+#define ECSI_POOL_BACKGROUND 64u
 /* Spinning adapts up to this many times the configured number: about a fifth of a
  * millisecond, several times what waking a sleeper costs. */
 #define ECSI_POOL_SPINS_GROWTH 4u
@@ -58,6 +60,13 @@ enum {
     ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
+/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, and
+ * calls work(worker, data). */
+typedef struct ecsi_guard {
+    void (*help)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                 void *data);
+} ecsi_guard;
+
 struct ecs_worker {
     ecsi_deque deque;
     ecs_pool *pool;
@@ -70,6 +79,7 @@ struct ecs_worker {
     uint32_t spins;     /* limit, adapts */
     uint32_t in_system; /* depth */
     bool summoned;      /* a task of a host */
+    const ecsi_guard *guard; /* of the system that it works for; NULL: none is wanted */
     uint64_t debt_ns;
     uint64_t debt_since_ns;
     ecs_job *pinned;      /* jobs for this worker alone, and what came since */
@@ -88,6 +98,8 @@ struct ecs_worker {
 struct ecs_pool {
     ecsi_idle idle;
     ecsi_injector injector;
+    ecsi_injector background; /* jobs that may take long: for threads that have nothing else */
+    ecsi_turn background_turns[ECSI_POOL_BACKGROUND];
     ecs_worker *slots;        /* threads, then guests */
     uint32_t slot_count;
     uint32_t thread_count;    /* slots that are threads */
@@ -191,6 +203,14 @@ static bool ecsi_pool_visible(void *data)
         if (ecsi_deque_size(&pool->slots[i].deque) > 0) return true;
     }
     return false;
+}
+
+/* The same for a thread of the pool, which takes jobs in the background as well. */
+static bool ecsi_thread_visible(void *data)
+{
+    const ecs_worker *worker = (const ecs_worker *)data;
+    ECSI_CHECK(worker->index < worker->pool->slot_count);
+    return !ecsi_injector_empty(&worker->pool->background) || ecsi_pool_visible(data);
 }
 
 /* Marsaglia's xorshift (2003). */
@@ -355,8 +375,11 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
     if (pool->affinity) ecsi_cpu_bind(worker->index + 1);
     while (ECSI_LOAD(&pool->stop, relaxed) == 0) {
         ecs_job *job = ecsi_worker_find(worker);
+        if (job == NULL && !ecsi_injector_empty(&pool->background)) {
+            job = (ecs_job *)ecsi_injector_pop(&pool->background);
+        }
         if (job != NULL) {
-            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
             token = false;
             ecsi_worker_warm(worker, spins);
             spins = 0;
@@ -368,7 +391,7 @@ static ECSI_THREAD_ANSWER ecsi_worker_main(void *data)
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_SEARCHING);
             continue;
         }
-        token = ecsi_worker_sleep(worker, token, ecsi_pool_visible, worker);
+        token = ecsi_worker_sleep(worker, token, ecsi_thread_visible, worker);
         spins = 0;
     }
     return 0;
@@ -403,6 +426,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     ecs_pool *pool = worker->pool;
     uint64_t self = (uint64_t)(worker->index + 1) << 32;
     bool token = false;
+    bool passed = false;
     uint32_t spins = 0;
     ecsi_latch_wait wait;
     ECSI_CHECK(worker->in_system == 0);
@@ -412,7 +436,7 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
     while (!ecsi_latch_open(latch)) {
         ecs_job *job = ecsi_worker_find(worker);
         if (job != NULL) {
-            if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+            if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
             token = false;
             spins = 0;
             ecsi_job_execute(worker, job);
@@ -422,13 +446,19 @@ static void ecsi_latch_help(ecs_worker *worker, ecs_latch *latch)
             ecsi_worker_relax(worker, spins, ECSI_PAUSES_WAITING);
             continue;
         }
+        /* What it was woken for may be in the background, where only threads look. */
+        if (token && !passed && !ecsi_injector_empty(&pool->background)) {
+            ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
+            token = false;
+            passed = true;
+        }
         if ((uint32_t)ECSI_ADD(&latch->word, self, acq_rel) != 0) {
             token = ecsi_worker_sleep(worker, token, ecsi_latch_visible, &wait);
         }
         (void)ECSI_SUB(&latch->word, self, acq_rel);
         spins = 0;
     }
-    if (token) ecsi_idle_found(&pool->idle, ecsi_pool_visible, worker);
+    if (token) ecsi_idle_found(&pool->idle, ecsi_thread_visible, worker);
     ecsi_worker_resume(worker);
 }
 
@@ -644,6 +674,19 @@ ECS_API void ecs_job_wait(ecs_worker *worker, ecs_job *job)
     }
 }
 
+/* Hands out a job that may take long: a thread of the pool that has nothing else to do runs it,
+ * and nobody who waits for something. False: there is no room, or no thread. */
+static bool ecsi_job_background(ecs_pool *pool, ecs_job *job)
+{
+    ECSI_CHECK(job->run != NULL);
+    ECSI_CHECK(pool->started <= pool->thread_count);
+    if (pool->started == 0) return false;
+    job->kind = ECSI_JOB_SENT;
+    if (!ecsi_injector_push(&pool->background, job)) return false;
+    (void)ecsi_idle_notify(&pool->idle);
+    return true;
+}
+
 /* ---- Tasks of a host ---------------------------------------- */
 
 /* Helpers that one loop or one segment of a tick has from a host's job system at most. */
@@ -725,6 +768,7 @@ typedef struct ecsi_for {
     void (*body)(ecs_worker *worker, ecs_range range, void *data);
     void *data;
     ecs_pool *pool;
+    const ecsi_guard *guard;
     uint32_t count;
     uint32_t grain;
     ecs_latch helpers;
@@ -748,12 +792,22 @@ static void ecsi_for_work(ecs_worker *worker, ecsi_for *loop)
     }
 }
 
+static void ecsi_for_guarded(ecs_worker *worker, void *data)
+{
+    ECSI_CHECK(worker != NULL);
+    ecsi_for_work(worker, (ecsi_for *)data);
+}
+
 static void ecsi_for_help(ecs_worker *worker, void *data)
 {
     ecsi_for *loop = (ecsi_for *)data;
     ECSI_CHECK(loop->helper.kind == ECSI_JOB_SENT);
     ECSI_CHECK(loop->pool == worker->pool);
-    ecsi_for_work(worker, loop);
+    if (ECSI_LIKELY(loop->guard == NULL)) {
+        ecsi_for_work(worker, loop);
+    } else {
+        loop->guard->help(loop->guard, worker, ecsi_for_guarded, loop);
+    }
     ecsi_latch_down(loop->pool, &loop->helpers, 1);
 }
 
@@ -769,6 +823,7 @@ static void ecsi_for_share(ecs_worker *worker, ecsi_for *loop, uint32_t helpers)
     loop->helper.data = loop;
     loop->helper.kind = ECSI_JOB_SENT;
     loop->pool = pool;
+    loop->guard = worker->guard;
     ecsi_latch_set(&loop->helpers, helpers);
     while (pushed < helpers && ecsi_deque_push(&worker->deque, &loop->helper)) pushed++;
     if (pushed < helpers) ecsi_latch_down(pool, &loop->helpers, helpers - pushed);
@@ -956,6 +1011,7 @@ static ecs_pool *ecsi_pool_make(void *memory, const ecs_pool_desc *d)
         worker->waiter.parker = &worker->parker;
     }
     ecsi_injector_create(&pool->injector, (ecsi_turn *)(void *)at, d->injector_capacity, 0);
+    ecsi_injector_create(&pool->background, pool->background_turns, ECSI_POOL_BACKGROUND, 0);
     ecsi_idle_create(&pool->idle);
     pool->log.write = d->log != NULL ? d->log : ecsi_log_stderr;
     pool->log.user = d->log_user;
@@ -999,6 +1055,7 @@ static void ecsi_pool_drain(ecs_pool *pool, ecs_worker *worker)
     while (found) {
         ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->injector);
         uint32_t i;
+        if (job == NULL) job = (ecs_job *)ecsi_injector_pop(&pool->background);
         if (job == NULL) job = (ecs_job *)ecsi_deque_take(&worker->deque);
         for (i = 0; i < pool->slot_count && job == NULL; i++) {
             uint32_t more;

@@ -8,7 +8,7 @@
 #ifndef ECS_REMOVE_H
 #define ECS_REMOVE_H
 
-#include "schedule.h"
+#include "launch.h"
 
 /* The last report holds pointers to names: those of this system go into the schedule. */
 static void ecsi_report_detach(ecsi_schedule *schedule, const ecsi_system *system)
@@ -36,6 +36,7 @@ static void ecsi_system_take_out(ecsi_schedule *schedule, uint32_t index)
     schedule->systems.count--;
     schedule->built = false;
     ecsi_report_detach(schedule, system);
+    ecsi_groups_forget(schedule, system);
     if (system->desc.fini != NULL) {
         schedule->adding = true;
         system->desc.fini(schedule->world, system->desc.user);

@@ -132,7 +132,7 @@ static void ecsi_run_ends(ecsi_runner *run, ecs_run_end why)
 /* Sees whether the flag is set. */
 static bool ecsi_run_told(ecsi_runner *run)
 {
-    ECSI_CHECK(run->world != NULL);
+    ECSI_CHECK(run->report != NULL);
     if (run->desc.stop == NULL || !ecs_run_stopped(run->desc.stop)) return false;
     ecsi_run_ends(run, ECS_RUN_STOPPED);
     return true;
@@ -220,7 +220,8 @@ static bool ecsi_run_tick(ecsi_runner *run, const ecs_run_frame *frame)
     if (run->lateness_ns > run->late_ns) report->ticks_late++;
     if (run->lateness_ns > report->late_max_ns) report->late_max_ns = run->lateness_ns;
     run->lateness_ns -= run->lateness_ns < run->step_ns ? run->lateness_ns : run->step_ns;
-    status = ecs_tick(run->world, run->tick_dt);
+    status = d->tick != NULL ? d->tick(run->world, run->tick_dt, d->user)
+                             : ecs_tick(run->world, run->tick_dt);
     report->ticks++;
     if (status != ECS_OK) {
         report->ticks_failed++;
@@ -316,7 +317,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 {
     ecs_run_report unread;
     ecsi_runner run;
-    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(world != NULL || (desc != NULL && desc->tick != NULL), ECS_INVALID);
     memset(&run, 0, sizeof run);
     run.world = world;
     run.report = report != NULL ? report : &unread;
@@ -324,7 +325,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
     memset(run.report, 0, sizeof *run.report);
     run.report->status = ecsi_run_resolve(&run);
     if (run.report->status != ECS_OK) return run.report->status;
-    if (world->locks != 0 || world->schedule.ticking || world->flush.running) {
+    if (world != NULL &&
+        (world->locks != 0 || world->schedule.ticking || world->flush.running)) {
         run.report->status = ECS_LOCKED;
         return ECS_LOCKED;
     }

@@ -20,9 +20,16 @@
 /* Rows that a system without columns counts for, when a phase's commands are shared out. */
 #define ECSI_TASK_ROWS 4096u
 #define ECSI_STREAM_BYTES ((size_t)64 << 20)
-/* Ticks that are measured after the schedule was built, and then one of so many. */
+/* Ticks that are measured after the schedule was built, and then one of 2^ECSI_SAMPLE_BITS. */
 #define ECSI_SAMPLE_FIRST 3u
-#define ECSI_SAMPLE_EVERY 16u
+#define ECSI_SAMPLE_BITS 4u
+/* Access checks: systems that may run at the same time, places that one thread looks at, and
+ * findings that are logged once each and not again. */
+#define ECSI_WATCH_SLOTS 512u
+#define ECSI_WATCH_PROBES 16u
+#define ECSI_WATCH_REPORTS 64u
+/* Systems that were not added and are remembered by name. */
+#define ECSI_REFUSED_MAX 16u
 /* What a look at the clock takes itself. */
 #define ECSI_CLOCK_NS 20u
 /* Retries when none are given. */
@@ -71,8 +78,11 @@ typedef struct ecsi_system {
     uint32_t before_count;
     uint32_t after_count;
     uint32_t phase;
+    struct ecsi_group *group; /* NULL: none */
     bool unsplit;
-    bool enabled;
+    bool enabled;    /* it, and its group */
+    bool disabled;   /* by its own switch */
+    bool detached;   /* of an asynchronous group: in no phase's order */
     bool has_events;
     bool failed;     /* in this phase, fast */
     uint32_t ticks;  /* since its last run */
@@ -112,7 +122,10 @@ typedef struct ecsi_node {
     uint32_t saved_ticks;  /* its time before it was planned: a skipped one has it back */
     double saved_since_s;
     double saved_fixed_s;
-    double segment_ns;     /* of the segment that begins with it: that could be shared */
+    double segment_ns;     /* of the segment that begins with it: that could be shared... */
+#ifndef ECS_NO_ADAPTIVE
+    double segment_saves;  /* ...and how much shorter it would be, as a part of itself */
+#endif
     double path_ns;        /* of those before it, at least: see ecsi_segment_saves */
     uint64_t serial;       /* of its first stream */
     uint32_t stream_count; /* of one run */
@@ -149,24 +162,123 @@ typedef struct ecsi_lane {
     unsigned char pad[128];
 } ecsi_lane;
 
+/* One row block of a copy; the columns follow, one a term. */
+typedef struct ecsi_span {
+    struct ecsi_span *next;
+    const ecs_entity *entities;
+    uint32_t count;
+    uint32_t base;
+} ecsi_span;
+
+typedef enum ecsi_work_state {
+    ECSI_WORK_ENDED,
+    ECSI_WORK_DUE,    /* nobody has begun it */
+    ECSI_WORK_RUNNING
+} ecsi_work_state;
+
+/* One system of a launch. */
+typedef struct ecsi_work {
+    struct ecsi_launch *launch;     /* these two never change */
+    struct ecsi_schedule *schedule;
+    ecsi_system *system;   /* NULL: removed since */
+    ecs_status (*run)(const ecs_view *view);
+    void *user;
+    ecsi_span *first;
+    uint64_t serial;       /* of its first stream */
+    uint32_t streams;      /* of one try */
+    uint32_t attempts;
+    uint32_t stamp;
+    bool unsplit;
+    bool budget_fails;
+    float dt;
+    size_t stream_bytes;
+    uint64_t budget_ns;
+    uint64_t overrun_ns;   /* the longest; these are what its tries came to */
+    uint32_t overruns;
+    uint32_t fail_count;   /* tries that failed; the first ones are described */
+    bool failed;           /* the last one did */
+    ecs_status statuses[ECS_FAILURES_MAX];
+    uint32_t blocks[ECS_FAILURES_MAX];
+    ecsi_queue queue;
+    ecsi_arena arena;      /* used up by the queue's only block */
+    ecs_job job;
+    ecsi_atomic_u32 state; /* ecsi_work_state */
+    ecsi_atomic_u32 queued; /* the job lies in the pool */
+    ecsi_atomic_u64 runner; /* the thread, while it runs */
+} ecsi_work;
+
+/* What a group was launched with, and its results. */
+typedef struct ecsi_launch {
+    ecs_latch latch;    /* works that have not ended */
+    uint64_t number;    /* 0: never used */
+    uint64_t tick;      /* of the launch */
+    bool held;          /* its commands are in the schedule's batch, which could not be applied */
+    unsigned char *copies;
+    size_t copied;
+    unsigned char *commands;
+    uint32_t work_count;
+    ecsi_work works[ECS_GROUP_SYSTEMS_MAX];
+} ecsi_launch;
+
+typedef struct ecsi_group {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_group_desc desc; /* names inside are copied into order_names */
+    char order_names[2 * ECS_ORDER_MAX][ECS_NAME_BYTES_MAX];
+    uint32_t before_count;
+    uint32_t after_count;
+    uint32_t number;     /* index plus one */
+    bool enabled;
+    bool detached;       /* asynchronous, as built */
+    uint32_t phase;      /* of all its systems; 0: there are none, or in several */
+    uint32_t system_count;
+    char reason[2 * ECS_NAME_BYTES_MAX + 64]; /* why it is synchronous; empty: it should be */
+    ecsi_launch *launches; /* a ring of desc.depth; NULL: never asynchronous */
+    size_t bytes;          /* of their memory */
+    uint32_t first;        /* the oldest one under way */
+    uint32_t under_way;
+    ecs_group_state state;
+} ecsi_group;
+
 #ifndef ECS_NO_ADAPTIVE
 /* What gauge.h measures in one tick. */
 typedef struct ecsi_gauge {
     bool on;            /* the backend is adaptive */
     bool declares;      /* some system declares I/O */
+    bool counts;        /* this tick does */
     bool shared;        /* some segment was */
     uint64_t begin_ns;
     uint64_t shared_ns; /* of segments that were shared, until all their systems had ended */
     uint64_t intents;   /* declared by systems that ran */
-    double saved_ns;    /* that sharing would save, in a tick that is measured... */
-    double spread;      /* ...by what the last one cost */
+    double due_ns;      /* that the systems that are due took before... */
+    double saved_ns;    /* ...and how much of it sharing would save... */
+    double spread;      /* ...as a part of the tick */
     uint32_t (*io_pending)(const ecs_world *world, void *user);
     void *io_user;
 } ecsi_gauge;
 #endif
 
+/* For access.h: which thread runs which system, and what was found. */
+typedef struct ecsi_watch_entry {
+    ecsi_atomic_u64 thread; /* 0: free */
+    ecsi_atomic_ptr system;
+} ecsi_watch_entry;
+
+typedef struct ecsi_watch {
+    bool stops; /* asserts fail */
+    ecsi_atomic_u64 violations;
+    ecsi_atomic_u64 reported[ECSI_WATCH_REPORTS];
+    ecsi_watch_entry entries[ECSI_WATCH_SLOTS];
+} ecsi_watch;
+
+/* A system that was not added. */
+typedef struct ecsi_refused {
+    char name[ECS_NAME_BYTES_MAX];
+    ecs_status status;
+} ecsi_refused;
+
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
+    ecsi_watch *watch;    /* NULL: access is not checked */
     ecsi_queries *queries;
     ecsi_memory *memory;
     ecs_world *world;
@@ -176,6 +288,11 @@ typedef struct ecsi_schedule {
     ecsi_vec systems;     /* of ecsi_system *, in order of registration */
     ecsi_slab system_slab;
     uint32_t stamp_next;
+    ecsi_vec groups;      /* of ecsi_group * */
+    uint32_t groups_max;
+    size_t group_bytes;   /* taken by asynchronous ones */
+    size_t group_bytes_max;
+    uint32_t under_way;   /* launches of all groups */
     ecsi_vec order;       /* of uint32_t: systems, phase by phase */
     ecsi_vec reach;       /* of uint64_t */
     ecsi_vec direct;      /* of uint64_t: the same without what follows from others */
@@ -225,9 +342,8 @@ typedef struct ecsi_schedule {
     ecs_tick_report report;
     char gone_names[ECS_FAILURES_MAX][ECS_NAME_BYTES_MAX]; /* in the report, of removed ones */
     char error[ECSI_SCHEDULE_TEXT_BYTES]; /* why the last build was refused */
-    uint32_t refused_count; /* calls that add a system and were refused, and the last of them */
-    ecs_status refused_status;
-    char refused_name[ECS_NAME_BYTES_MAX];
+    uint32_t refused_count; /* calls that add a system and were refused, and the first of them */
+    ecsi_refused refused[ECSI_REFUSED_MAX];
 } ecsi_schedule;
 
 /* Bytes of a system with so many terms and names, and what ecsi_keep may need for one. */
@@ -260,6 +376,106 @@ static uint32_t ecsi_system_find(const ecsi_schedule *schedule, const char *name
         if (strcmp(ecsi_system_at(schedule, i)->name, name) == 0) return i;
     }
     return ECSI_NO_SYSTEM;
+}
+
+/* ---- Groups ------------------------------------------------------------------------- */
+
+/* Bytes that ecsi_keep may need for one group, without its launches. */
+#define ECSI_GROUP_KEEP_BYTES (sizeof(ecsi_group) + 64)
+
+static inline ecsi_group *ecsi_group_at(const ecsi_schedule *schedule, uint32_t index)
+{
+    ECSI_CHECK(index < schedule->groups.count);
+    return *ECSI_VEC_AT(ecsi_group *, &schedule->groups, index);
+}
+
+/* NULL: there is none. */
+static ecsi_group *ecsi_group_find(const ecsi_schedule *schedule, const char *name)
+{
+    uint32_t i;
+    ECSI_CHECK(name != NULL);
+    for (i = 0; i < schedule->groups.count; i++) {
+        if (strcmp(ecsi_group_at(schedule, i)->name, name) == 0) return ecsi_group_at(schedule, i);
+    }
+    return NULL;
+}
+
+/* Whether a name of an order list means this system: its own, or its group's. */
+static inline bool ecsi_system_named(const ecsi_system *system, const char *name)
+{
+    ECSI_CHECK(name != NULL);
+    if (strcmp(system->name, name) == 0) return true;
+    return system->group != NULL && strcmp(system->group->name, name) == 0;
+}
+
+/* Names in a system's order lists, and in those of its group, which follow. */
+static inline uint32_t ecsi_order_count(const ecsi_system *system)
+{
+    uint32_t count = system->before_count + system->after_count;
+    ECSI_CHECK(count <= 2 * ECS_ORDER_MAX);
+    if (system->group != NULL) count += system->group->before_count + system->group->after_count;
+    return count;
+}
+
+/* One of them; whether it stands in `before`, and whether in the system's own list. */
+static inline const char *ecsi_order_name(const ecsi_system *system, uint32_t n, bool *before,
+                                          bool *own)
+{
+    const ecsi_group *group = system->group;
+    uint32_t count = system->before_count + system->after_count;
+    ECSI_CHECK(n < ecsi_order_count(system));
+    *own = n < count;
+    *before = n < system->before_count;
+    if (*own) return system->order_names[n];
+    ECSI_CHECK(group != NULL);
+    *before = n - count < group->before_count;
+    return group->order_names[n - count];
+}
+
+/* Whether system `a` names `b` in `before`, or `b` names `a` in `after`; or their groups do. */
+static bool ecsi_system_precedes(const ecsi_system *a, const ecsi_system *b)
+{
+    uint32_t i;
+    bool before;
+    bool own;
+    ECSI_CHECK(a != b);
+    for (i = 0; i < ecsi_order_count(a); i++) {
+        const char *name = ecsi_order_name(a, i, &before, &own);
+        if (before && ecsi_system_named(b, name)) return true;
+    }
+    for (i = 0; i < ecsi_order_count(b); i++) {
+        const char *name = ecsi_order_name(b, i, &before, &own);
+        if (!before && ecsi_system_named(a, name)) return true;
+    }
+    return false;
+}
+
+/* What follows from the switches of a system and its group. */
+static void ecsi_system_switch(ecsi_system *system)
+{
+    ECSI_CHECK(system->name[0] != 0);
+    ECSI_CHECK(system->group == NULL || system->group->number != 0);
+    system->enabled = !system->disabled && (system->group == NULL || system->group->enabled);
+}
+
+/* What a group hands down to a system that says nothing of its own. */
+static void ecsi_group_inherit(const ecsi_group *group, ecs_system_desc *desc)
+{
+    const ecs_group_desc *from = &group->desc;
+    ECSI_CHECK(group->number != 0);
+    ECSI_CHECK((uint32_t)from->on_error <= ECS_RETRY);
+    if (desc->on_error == ECS_ERROR_DEFAULT) {
+        desc->on_error = from->on_error;
+        desc->on_exhausted = from->on_exhausted;
+        desc->retries = from->retries;
+        desc->retry_ticks = from->retry_ticks;
+        desc->breaker_failures = from->breaker_failures;
+        desc->breaker_ticks = from->breaker_ticks;
+    }
+    if (desc->budget_ns == 0) {
+        desc->budget_ns = from->budget_ns;
+        desc->budget_fails = from->budget_fails;
+    }
 }
 
 /* ---- Phases ------------------------------------------------------------------------- */
@@ -295,6 +511,20 @@ static ecs_status ecsi_fixed_set(ecsi_fixed *fixed, float step_s, uint32_t steps
     return ECS_OK;
 }
 
+/* The phases lie elsewhere now: the last report points to names in them. */
+static void ecsi_report_follow(ecsi_schedule *schedule, uintptr_t from)
+{
+    ecs_tick_report *report = &schedule->report;
+    uint32_t i;
+    ECSI_CHECK(report->failure_count <= ECS_FAILURES_MAX);
+    ECSI_CHECK(!schedule->ticking);
+    if ((uintptr_t)schedule->phases.data == from) return;
+    for (i = 0; i < report->failure_count; i++) {
+        report->failures[i].phase = (const char *)schedule->phases.data +
+                                    ((uintptr_t)report->failures[i].phase - from);
+    }
+}
+
 static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_desc *desc,
                                     uint32_t *out)
 {
@@ -312,8 +542,10 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
     if (status != ECS_OK) return status;
     status = ecsi_fixed_set(&phase.fixed, desc->step_s, desc->steps_max);
     if (status == ECS_OK) {
+        uintptr_t from = (uintptr_t)schedule->phases.data;
         status = ecsi_vec_reserve(schedule->memory, &schedule->phases, count + 1,
                                   schedule->phases_max, sizeof phase);
+        ecsi_report_follow(schedule, from);
     }
     if (status == ECS_OK) {
         status = ecsi_vec_reserve(schedule->memory, &schedule->phase_order, count + 1,
@@ -336,15 +568,15 @@ static ecs_status ecsi_phase_insert(ecsi_schedule *schedule, const ecs_phase_des
 
 /* ---- Systems ------------------------------------------------------------------------ */
 
-/* Copies the names of one order list behind those that are there. */
-static ecs_status ecsi_order_copy(ecsi_system *system, const char *const *names,
-                                  uint32_t *count, uint32_t base)
+/* Copies the names of one order list. */
+static ecs_status ecsi_order_copy(char (*to)[ECS_NAME_BYTES_MAX], const char *const *names,
+                                  uint32_t *count)
 {
     uint32_t i;
-    ECSI_CHECK(system->order_names != NULL);
+    ECSI_CHECK(names != NULL);
     ECSI_CHECK(*count == 0);
     for (i = 0; i < ECS_ORDER_MAX && names[i] != NULL; i++) {
-        ecs_status status = ecsi_name_copy(system->order_names[base + i], names[i]);
+        ecs_status status = ecsi_name_copy(to[i], names[i]);
         if (status != ECS_OK) return status;
         *count = i + 1;
     }
@@ -456,10 +688,11 @@ static bool ecsi_system_restores(const ecsi_schedule *schedule, const ecsi_syste
 }
 
 /* Checks what a description says about failures. */
-static ecs_status ecsi_failure_check(const ecs_system_desc *desc)
+static ecs_status ecsi_failure_check(const ecsi_system *system)
 {
-    bool exclusive = desc->system->run_exclusive != NULL;
-    ECSI_CHECK(desc->system != NULL);
+    const ecs_system_desc *desc = &system->desc;
+    bool exclusive = system->run_exclusive != NULL;
+    ECSI_CHECK(exclusive != (system->run != NULL));
     ECSI_REQUIRE((uint32_t)desc->on_error <= ECS_RETRY, ECS_INVALID);
     ECSI_REQUIRE((uint32_t)desc->on_exhausted < ECS_RETRY, ECS_INVALID);
     ECSI_REQUIRE(desc->retries <= ECS_RETRIES_MAX, ECS_INVALID);
@@ -506,17 +739,23 @@ static ecs_status ecsi_system_fill(ecsi_schedule *schedule, ecsi_system *system,
     if (system->phase > schedule->phases.count) return ECS_INVALID;
     system->run = desc->system->run;
     system->run_exclusive = desc->system->run_exclusive;
-    system->enabled = !desc->disabled;
+    system->disabled = desc->disabled;
     system->unsplit = desc->unsplit || desc->main_thread;
-#ifndef ECS_NO_ADAPTIVE
-    schedule->gauge.declares = schedule->gauge.declares || desc->io_intents > 0;
-#endif
-    status = ecsi_failure_check(desc);
+    if (desc->group != NULL) {
+        system->group = ecsi_group_find(schedule, desc->group);
+        if (system->group == NULL) return ECS_NOT_FOUND;
+        system->desc.group = system->group->name;
+        ecsi_group_inherit(system->group, &system->desc);
+    }
+    ecsi_system_switch(system);
+    status = ecsi_failure_check(system);
     if (status == ECS_OK) status = ecsi_fixed_set(&system->fixed, desc->step_s, desc->steps_max);
-    if (status == ECS_OK) status = ecsi_order_copy(system, desc->before, &system->before_count, 0);
     if (status == ECS_OK) {
-        status = ecsi_order_copy(system, desc->after, &system->after_count,
-                                 system->before_count);
+        status = ecsi_order_copy(system->order_names, desc->before, &system->before_count);
+    }
+    if (status == ECS_OK) {
+        status = ecsi_order_copy(system->order_names + system->before_count, desc->after,
+                                 &system->after_count);
     }
     return status;
 }
@@ -534,6 +773,7 @@ static ecs_status ecsi_system_insert(ecsi_schedule *schedule, const ecs_system_d
     if (from->term_count > ECS_TERMS_MAX) return ECS_INVALID;
     if (from->run_exclusive != NULL && from->term_count > 0) return ECS_INVALID;
     if (ecsi_system_find(schedule, name) != ECSI_NO_SYSTEM) return ECS_EXISTS;
+    if (ecsi_group_find(schedule, name) != NULL) return ECS_EXISTS;
     status = ecsi_vec_reserve(memory, &schedule->systems, schedule->systems.count + 1,
                               schedule->systems_max, sizeof(ecsi_system *));
     if (status != ECS_OK) return status;
@@ -659,34 +899,37 @@ static void ecsi_graph_add(ecsi_graph *graph, uint32_t from, uint32_t to)
     ECSI_CHECK(ecsi_graph_has(graph, from, to) && !ecsi_graph_has(graph, from, from));
 }
 
-/* The member of that name, or count. */
-static uint32_t ecsi_graph_find(const ecsi_graph *graph, const char *name)
+/* The first member from `k` on that a name means, or count. */
+static uint32_t ecsi_graph_next(const ecsi_graph *graph, const char *name, uint32_t k)
 {
-    uint32_t i = 0;
     ECSI_CHECK(name != NULL);
-    while (i < graph->count &&
-           strcmp(ecsi_system_at(graph->schedule, graph->members[i])->name, name) != 0) {
-        i++;
+    ECSI_CHECK(k <= graph->count);
+    while (k < graph->count &&
+           !ecsi_system_named(ecsi_system_at(graph->schedule, graph->members[k]), name)) {
+        k++;
     }
-    return i;
+    return k;
 }
 
 /* One name of an order list. */
-static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, const char *name,
-                                bool before)
+static void ecsi_graph_explicit(ecsi_graph *graph, uint32_t member, uint32_t n)
 {
-    uint32_t other = ecsi_graph_find(graph, name);
-    uint32_t from = before ? member : other;
-    uint32_t to = before ? other : member;
+    const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[member]);
+    bool before;
+    bool own;
+    const char *name = ecsi_order_name(system, n, &before, &own);
+    uint32_t other = ecsi_graph_next(graph, name, 0);
     ECSI_CHECK(member < graph->count);
-    ECSI_CHECK(name != NULL && name[0] != 0);
-    if (other == graph->count) {
-        if (graph->status == ECS_OK) graph->status = ECS_NOT_FOUND;
-    } else if (from == to || ecsi_graph_has(graph, to, from)) {
-        if (graph->status == ECS_OK) graph->status = ECS_CYCLE;
-    } else {
-        ecsi_graph_add(graph, from, to);
-        graph->edge_count++;
+    ECSI_CHECK(name[0] != 0);
+    for (; other < graph->count; other = ecsi_graph_next(graph, name, other + 1)) {
+        uint32_t from = before ? member : other;
+        uint32_t to = before ? other : member;
+        if (from == to || ecsi_graph_has(graph, to, from)) {
+            if (graph->status == ECS_OK) graph->status = ECS_CYCLE;
+        } else {
+            ecsi_graph_add(graph, from, to);
+            graph->edge_count++;
+        }
     }
 }
 
@@ -787,9 +1030,7 @@ static void ecsi_graph_names(ecsi_graph *graph)
     ECSI_CHECK(graph->edge_count == 0);
     for (i = 0; i < graph->count; i++) {
         const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
-        for (n = 0; n < system->before_count + system->after_count; n++) {
-            ecsi_graph_explicit(graph, i, system->order_names[n], n < system->before_count);
-        }
+        for (n = 0; n < ecsi_order_count(system); n++) ecsi_graph_explicit(graph, i, n);
     }
 }
 
@@ -864,6 +1105,81 @@ static void ecsi_phase_nodes(ecsi_schedule *schedule, const ecsi_phase *phase)
     }
 }
 
+/* Why a system cannot run beside the ticks; NULL: it can. `what` is what that is about. */
+static const char *ecsi_system_attached(const ecsi_schedule *schedule, const ecsi_system *system,
+                                        const char **what)
+{
+    uint32_t i;
+    ECSI_CHECK(system->query != NULL);
+    *what = "";
+    if (system->run_exclusive != NULL) return "is exclusive";
+    if (system->desc.main_thread) return "runs on the main thread";
+    if (system->fixed.step_s > 0) return "has a fixed step";
+    for (i = 0; i < system->query->term_count; i++) {
+        const ecsi_query_term *term = &system->query->terms[i];
+        const ecsi_component *c = ecsi_component_at(schedule->flush->components, term->component);
+        *what = c->name;
+        if (ecsi_access_strength(term->access) == 2) return "writes ";
+        if (term->access == ECS_ACCESS_LOOKUP) return "looks up ";
+        if (!c->lifecycle) continue;
+        if (ecsi_access_strength(term->access) == 1) return "reads a type with hooks, ";
+        if (term->access == ECS_ACCESS_ON) return "reads events of a type with hooks, ";
+    }
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *other = ecsi_system_at(schedule, i);
+        if (other->group == system->group || other->phase != system->phase) continue;
+        *what = other->name;
+        if (ecsi_system_precedes(other, system)) return "comes after another system of its phase, ";
+    }
+    *what = "";
+    return NULL;
+}
+
+/* Decides whether a group runs beside the ticks. */
+static void ecsi_group_decide(const ecsi_schedule *schedule, ecsi_group *group)
+{
+    char before[sizeof group->reason];
+    const char *what = "";
+    uint32_t i;
+    ECSI_CHECK(sizeof before == sizeof group->reason);
+    memcpy(before, group->reason, sizeof before);
+    group->reason[0] = 0;
+    group->system_count = 0;
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        const char *why;
+        if (system->group != group) continue;
+        if (group->system_count++ == 0) group->phase = system->phase;
+        if (group->launches == NULL || group->reason[0] != 0) continue;
+        why = ecsi_system_attached(schedule, system, &what);
+        if (why == NULL && system->phase != group->phase) why = "is in another phase";
+        if (why == NULL && group->system_count > ECS_GROUP_SYSTEMS_MAX) why = "is one too many";
+        if (why == NULL) continue;
+        (void)snprintf(group->reason, sizeof group->reason, "%s %s%s", system->name, why, what);
+    }
+    group->detached = group->launches != NULL && group->reason[0] == 0;
+    ECSI_CHECK(group->phase <= schedule->phases.count);
+    if (group->reason[0] == 0 || strcmp(before, group->reason) == 0) return;
+    ecsi_log_print(schedule->log, ECS_LOG_WARNING,
+                   "group %s is asynchronous, but runs synchronously: %s", group->name,
+                   group->reason);
+}
+
+/* Decides for all groups. */
+static void ecsi_groups_decide(const ecsi_schedule *schedule)
+{
+    uint32_t i;
+    ECSI_CHECK(!schedule->ticking);
+    ECSI_CHECK(!schedule->built);
+    for (i = 0; i < schedule->groups.count; i++) {
+        ecsi_group_decide(schedule, ecsi_group_at(schedule, i));
+    }
+    for (i = 0; i < schedule->systems.count; i++) {
+        ecsi_system *system = ecsi_system_at(schedule, i);
+        system->detached = system->group != NULL && system->group->detached;
+    }
+}
+
 /* Room for the lists of a schedule of all systems. */
 static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
 {
@@ -895,6 +1211,44 @@ static ecs_status ecsi_schedule_reserve(ecsi_schedule *schedule)
     return status;
 }
 
+/* Whether a name of an order list is one: of a system of that phase, of a group that has some
+ * there or none at all; in a group's list of any other system or group as well. */
+static bool ecsi_order_known(const ecsi_schedule *schedule, const char *name, uint32_t phase,
+                             bool own)
+{
+    const ecsi_group *group = ecsi_group_find(schedule, name);
+    uint32_t i;
+    ECSI_CHECK(name[0] != 0);
+    ECSI_CHECK(phase <= schedule->phases.count);
+    if (group != NULL && group->system_count == 0) return true;
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        if (!ecsi_system_named(system, name)) continue;
+        if (!own || system->phase == phase) return true;
+    }
+    return false;
+}
+
+/* Checks the names of all order lists. */
+static ecs_status ecsi_schedule_names(const ecsi_schedule *schedule)
+{
+    uint32_t i;
+    uint32_t n;
+    ECSI_CHECK(!schedule->built);
+    for (i = 0; i < schedule->systems.count; i++) {
+        const ecsi_system *system = ecsi_system_at(schedule, i);
+        for (n = 0; n < ecsi_order_count(system); n++) {
+            bool before;
+            bool own;
+            const char *name = ecsi_order_name(system, n, &before, &own);
+            if (ecsi_system_named(system, name)) return ECS_CYCLE;
+            if (!ecsi_order_known(schedule, name, system->phase, own)) return ECS_NOT_FOUND;
+        }
+    }
+    ECSI_CHECK(i == schedule->systems.count);
+    return ECS_OK;
+}
+
 /* Checks and orders all phases. Answers the first error; validate.h says what they are. */
 static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
 {
@@ -907,13 +1261,22 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
     if (schedule->built) return ECS_OK;
     status = ecsi_schedule_reserve(schedule);
     if (status != ECS_OK) return status;
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.declares = false;
+    for (s = 0; s < schedule->systems.count; s++) {
+        if (ecsi_system_at(schedule, s)->desc.io_intents > 0) schedule->gauge.declares = true;
+    }
+#endif
+    ecsi_groups_decide(schedule);
+    status = ecsi_schedule_names(schedule);
     for (p = 1; p <= schedule->phases.count; p++) {
         ecsi_phase *phase = ecsi_phase_at(schedule, p);
         phase->first = first;
         phase->count = 0;
         phase->reach = reach;
         for (s = 0; s < schedule->systems.count; s++) {
-            if (ecsi_system_at(schedule, s)->phase != p) continue;
+            const ecsi_system *system = ecsi_system_at(schedule, s);
+            if (system->phase != p || system->detached) continue;
             *ECSI_VEC_AT(uint32_t, &schedule->order, first++) = s;
             phase->count++;
         }
@@ -928,7 +1291,7 @@ static ecs_status ecsi_schedule_order(ecsi_schedule *schedule)
             if (status == ECS_OK) ecsi_phase_nodes(schedule, phase);
         }
     }
-    ECSI_CHECK(first == schedule->systems.count);
+    ECSI_CHECK(first <= schedule->systems.count);
     ECSI_CHECK(reach <= schedule->reach.capacity);
     if (status != ECS_OK) return status;
     schedule->built = true;
@@ -1053,6 +1416,10 @@ static ecs_status ecsi_schedule_create(ecsi_schedule *schedule)
         status = ecsi_vec_create(memory, &schedule->systems, n, sizeof(ecsi_system *));
     }
     if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &schedule->groups, schedule->groups_max,
+                                 sizeof(ecsi_group *));
+    }
+    if (status == ECS_OK) {
         status = ecsi_vec_create(memory, &schedule->order, n * 2, sizeof(uint32_t));
     }
     if (status == ECS_OK) {
@@ -1098,6 +1465,7 @@ static void ecsi_schedule_destroy(ecsi_schedule *schedule)
     ecsi_vec_destroy(memory, &schedule->phases, sizeof(ecsi_phase));
     ecsi_vec_destroy(memory, &schedule->phase_order, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->systems, sizeof(ecsi_system *));
+    ecsi_vec_destroy(memory, &schedule->groups, sizeof(ecsi_group *));
     ecsi_vec_destroy(memory, &schedule->order, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->before, sizeof(uint32_t));
     ecsi_vec_destroy(memory, &schedule->reach, sizeof(uint64_t));

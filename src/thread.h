@@ -241,6 +241,12 @@ static bool ecsi_thread_is(ecsi_thread_id id)
 #endif
 }
 
+/* Its id as a number, for atomics; never 0 while it runs. */
+static inline uint64_t ecsi_thread_number(void)
+{
+    return (uint64_t)(uintptr_t)ecsi_thread_self();
+}
+
 /* False when the system refuses. */
 static bool ecsi_thread_start(ecsi_thread *thread, ECSI_THREAD_ANSWER (*run)(void *), void *data)
 {
@@ -529,6 +535,11 @@ static void ecsi_unpark(ecsi_parker *parker)
 }
 #endif
 
+#else
+static inline uint64_t ecsi_thread_number(void)
+{
+    return 1;
+}
 #endif /* ECS_NO_THREADS */
 #endif /* ECSI_ATOMIC_MODEL */
 

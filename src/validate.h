@@ -4,7 +4,8 @@
  *
  *   errors     names that are not there or in another phase, a system that is ordered against
  *              itself, cycles, and in strict mode conflicts without an order
- *   warnings   doubled names, events that nobody emits or reads, systems that were refused
+ *   warnings   doubled names, what a description says without effect, events that nobody emits or
+ *              reads, systems that were refused
  *   notes      phases without systems
  *
  * Cycles are found shortest first from each system on; the edges of one that was found count no
@@ -109,20 +110,140 @@ static void ecsi_validate_name(ecsi_findings *findings, const ecsi_system *syste
         ecsi_print(&findings->text, "system %s: '%s' names %s twice\n", system->name, list, name);
         return;
     }
-    if (other == ECSI_NO_SYSTEM) {
+    if (strcmp(system->name, name) == 0) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names itself\n", system->name, list);
+    } else if (ecsi_system_named(system, name)) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text, "system %s: '%s' names its own group %s\n", system->name,
+                   list, name);
+    } else if (ecsi_order_known(schedule, name, system->phase, true)) {
+        return;
+    } else if (ecsi_group_find(schedule, name) != NULL) {
+        ecsi_finding(findings, ECS_LOG_ERROR);
+        ecsi_print(&findings->text,
+                   "system %s of phase %s: '%s' names the group %s, which has no system there\n",
+                   system->name, ecsi_phase_at(schedule, system->phase)->name, list, name);
+    } else if (other == ECSI_NO_SYSTEM) {
         ecsi_finding(findings, ECS_LOG_ERROR);
         ecsi_print(&findings->text, "system %s: '%s' names %s, and no system has that name\n",
                    system->name, list, name);
-    } else if (ecsi_system_at(schedule, other) == system) {
-        ecsi_finding(findings, ECS_LOG_ERROR);
-        ecsi_print(&findings->text, "system %s: '%s' names itself\n", system->name, list);
-    } else if (ecsi_system_at(schedule, other)->phase != system->phase) {
+    } else {
         ecsi_finding(findings, ECS_LOG_ERROR);
         ecsi_print(&findings->text,
                    "system %s of phase %s: '%s' names %s, which is not in its phase but in %s\n",
                    system->name, ecsi_phase_at(schedule, system->phase)->name, list, name,
                    ecsi_phase_at(schedule, ecsi_system_at(schedule, other)->phase)->name);
     }
+}
+
+/* ---- Descriptions --------------------------------------------------------------------- */
+
+/* Whether there is anything that `restore` would save. */
+static bool ecsi_validate_writes(const ecsi_system *system)
+{
+    uint32_t t;
+    ECSI_CHECK(system->query != NULL);
+    ECSI_CHECK(system->query->term_count <= ECS_TERMS_MAX);
+    for (t = 0; t < system->query->term_count; t++) {
+        const ecsi_query_term *term = &system->query->terms[t];
+        if (term->writes || term->access == ECS_ACCESS_RES_WRITE) return true;
+    }
+    return false;
+}
+
+static void ecsi_validate_warn(ecsi_findings *findings, const ecsi_system *system, bool is,
+                               const char *text)
+{
+    ECSI_CHECK(system->name[0] != 0);
+    ECSI_CHECK(text != NULL);
+    if (!is) return;
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "system %s %s\n", system->name, text);
+}
+
+/* What a description asks for and cannot have, or says without effect. */
+static void ecsi_validate_desc(ecsi_findings *findings, const ecsi_system *system)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    const ecs_system_desc *desc = &system->desc;
+    bool retries = desc->on_error == ECS_RETRY;
+    bool skips = desc->on_error == ECS_SKIP || (retries && desc->on_exhausted == ECS_SKIP);
+    bool steps = system->fixed.step_s > 0;
+    ECSI_CHECK((uint32_t)desc->on_error >= ECS_FAIL_FAST);
+    ECSI_CHECK(schedule->bytes_max > 0);
+    ecsi_validate_warn(findings, system,
+                       desc->restore && schedule->restore_bytes_max == 0 &&
+                           ecsi_validate_writes(system),
+                       "has restore, but restore_bytes_max is 0: it fails once there are rows");
+    ecsi_validate_warn(findings, system, desc->stream_bytes_max > schedule->bytes_max,
+                       "has a stream_bytes_max above command_bytes_max of the world");
+    ecsi_validate_warn(findings, system, (desc->retries > 0 || desc->retry_ticks > 0) && !retries,
+                       "has retries, but its on_error is not ECS_RETRY");
+    ecsi_validate_warn(findings, system, desc->breaker_failures > 0 && !skips,
+                       "has breaker_failures, but no failure of it is skipped");
+    ecsi_validate_warn(findings, system, desc->breaker_ticks > 0 && desc->breaker_failures == 0,
+                       "has breaker_ticks, but no breaker_failures");
+    ecsi_validate_warn(findings, system, desc->budget_fails && desc->budget_ns == 0,
+                       "has budget_fails, but no budget_ns");
+    ecsi_validate_warn(findings, system, steps && (desc->every_ticks > 1 || desc->interval_s > 0),
+                       "has a fixed step: its every_ticks and interval_s have no effect");
+    ecsi_validate_warn(findings, system, desc->steps_max > 0 && !steps,
+                       "has steps_max, but no step_s");
+}
+
+/* Calls that should have added a system. */
+static void ecsi_validate_refused(ecsi_findings *findings)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t kept = ecsi_min_u32(schedule->refused_count, ECSI_REFUSED_MAX);
+    uint32_t i;
+    for (i = 0; i < kept; i++) {
+        const ecsi_refused *refused = &schedule->refused[i];
+        ECSI_CHECK(refused->status != ECS_OK);
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "system %s was not added: %s\n", refused->name,
+                   ecs_status_text(refused->status));
+    }
+    if (schedule->refused_count == kept) return;
+    ECSI_CHECK(kept == ECSI_REFUSED_MAX);
+    ecsi_finding(findings, ECS_LOG_WARNING);
+    ecsi_print(&findings->text, "%u more systems were not added\n",
+               schedule->refused_count - kept);
+}
+
+/* A group: its order lists, and whether it does what it should. */
+static void ecsi_validate_group(ecsi_findings *findings, const ecsi_group *group)
+{
+    const ecsi_schedule *schedule = findings->schedule;
+    uint32_t n;
+    ECSI_CHECK(group->number != 0);
+    for (n = 0; n < group->before_count + group->after_count && group->system_count > 0; n++) {
+        const char *name = group->order_names[n];
+        const char *list = n < group->before_count ? "before" : "after";
+        uint32_t other = ecsi_system_find(schedule, name);
+        if (strcmp(group->name, name) == 0 ||
+            (other != ECSI_NO_SYSTEM && ecsi_system_at(schedule, other)->group == group)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text, "group %s: '%s' names %s\n", group->name, list,
+                       other == ECSI_NO_SYSTEM ? "itself" : "one of its own systems");
+        } else if (!ecsi_order_known(schedule, name, 0, false)) {
+            ecsi_finding(findings, ECS_LOG_ERROR);
+            ecsi_print(&findings->text,
+                       "group %s: '%s' names %s, and no system or group has that name\n",
+                       group->name, list, name);
+        }
+    }
+    if (group->reason[0] != 0) {
+        ecsi_finding(findings, ECS_LOG_WARNING);
+        ecsi_print(&findings->text, "group %s is asynchronous, but runs synchronously: %s\n",
+                   group->name, group->reason);
+    }
+    if (group->system_count == 0) {
+        ecsi_finding(findings, ECS_LOG_INFO);
+        ecsi_print(&findings->text, "group %s has no systems\n", group->name);
+    }
+    ECSI_CHECK(group->system_count <= schedule->systems.count);
 }
 
 /* ---- Cycles --------------------------------------------------------------------------- */
@@ -136,12 +257,17 @@ static void ecsi_validate_edges(ecsi_graph *graph)
     memset(graph->reach, 0, (size_t)graph->count * graph->words * sizeof(uint64_t));
     for (i = 0; i < graph->count; i++) {
         const ecsi_system *system = ecsi_system_at(graph->schedule, graph->members[i]);
-        for (n = 0; n < system->before_count + system->after_count; n++) {
-            uint32_t other = ecsi_graph_find(graph, system->order_names[n]);
-            uint32_t from = n < system->before_count ? i : other;
-            uint32_t to = n < system->before_count ? other : i;
-            if (other == graph->count || from == to) continue;
-            graph->reach[(size_t)from * graph->words + to / 64] |= (uint64_t)1 << (to % 64);
+        for (n = 0; n < ecsi_order_count(system); n++) {
+            bool before;
+            bool own;
+            const char *name = ecsi_order_name(system, n, &before, &own);
+            uint32_t k = ecsi_graph_next(graph, name, 0);
+            for (; k < graph->count; k = ecsi_graph_next(graph, name, k + 1)) {
+                uint32_t from = before ? i : k;
+                uint32_t to = before ? k : i;
+                if (from == to) continue;
+                graph->reach[(size_t)from * graph->words + to / 64] |= (uint64_t)1 << (to % 64);
+            }
         }
     }
     ECSI_CHECK(graph->words > 0);
@@ -342,6 +468,10 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         for (n = 0; n < system->before_count + system->after_count; n++) {
             ecsi_validate_name(findings, system, n);
         }
+        ecsi_validate_desc(findings, system);
+    }
+    for (i = 0; i < schedule->groups.count; i++) {
+        ecsi_validate_group(findings, ecsi_group_at(schedule, i));
     }
     for (i = 1; i <= schedule->phases.count && ordered; i++) {
         const ecsi_phase *phase = ecsi_phase_at(schedule, i);
@@ -356,12 +486,7 @@ static void ecsi_validate_all(ecsi_findings *findings, ecsi_schedule *schedule,
         ecsi_validate_events(findings, ecsi_system_at(schedule, i));
     }
 #endif
-    if (schedule->refused_count > 0) {
-        ecsi_finding(findings, ECS_LOG_WARNING);
-        ecsi_print(&findings->text, "%u calls that add a system were refused, the last for %s: %s\n",
-                   schedule->refused_count, schedule->refused_name,
-                   ecs_status_text(schedule->refused_status));
-    }
+    ecsi_validate_refused(findings);
     ecsi_validate_phases(findings);
 }
 

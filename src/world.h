@@ -3,13 +3,25 @@
 #ifndef ECS_WORLD_H
 #define ECS_WORLD_H
 
-#include "backend.h"
+#include "tick.h"
 #include "dot.h"
 #include "explain.h"
 #include "explain_adaptive.h"
 #include "hash.h"
 #include "remove.h"
-#include "validate.h"
+
+/* Whether a call may go on that reaches values of a component, or of the whole world (0). One
+ * compare where access is not checked. */
+#define ECSI_ALLOWED(world, component, want)                                       \
+    (ECSI_LIKELY((world)->entities.front.checked == NULL) ||                       \
+     ecsi_access_ask(&(world)->schedule, (component), (want)))
+#define ECSI_ALLOWED_ALL(world, query, want)                                       \
+    (ECSI_LIKELY((world)->entities.front.checked == NULL) ||                       \
+     ecsi_access_columns(&(world)->schedule, (query), (want)))
+/* The same for a stream that is to record. */
+#define ECSI_RECORDS(cmd)                                                          \
+    (ECSI_LIKELY((cmd)->owner == 0) ||                                             \
+     ecsi_access_records(&(cmd)->flush->world->schedule, (cmd)))
 
 struct ecs_world {
     ecsi_entities entities; /* must be first: it begins with the ecsi_front */
@@ -29,6 +41,7 @@ struct ecs_world {
     uint32_t own_current;
     uint64_t own_since;     /* tick of its last flush */
     ecs_commands own_cmd;
+    ecsi_front shadow;      /* of bound getters when access is checked: it has no records */
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
     uint32_t locks;         /* iterations, hooks, tick, flush */
@@ -48,6 +61,16 @@ static uint32_t ecsi_default_u32(uint32_t given, uint32_t otherwise)
     return given != 0 ? given : otherwise;
 }
 
+static ecs_access_check ecsi_default_check(ecs_access_check given)
+{
+    if (given != ECS_CHECK_DEFAULT) return given;
+#ifdef ECS_DEBUG
+    return ECS_CHECK_STOP;
+#else
+    return ECS_CHECK_OFF;
+#endif
+}
+
 /* Fills in the defaults of a fixed world's storage. */
 static void ecsi_desc_fixed(ecs_world_desc *d)
 {
@@ -63,6 +86,7 @@ static void ecsi_desc_fixed(ecs_world_desc *d)
     d->chunks_max = ecsi_default_u32(d->chunks_max, (uint32_t)chunks);
     d->queries_max = ecsi_default_u32(d->queries_max, 256);
     d->systems_max = ecsi_default_u32(d->systems_max, 128);
+    d->groups_max = ecsi_default_u32(d->groups_max, 16);
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 65536);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 262144);
     if (d->command_bytes_max == 0) {
@@ -82,6 +106,8 @@ static void ecsi_desc_grow(ecs_world_desc *d)
     d->chunks_max = ecsi_default_u32(d->chunks_max, 65535);
     d->queries_max = ecsi_default_u32(d->queries_max, 4096);
     d->systems_max = ecsi_default_u32(d->systems_max, 1024);
+    d->groups_max = ecsi_default_u32(d->groups_max, 256);
+    if (d->group_bytes_max == 0) d->group_bytes_max = SIZE_MAX / 4;
     d->resource_bytes_max = ecsi_default_u32(d->resource_bytes_max, 0xffffffffu);
     d->event_bytes_max = ecsi_default_u32(d->event_bytes_max, 0xffffffffu);
     if (d->command_bytes_max == 0) d->command_bytes_max = SIZE_MAX / 4;
@@ -100,7 +126,8 @@ static double ecsi_desc_bytes(const ecs_world_desc *d)
     return tables + rest + (double)d->chunks_max * d->chunk_bytes +
            (double)d->chunks_max * 8.0 * d->getters_max + (double)d->table_slots_max * 128.0 +
            (double)d->command_bytes_max * 8.0 + (double)d->resource_bytes_max +
-           (double)d->event_bytes_max + (double)d->restore_bytes_max;
+           (double)d->event_bytes_max + (double)d->restore_bytes_max +
+           (double)d->groups_max * 4096.0 + (double)d->group_bytes_max;
 }
 
 /* Bits of a row in an entity's place: enough for the largest chunk, and no more than the ids
@@ -157,10 +184,12 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     d->getters_max =
         ecsi_default_u32(d->getters_max, d->memory == ECS_MEMORY_GROW ? 256 : 64);
     d->phases_max = ecsi_default_u32(d->phases_max, 32);
+    d->check_access = ecsi_default_check(d->check_access);
     d->stream_spawns_max = ecsi_default_u32(d->stream_spawns_max, ECSI_ORDINALS_MAX);
     if (d->entities_max > ECS_ENTITIES_MAX || d->components_max >= 1u << 24) return false;
     if (d->tables_max >= 1u << 26 || d->chunks_max > 0x7ffffffeu) return false;
     if (d->queries_max >= 1u << 26 || d->systems_max > 1u << 16) return false;
+    if (d->groups_max > 1u << 16) return false;
     if (d->getters_max > 1u << 20 || d->phases_max < 5 || d->phases_max > 1u << 16) return false;
     if (!ecsi_is_power_of_two(d->row_block_rows) || d->row_block_rows < 64) return false;
     if (!ecsi_is_power_of_two(d->chunk_bytes) || d->chunk_bytes < 4096) return false;
@@ -168,6 +197,7 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->memory == ECS_MEMORY_FIXED && ecsi_desc_bytes(d) > (double)(SIZE_MAX / 4)) return false;
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     if ((uint32_t)d->backend > (uint32_t)ECS_BACKEND_ADAPTIVE) return false;
+    if ((uint32_t)d->check_access > (uint32_t)ECS_CHECK_STOP) return false;
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_adaptive_resolve(&d->adaptive, d->share_ns)) return false;
 #else
@@ -204,6 +234,7 @@ static size_t ecsi_keep_bytes(const ecs_world_desc *d)
     bytes += (size_t)d->table_slots_max * ECSI_SLOT_KEEP_BYTES;
     bytes += (size_t)d->queries_max * ECSI_QUERY_KEEP_BYTES;
     bytes += (size_t)d->systems_max * ECSI_SYSTEM_KEEP_BYTES;
+    bytes += (size_t)d->groups_max * (ECSI_GROUP_KEEP_BYTES + 64) + d->group_bytes_max;
     return bytes + d->resource_bytes_max + d->event_bytes_max;
 }
 
@@ -219,6 +250,7 @@ static void ecsi_own_open(ecs_world *world)
     cmd->spawns_max = world->desc.stream_spawns_max;
     ECSI_CHECK(cmd->queue->bytes == 0);
     ecsi_stream_open(cmd, ++world->flush.serial_next, ECSI_NO_SYSTEM, SIZE_MAX);
+    if (cmd->owner != 0) cmd->owner = ECSI_OWNER_ANY;
 }
 
 /* Applies the world's own stream, and what hooks and custom commands record meanwhile. */
@@ -363,6 +395,9 @@ static void ecsi_world_wire(ecs_world *world)
     world->storage.chunks_max = d->chunks_max;
     world->storage.row_block_rows = d->row_block_rows;
     world->entities.front.row_bits = ecsi_row_bits(d);
+    world->entities.front.checked = d->check_access != ECS_CHECK_OFF ? world : NULL;
+    world->shadow.checked = world;
+    world->flush.watched = d->check_access != ECS_CHECK_OFF;
     world->editor.storage = &world->storage;
 #ifndef ECS_NO_EVENTS
     world->events.components = &world->components;
@@ -386,6 +421,8 @@ static void ecsi_world_wire(ecs_world *world)
     world->schedule.log = &world->log;
     world->schedule.phases_max = d->phases_max;
     world->schedule.systems_max = d->systems_max;
+    world->schedule.groups_max = d->groups_max;
+    world->schedule.group_bytes_max = d->group_bytes_max;
     world->schedule.stream_bytes_max = d->stream_bytes_max;
     world->schedule.spawns_max = d->stream_spawns_max;
     world->schedule.strict = d->strict;
@@ -432,6 +469,7 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
     if (status == ECS_OK) status = ecsi_schedule_create(&world->schedule);
+    if (status == ECS_OK) status = ecsi_watch_create(&world->schedule, d->check_access);
     if (status == ECS_OK) status = ecsi_world_pool_make(world);
     ECSI_CHECK(status != ECS_INVALID);
     return status;
@@ -501,6 +539,8 @@ static void ecsi_world_release(ecs_world *world)
     ECSI_CHECK(world->locks == 0);
     ECSI_CHECK(world->entities.front.alive_count == 0);
     ecsi_world_pool_release(world);
+    ecsi_groups_release(&world->schedule);
+    ecsi_watch_destroy(&world->schedule);
     ecsi_schedule_destroy(&world->schedule);
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
@@ -587,6 +627,7 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
+    ecsi_groups_end(&world->schedule);
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
@@ -723,6 +764,7 @@ ECS_API ecs_stats ecs_world_stats(const ecs_world *world)
         stats.bytes_live += table->row_count * ecsi_table_row_bytes(table);
     }
     ECSI_CHECK(stats.bytes_live <= stats.bytes_storage);
+    stats.access_violations = ecsi_watch_violations(&world->schedule);
     stats.commands_recorded = world->flush.recorded;
     stats.commands_applied = world->flush.applied;
     stats.commands_dropped = world->flush.dropped;
@@ -816,8 +858,10 @@ ECS_API ecs_status ecs_component_hooks(ecs_world *world, ecs_component component
     ECSI_REQUIRE(ecsi_component_known(&world->components, component.id), ECS_INVALID);
     if (world->locks != 0) return ECS_LOCKED;
     c = ecsi_component_at(&world->components, component.id);
+    if (world->schedule.under_way > 0) return ECS_LOCKED;
     if (c->resource != NULL || ecs_component_count(world, component) > 0) return ECS_EXISTS;
     ecsi_component_hooks_set(c, hooks);
+    world->schedule.built = false; /* what asynchronous groups may read has changed */
     for (i = 0; i < world->storage.tables.count; i++) {
         ecsi_table *table = ecsi_table_at(&world->storage, i);
         if (ecsi_table_find(table, component.id) != NULL) ecsi_table_flags(&world->storage, table);
@@ -1045,6 +1089,7 @@ ECS_API const void *ecs_get_id(const ecs_world *world, ecs_entity entity,
     ECSI_REQUIRE(world != NULL, NULL);
     record = ecsi_entities_find(&world->entities, entity);
     if (ECSI_UNLIKELY(record == NULL || component.id == 0)) return NULL;
+    if (!ECSI_ALLOWED(world, component.id, ECSI_WANT_VALUE)) return NULL;
     return ecsi_row_value(&world->storage, record, component.id);
 }
 
@@ -1055,6 +1100,7 @@ ECS_API void *ecs_get_mut_id(ecs_world *world, ecs_entity entity, ecs_component 
     ECSI_REQUIRE(world != NULL, NULL);
     record = ecsi_entities_find(&world->entities, entity);
     if (record == NULL || component.id == 0) return NULL;
+    if (!ECSI_ALLOWED(world, component.id, ECSI_WANT_MUTABLE)) return NULL;
     value = ecsi_row_value(&world->storage, record, component.id);
     if (value != NULL) ecsi_row_touch(&world->storage, record, component.id);
     return value;
@@ -1123,6 +1169,7 @@ ECS_API const void *ecs_get_type(const ecs_world *world, ecs_entity entity,
     ECSI_REQUIRE(type->name != NULL, NULL);
     id = ecsi_component_seek(&world->components, type);
     if (ECSI_UNLIKELY(id == 0)) return NULL;
+    if (!ECSI_ALLOWED(world, id, ECSI_WANT_VALUE)) return NULL;
     c = ecsi_component_at(&world->components, id);
     if (ECSI_LIKELY(c->getter != 0)) {
         ecs_getter getter;
@@ -1141,7 +1188,7 @@ ECS_API void *ecs_get_mut_type(ecs_world *world, ecs_entity entity, const ecs_ty
 
 ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_getter *out)
 {
-    static const ecsi_front nothing = {NULL, 0, 0, 0};
+    static const ecsi_front nothing = {NULL, 0, 0, 0, NULL};
     uint32_t id;
     ecs_status status;
     ECSI_REQUIRE(out != NULL, ECS_INVALID);
@@ -1151,8 +1198,23 @@ ECS_API ecs_status ecs_getter_make(ecs_world *world, const ecs_type *type, ecs_g
     if (world->locks != 0) return ECS_LOCKED;
     status = ecsi_component_need(&world->components, type, &id);
     if (status == ECS_OK) status = ecsi_getter_need(&world->storage, id, &out->slot);
-    if (status == ECS_OK) out->front = &world->entities.front;
+    if (status == ECS_OK) {
+        out->front = world->entities.front.checked != NULL ? &world->shadow
+                                                           : &world->entities.front;
+    }
     return status;
+}
+
+ECS_API const void *ecs_getter_find_checked(ecs_getter getter, ecs_entity entity)
+{
+    const ecs_world *world;
+    ecs_component component;
+    ECSI_REQUIRE(getter.front != NULL, NULL);
+    ECSI_REQUIRE(getter.slot != NULL, NULL);
+    world = getter.front->checked;
+    ECSI_REQUIRE(world != NULL, NULL);
+    component.id = getter.slot->component;
+    return ecs_get_id(world, entity, component);
 }
 
 /* ---- Queries ------------------------------------------------------------------------------ */
@@ -1264,10 +1326,13 @@ ECS_API ecs_status ecs_query_despawn(ecs_world *world, ecs_query query, uint32_t
 
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter)
 {
+    const ecsi_query *q;
     ECSI_REQUIRE_VOID(iter != NULL);
     ecsi_iter_start(iter, NULL, NULL, 0);
     ECSI_REQUIRE_VOID(world != NULL);
-    ecsi_iter_start(iter, ecsi_query_get(world, query), &world->locks, world->schedule.tick);
+    q = ecsi_query_get(world, query);
+    if (q != NULL && !ECSI_ALLOWED_ALL(world, q, ECSI_WANT_MUTABLE)) return;
+    ecsi_iter_start(iter, q, &world->locks, world->schedule.tick);
 }
 
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter)
@@ -1281,6 +1346,7 @@ ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_i
         ECS_ASSERT(!q->writes);
         q = NULL;
     }
+    if (q != NULL && !ECSI_ALLOWED_ALL(world, q, ECSI_WANT_VALUE)) q = NULL;
     ecsi_iter_start(iter, q, NULL, UINT64_MAX);
 }
 
@@ -1299,6 +1365,10 @@ ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint3
     ECSI_REQUIRE(out != NULL || max == 0, 0);
     q = ecsi_query_get(world, query);
     if (q == NULL || term >= q->term_count) return 0;
+    if (ecsi_access_is_column(q->terms[term].access) &&
+        !ECSI_ALLOWED(world, q->terms[term].component, ECSI_WANT_VALUE)) {
+        return 0;
+    }
     for (i = 0; i < q->matches.count; i++) {
         const ecsi_match *match = ecsi_match_at(q, i);
         ecsi_chunk *chunk = match->table->first;
@@ -1320,6 +1390,7 @@ ECS_API uint32_t ecs_query_slices(const ecs_world *world, ecs_query query, uint3
 ECS_API ecs_commands *ecs_world_commands(ecs_world *world)
 {
     ECSI_REQUIRE(world != NULL, NULL);
+    if (!ECSI_ALLOWED(world, 0, ECSI_WANT_WORLD)) return NULL;
     return &world->own_cmd;
 }
 
@@ -1350,6 +1421,7 @@ ECS_API ecs_entity ecs_cmd_spawn(ecs_commands *cmd)
     ecs_status status;
     ecs_entity e;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
+    if (!ECSI_RECORDS(cmd)) return ecs_null();
     e = ecsi_record_spawn(cmd, &status);
     ECSI_CHECK(status != ECS_OK || ecs_is_provisional(e));
     ecsi_spawn_status(cmd, status);
@@ -1365,6 +1437,7 @@ ECS_API ECSI_TAKES_DATA ecs_entity ecs_cmd_spawn_values(ecs_commands *cmd, const
     ecs_entity e;
     uint32_t i;
     ECSI_REQUIRE(cmd != NULL, ecs_null());
+    if (!ECSI_RECORDS(cmd)) return ecs_null();
     ECSI_REQUIRE(values != NULL || count == 0, ecs_null());
     mark = ecsi_queue_where(cmd->queue);
     before = *cmd;
@@ -1387,16 +1460,45 @@ ECS_API ecs_status ecs_cmd_despawn(ecs_commands *cmd, ecs_entity entity)
 {
     ecsi_command *command;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     if (ecs_is_null(entity)) return ECS_STALE;
     return ecsi_command_record(cmd, ecsi_shape_make(ECSI_COMMAND_DESPAWN, 0, 1), entity.bits,
                                &command);
 }
 
+/* Apart, so that the calls below need no frame for it. */
+ECSI_COLD static ecs_status ecsi_record_watched(ecs_commands *cmd, uint32_t kind,
+                                                ecs_entity entity, uint32_t id,
+                                                const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->owner != 0);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+static inline ecs_status ecsi_record_asked(ecs_commands *cmd, uint32_t kind, ecs_entity entity,
+                                           uint32_t id, const ecs_type *type, const void *value)
+{
+    ECSI_CHECK(cmd->flush != NULL);
+    if (ECSI_UNLIKELY(cmd->owner != 0)) {
+        return ecsi_record_watched(cmd, kind, entity, id, type, value);
+    }
+    return ecsi_record_component(cmd, kind, entity, id, type, value);
+}
+
+/* Whether an id is one of a component. */
+static inline bool ecsi_stream_knows(const ecs_commands *cmd, ecs_component component)
+{
+    uint32_t id = component.id;
+    ECSI_CHECK(cmd != NULL);
+    return id != 0 && ecsi_stream_component(cmd, &id, NULL) != NULL;
+}
+
 ECS_API ecs_status ecs_cmd_add_id(ecs_commands *cmd, ecs_entity entity, ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, component.id, NULL, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -1405,23 +1507,23 @@ ecs_status ecs_cmd_set_id(ecs_commands *cmd, ecs_entity entity, ecs_component co
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, component.id, NULL, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_id(ecs_commands *cmd, ecs_entity entity,
                                      ecs_component component)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
-    ECSI_REQUIRE(ecsi_component_known(cmd->flush->components, component.id), ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
+    ECSI_REQUIRE(ecsi_stream_knows(cmd, component), ECS_INVALID);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, component.id, NULL, NULL);
 }
 
 ECS_API ecs_status ecs_cmd_add_type(ecs_commands *cmd, ecs_entity entity, const ecs_type *type)
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_ADD, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA
@@ -1431,7 +1533,7 @@ ecs_status ecs_cmd_set_type(ecs_commands *cmd, ecs_entity entity, const ecs_type
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_SET, entity, 0, type, value);
 }
 
 ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
@@ -1439,7 +1541,7 @@ ECS_API ecs_status ecs_cmd_remove_type(ecs_commands *cmd, ecs_entity entity,
 {
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
-    return ecsi_record_component(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
+    return ecsi_record_asked(cmd, ECSI_COMMAND_REMOVE, entity, 0, type, NULL);
 }
 
 ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
@@ -1451,6 +1553,7 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_custom(ecs_commands *cmd,
     unsigned char *to;
     ecs_status status;
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
     ECSI_REQUIRE(run != NULL, ECS_INVALID);
     ECSI_REQUIRE(payload != NULL || bytes == 0, ECS_INVALID);
     if (bytes > 1u << 30) return ECS_TOO_LARGE;
@@ -1497,7 +1600,8 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_resource_set_type(ecs_world *world, const
 ECS_API const void *ecs_resource_get_type(const ecs_world *world, const ecs_type *type)
 {
     ecs_component c = ecs_component_of(world, type);
-    return c.id == 0 ? NULL : ecsi_component_at(&world->components, c.id)->resource;
+    if (c.id == 0 || !ECSI_ALLOWED(world, c.id, ECSI_WANT_RESOURCE)) return NULL;
+    return ecsi_component_at(&world->components, c.id)->resource;
 }
 
 ECS_API void *ecs_resource_mut_type(ecs_world *world, const ecs_type *type)
@@ -1542,10 +1646,12 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_event_send_type(ecs_world *world, const e
 /* The stream's count of an event type; NULL when its quota is used up. */
 static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
 {
-    const ecsi_component *c = ecsi_component_at(cmd->flush->components, id);
+    const ecsi_component *c = ecsi_stream_component(cmd, &id, NULL);
     uint32_t quota = ECSI_EVENT_CAPACITY;
     uint32_t i = 0;
+    ecsi_stream_lock(cmd);
     if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    ecsi_stream_unlock(cmd);
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
     while (i < cmd->emit_type_count && cmd->emit_types[i] != id) i++;
@@ -1569,9 +1675,14 @@ ECS_API ECSI_TAKES_DATA ecs_status ecs_cmd_emit_type(ecs_commands *cmd, const ec
     ECSI_REQUIRE(cmd != NULL, ECS_INVALID);
     ECSI_REQUIRE(type != NULL, ECS_INVALID);
     ECSI_REQUIRE(value != NULL, ECS_INVALID);
-    id = ecsi_component_seek(cmd->flush->components, type);
-    if (id == 0) return ECS_NOT_FOUND;
+    if (!ECSI_RECORDS(cmd)) return ECS_INVALID;
+    id = 0;
+    if (ecsi_stream_component(cmd, &id, type) == NULL) return ECS_NOT_FOUND;
     if (type->bytes == 0) return ECS_UNSUPPORTED;
+    if (cmd->owner != 0 && !cmd->detached &&
+        !ecsi_access_emits(&cmd->flush->world->schedule, id)) {
+        return ECS_INVALID;
+    }
     count = ecsi_emit_count(cmd, id);
     if (count == NULL) {
         cmd->queue->events_dropped++;
@@ -1619,6 +1730,11 @@ ECS_API ecs_events ecs_event_read(ecs_world *world, ecs_event_reader reader)
     memset(&answer, 0, sizeof answer);
     ECSI_REQUIRE(world != NULL, answer);
     ECSI_REQUIRE(ecsi_reader_known(world, reader), answer);
+    if (!ECSI_ALLOWED(world, ecsi_event_at(&world->events, ecsi_reader_at(
+                                 &world->events, reader.id)->event - 1)->component,
+                      ECSI_WANT_EVENTS)) {
+        return answer;
+    }
     answer = ecsi_reader_peek(&world->events, reader.id);
     ecsi_reader_advance(&world->events, reader.id, answer.count);
     return answer;
@@ -1649,12 +1765,15 @@ static void ecsi_system_refused(ecsi_schedule *schedule, const ecs_system_desc *
                                 ecs_status status)
 {
     const char *name = desc->name != NULL ? desc->name : desc->system->name;
+    ecsi_refused *refused;
     ECSI_CHECK(status != ECS_OK);
     ECSI_CHECK(desc->system != NULL);
-    schedule->refused_count++;
-    schedule->refused_status = status;
-    (void)snprintf(schedule->refused_name, sizeof schedule->refused_name, "%s",
-                   name != NULL ? name : "?");
+    if (schedule->refused_count < ECSI_REFUSED_MAX) {
+        refused = &schedule->refused[schedule->refused_count];
+        refused->status = status;
+        (void)snprintf(refused->name, sizeof refused->name, "%s", name != NULL ? name : "?");
+    }
+    if (schedule->refused_count < UINT32_MAX) schedule->refused_count++;
 }
 
 ECS_API ecs_status ecs_system_add_desc(ecs_world *world, const ecs_system_desc *desc)
@@ -1686,8 +1805,11 @@ ECS_API ecs_status ecs_system_enable(ecs_world *world, const char *name, bool en
     if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
     index = ecsi_system_find(&world->schedule, name);
     if (index == ECSI_NO_SYSTEM) return ECS_NOT_FOUND;
-    ecsi_system_at(&world->schedule, index)->enabled = enabled;
-    if (enabled) ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
+    ecsi_system_at(&world->schedule, index)->disabled = !enabled;
+    ecsi_system_switch(ecsi_system_at(&world->schedule, index));
+    if (ecsi_system_at(&world->schedule, index)->enabled) {
+        ecsi_system_forgive(ecsi_system_at(&world->schedule, index));
+    }
     return ECS_OK;
 }
 
@@ -1734,6 +1856,108 @@ ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name)
     return ECS_OK;
 }
 
+ECS_API ecs_status ecs_group_add(ecs_world *world, const ecs_group_desc *desc)
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(desc != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking || world->schedule.adding) return ECS_LOCKED;
+    return ecsi_group_insert(&world->schedule, desc);
+}
+
+ECS_API ecs_status ecs_group_enable(ecs_world *world, const char *name, bool enabled)
+{
+    ecsi_group *group;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    if (world->locks != 0 || world->schedule.ticking) return ECS_LOCKED;
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return ECS_NOT_FOUND;
+    group->enabled = enabled;
+    for (i = 0; i < world->schedule.systems.count; i++) {
+        ecsi_system *system = ecsi_system_at(&world->schedule, i);
+        if (system->group != group) continue;
+        ecsi_system_switch(system);
+        if (system->enabled) ecsi_system_forgive(system);
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_group_state_get(const ecs_world *world, const char *name,
+                                       ecs_group_state *out)
+{
+    const ecsi_group *group;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(name != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return ECS_NOT_FOUND;
+    *out = group->state;
+    out->enabled = group->enabled;
+    out->asynchronous = group->detached && world->schedule.built;
+    out->under_way = group->under_way;
+    out->systems = 0;
+    for (i = 0; i < world->schedule.systems.count; i++) {
+        if (ecsi_system_at(&world->schedule, i)->group == group) out->systems++;
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_launch ecs_group_last(const ecs_world *world, const char *name)
+{
+    ecs_launch launch = {0, 0};
+    const ecsi_group *group;
+    ECSI_REQUIRE(world != NULL, launch);
+    ECSI_REQUIRE(name != NULL, launch);
+    group = ecsi_group_find(&world->schedule, name);
+    if (group == NULL) return launch;
+    launch.number = group->state.launched;
+    launch.group = group->number;
+    return launch;
+}
+
+/* The launch of a future; NULL: there was none, or it is applied. */
+static ecsi_launch *ecsi_launch_get(const ecs_world *world, ecs_launch launch)
+{
+    const ecsi_group *group;
+    uint64_t behind;
+    ECSI_CHECK(world != NULL);
+    if (launch.group == 0 || launch.group > world->schedule.groups.count) return NULL;
+    group = ecsi_group_at(&world->schedule, launch.group - 1);
+    if (launch.number == 0 || launch.number > group->state.launched) return NULL;
+    behind = group->state.launched - launch.number;
+    ECSI_CHECK(group->under_way <= group->desc.depth);
+    if (behind >= group->under_way) return NULL;
+    return ecsi_group_launch(group, group->under_way - 1 - (uint32_t)behind);
+}
+
+ECS_API bool ecs_launch_ended(const ecs_world *world, ecs_launch launch)
+{
+    const ecsi_launch *found;
+    ECSI_REQUIRE(world != NULL, false);
+    ECSI_REQUIRE(launch.number != 0, false);
+    found = ecsi_launch_get(world, launch);
+    return found == NULL || ecsi_launch_ended(found);
+}
+
+ECS_API ecs_status ecs_launch_wait(ecs_world *world, ecs_launch launch)
+{
+    const ecsi_group *group;
+    ecsi_launch *found;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    /* First of all: this thread may have nothing to do with the world's. */
+    if (ecsi_groups_inside(&world->schedule)) return ECS_LOCKED;
+    if (world->locks != 0) return ECS_LOCKED;
+    if (launch.group == 0 || launch.group > world->schedule.groups.count) return ECS_INVALID;
+    group = ecsi_group_at(&world->schedule, launch.group - 1);
+    if (launch.number == 0 || launch.number > group->state.launched) return ECS_INVALID;
+    found = ecsi_launch_get(world, launch);
+    if (found != NULL) ecsi_launch_finish(found, world->schedule.worker);
+    ECSI_CHECK(found == NULL || ecsi_launch_ended(found));
+    return ECS_OK;
+}
+
 ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
 {
     const ecsi_system *system;
@@ -1748,6 +1972,33 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     if (fixed->step_s <= 0) fixed = &ecsi_phase_at(&world->schedule, system->phase)->fixed;
     ECSI_CHECK(fixed->saved_s >= 0);
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
+}
+
+/* The world's schedule is asked, when it checks. */
+static void *ecsi_view_column(const ecs_view *view, uint32_t term, const ecs_type *type,
+                              bool writes)
+{
+    const ecs_world *world = view->world;
+    ECSI_REQUIRE(view->columns != NULL, NULL);
+    ECSI_REQUIRE(type != NULL, NULL);
+    ECSI_REQUIRE(term < ECS_TERMS_MAX, NULL);
+    if (ECSI_UNLIKELY(world->entities.front.checked != NULL) &&
+        !ecsi_access_column(&world->schedule, term, type, writes)) {
+        return NULL;
+    }
+    return view->columns[term];
+}
+
+ECS_API const void *ecs_view_read(const ecs_view *view, uint32_t term, const ecs_type *type)
+{
+    ECSI_REQUIRE(view != NULL, NULL);
+    return ecsi_view_column(view, term, type, false);
+}
+
+ECS_API void *ecs_view_write(const ecs_view *view, uint32_t term, const ecs_type *type)
+{
+    ECSI_REQUIRE(view != NULL, NULL);
+    return ecsi_view_column(view, term, type, true);
 }
 
 ECS_API ecs_phase ecs_phase_add(ecs_world *world, const ecs_phase_desc *desc)
@@ -1787,6 +2038,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
 {
     uint64_t sent = 0;
     uint64_t lost = 0;
+    uint64_t found;
     ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
@@ -1796,6 +2048,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     if (status != ECS_OK) return status;
     world->schedule.tick++;
     world->locks++;
+    found = ecsi_watch_violations(&world->schedule);
 #ifndef ECS_NO_EVENTS
     ecsi_events_sum(world, &sent, &lost);
 #endif
@@ -1806,6 +2059,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
 #endif
     world->schedule.report.events_sent -= sent;
     world->schedule.report.events_dropped -= lost;
+    world->schedule.report.access_violations = ecsi_watch_violations(&world->schedule) - found;
     ECSI_CHECK(world->locks == 1);
     world->locks--;
     return status;
@@ -1890,6 +2144,7 @@ ECS_API uint64_t ecs_world_hash(const ecs_world *world)
     uint64_t h;
     uint32_t i;
     ECSI_REQUIRE(world != NULL, 0);
+    if (!ECSI_ALLOWED(world, 0, ECSI_WANT_WORLD)) return 0;
     h = ecsi_mix(ecsi_mix(0x6563732e68u, world->desc.seed), world->schedule.tick);
     h = ecsi_hash_entities(h, &world->entities);
     for (i = 0; i < world->storage.tables.count; i++) {

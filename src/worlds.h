@@ -301,7 +301,7 @@ static ecsi_sending ecsi_sending_begin(ecs_worlds *worlds, uint32_t from, ecsi_r
     /* Pairs with the release of ecsi_member_publish. */
     sending.limit = ECSI_LOAD(&target->known_count, acquire);
     sending.transfer = ecsi_component_seek(&source->world->components,
-                                           &ecsi_type_ecs_transfer);
+                                           ecs_type_of(ecs_transfer));
     return sending;
 }
 
@@ -681,7 +681,7 @@ static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
 {
     ecsi_member *source = &worlds->members[from];
     const ecsi_storage *storage = &source->world->storage;
-    uint32_t id = ecsi_component_seek(&source->world->components, &ecsi_type_ecs_transfer);
+    uint32_t id = ecsi_component_seek(&source->world->components, ecs_type_of(ecs_transfer));
     uint32_t count = 0;
     uint32_t t;
     *all = true;

@@ -4,265 +4,79 @@
  *
  * What it shows, because that is what you would start from:
  *
- *   two worlds      the menu lives as long as the program, a level from play to its end
- *   one main loop   ecs_run: ticks of 1/20 s, drawn 60 times a second between two of them
+ *   two worlds      heroes wait in the menu, travel to the level that was chosen for them, and come
+ *                   back with their score: ecs_transfer, here and in level.h
+ *   one main loop   ecs_run ticks both worlds 20 times a second, and draws 60 times between ticks
  *   input           read before the ticks of a frame, and handed to systems as a resource
- *   path finding    one breadth-first search leads all enemies: see find_paths
- *   a weak part     the radio fails now and then; when it does so too often it is switched off
- *                   for a while, between two ticks, and the game goes on: see breaker_watch
+ *   path finding    a search that nothing waits for, in paths.h
+ *   a weak part     the radio fails now and then; when it does so too often the library switches it
+ *                   off for a while, and the game goes on: see level_systems and radio_draw
  *   leaving         keys, signals and crashes all give the terminal back as it was
  *
  * With --headless a scripted player takes the keys and nothing is drawn: the same frames, ticks
- * and systems, without a clock. One seed gives one hash, whatever the number of workers. */
+ * and systems, without a clock. One seed gives one line, whatever the number of workers. */
 #define ECS_IMPLEMENTATION
 #include "ecs.h"
 
-#include "maze.h"
+#include "level.h"
 #include "terminal.h"
 
 /* ---- Limits and tuning -------------------------------------------------------------- */
 
 enum {
-    COINS = 24, ENEMIES = 4, STARS = 40, LIVES = 3,
-    SAFE_TICKS = 40,      /* after a bite */
-    SEARCH_EVERY = 4,     /* ticks from one search for paths to the next */
-    STORM_TICKS = 25,     /* the radio fails in some stretches of that length */
-    FAILURES_MAX = 3,     /* in a row, then it is switched off */
-    OFF_TICKS = 60,
-    MENU_TICKS = 10       /* that the scripted player looks at the menu */
+    HEROES = 3, STARS = 40,
+    QUIT = HEROES,         /* a choice of the menu, below the heroes */
+    DIGITS_MAX = 18,       /* of a number behind an option */
+    MENU_TICKS = 10,       /* that the scripted player looks at the menu */
+    VISIT_TICKS = 300      /* after which it has had enough of a level */
 };
 
 #define STEP_S (1.0 / 20.0)
 #define FRAME_S (1.0 / 60.0)
 
-/* ---- Components, events, resources -------------------------------------------------- */
+/* ---- The menu ----------------------------------------------------------------------- */
 
-typedef struct { float x, y; } Previous; /* before the last tick: drawing starts from there */
-ECS_COMPONENT(Previous, x, y);
-typedef struct { float x, y; } Velocity;
-ECS_COMPONENT(Velocity, x, y);
-typedef struct { char glyph[2]; uint8_t colour; } Look;
-ECS_COMPONENT(Look, glyph, colour);
-ECS_TAG(Player);
-ECS_TAG(Enemy);
-ECS_TAG(Coin);
+/* Behind the menu. `previous` is for drawing; one that comes back on the other side is not drawn
+ * on the way there, so it moves along. */
+typedef struct { float x, y, previous, speed; } Star;
+ECS_COMPONENT(Star, x, y, previous, speed);
 
-typedef struct { ecs_entity coin; } Picked;
-ECS_EVENT(Picked, coin);
-typedef struct { ecs_entity enemy; } Bitten;
-ECS_EVENT(Bitten, enemy);
-
-typedef struct { int32_t dx, dy; } Input; /* the last direction: terminals tell no key's end */
-ECS_RESOURCE(Input, dx, dy);
-typedef struct { uint32_t coins, lives, safe_ticks; } Score;
-ECS_RESOURCE(Score, coins, lives, safe_ticks);
-typedef struct { float distance; } Radio; /* to the nearest coin */
-ECS_RESOURCE(Radio, distance);
-
-/* ---- Finding paths ------------------------------------------------------------------ */
-
-/* Reads only, and answers by a command. */
-ECS_SYSTEM(find_paths, READ(Walk), WITH(Player), RES_READ(Maze))
+ECS_SYSTEM(drift, WRITE(Star))
 {
-    const Maze *maze = ecs_res_read(view, Maze);
-    Paths paths;
-    paths_clear(&paths);
+    Star *star = ecs_write(view, Star);
     for (uint32_t i = 0; i < view->count; i++) {
-        const Walk *walk = &ecs_read(view, Walk)[i];
-        paths.steps[cell_at(walk->x, walk->y)] = 0;
-    }
-    paths_spread(maze, &paths);
-    return ecs_cmd_set(view->cmd, maze->paths, Paths, paths);
-}
-
-/* ---- Systems of a level ------------------------------------------------------------- */
-
-/* Runs before anything moves: what is drawn lies between here and where the tick leads. */
-ECS_SYSTEM(remember, WRITE(Previous), READ(Position))
-{
-    const Position *p = ecs_read(view, Position);
-    for (uint32_t i = 0; i < view->count; i++) {
-        Previous previous = {p[i].x, p[i].y};
-        ecs_write(view, Previous)[i] = previous;
+        star[i].previous = star[i].x;
+        star[i].x += star[i].speed * view->dt;
+        if (star[i].x < (float)COLUMNS) continue;
+        star[i].x -= (float)COLUMNS;
+        star[i].previous = star[i].x;
     }
     return ECS_OK;
 }
 
-/* In the wanted direction if there is no wall, else on as before. */
-ECS_SYSTEM(steer, READ(Position), WRITE(Walk), WITH(Player), RES_READ(Maze), RES_READ(Input))
-{
-    const Input *input = ecs_res_read(view, Input);
-    for (uint32_t i = 0; i < view->count; i++) {
-        Walk *walk = &ecs_write(view, Walk)[i];
-        if (!has_arrived(ecs_read(view, Position)[i], walk)) continue;
-        if (!walk_turn(ecs_res_read(view, Maze), walk, input->dx, input->dy)) {
-            (void)walk_turn(ecs_res_read(view, Maze), walk, walk->dx, walk->dy);
-        }
-    }
-    return ECS_OK;
-}
+typedef struct { const char *name; Look look; float speed; } Kind;
 
-ECS_SYSTEM(chase, READ(Position), WRITE(Walk), WITH(Enemy), RES_READ(Maze), LOOKUP(Paths))
-{
-    const Maze *maze = ecs_res_read(view, Maze);
-    const Paths *paths = ecs_lookup(view, Paths, maze->paths);
-    for (uint32_t i = 0; i < view->count && paths != NULL; i++) {
-        Walk *walk = &ecs_write(view, Walk)[i];
-        if (!has_arrived(ecs_read(view, Position)[i], walk)) continue;
-        int32_t d = paths_direction(paths, cell_at(walk->x, walk->y));
-        if (d >= 0) (void)walk_turn(maze, walk, direction_x[d], direction_y[d]);
-    }
-    return ECS_OK;
-}
-
-ECS_SYSTEM(walk_on, WRITE(Position), READ(Walk))
-{
-    Position *p = ecs_write(view, Position);
-    const Walk *walk = ecs_read(view, Walk);
-    for (uint32_t i = 0; i < view->count; i++) {
-        p[i].x = approach(p[i].x, (float)walk[i].x, walk[i].speed * view->dt);
-        p[i].y = approach(p[i].y, (float)walk[i].y, walk[i].speed * view->dt);
-    }
-    return ECS_OK;
-}
-
-ECS_SYSTEM(pick_up, READ(Position), WITH(Coin), RES_READ(Maze), LOOKUP(Position), EMIT(Picked))
-{
-    const Position *player = ecs_lookup(view, Position, ecs_res_read(view, Maze)->player);
-    for (uint32_t i = 0; i < view->count; i++) {
-        if (distance(ecs_read(view, Position)[i], player) > 0.6f) continue;
-        (void)ecs_emit(view, Picked, {view->entities[i]}); /* the buffer holds every coin */
-        (void)ecs_cmd_despawn(view->cmd, view->entities[i]);
-    }
-    return ECS_OK;
-}
-
-ECS_SYSTEM(bite, READ(Position), WITH(Enemy), RES_READ(Maze), LOOKUP(Position), EMIT(Bitten))
-{
-    const Position *player = ecs_lookup(view, Position, ecs_res_read(view, Maze)->player);
-    for (uint32_t i = 0; i < view->count; i++) {
-        if (distance(ecs_read(view, Position)[i], player) > 0.7f) continue;
-        (void)ecs_emit(view, Bitten, {view->entities[i]});
-    }
-    return ECS_OK;
-}
-
-/* Fails in a storm, each tick of it: nobody else is harmed, since it is added with ECS_SKIP. */
-ECS_SYSTEM(radio, READ(Position), WITH(Coin), RES_READ(Maze), LOOKUP(Position), RES_WRITE(Radio))
-{
-    const Position *player = ecs_lookup(view, Position, ecs_res_read(view, Maze)->player);
-    Radio *out = ecs_res_write(view, Radio);
-    uint64_t weather = view->tick / STORM_TICKS;
-    if (ecs_random_float(ecs_world_seed(view->world), weather, ecs_null(), 0) < 0.35f) {
-        return ECS_FAILED;
-    }
-    if (view->base == 0) out->distance = (float)CELLS;
-    for (uint32_t i = 0; i < view->count; i++) {
-        float d = distance(ecs_read(view, Position)[i], player);
-        if (d < out->distance) out->distance = d;
-    }
-    return ECS_OK;
-}
-
-ECS_SYSTEM(keep_score, ON(Picked), ON(Bitten), RES_WRITE(Score))
-{
-    Score *score = ecs_res_write(view, Score);
-    score->coins += ecs_on_count(view, Picked);
-    if (score->safe_ticks > 0) {
-        score->safe_ticks--;
-    } else if (ecs_on_count(view, Bitten) > 0 && score->lives > 0) {
-        score->lives--;
-        score->safe_ticks = SAFE_TICKS;
-    }
-    return ECS_OK;
-}
-
-/* ---- The two worlds ----------------------------------------------------------------- */
-
-static bool level_fill(ecs_world *world)
-{
-    Draw from = {ecs_world_seed(world), 1};
-    Maze maze;
-    Walk walk = {COLUMNS / 2, ROWS / 2 + 1, 0, 0, 6.0f};
-    bool good = true;
-    memset(&maze, 0, sizeof maze);
-    maze_make(&maze, &from);
-    for (uint32_t i = 0; i < COINS; i++) {
-        Position p = {(float)(draw(&from, COLUMNS / 2) * 2 + 1),
-                      (float)(draw(&from, ROWS / 2) * 2 + 1)};
-        good &= !ecs_is_null(ecs_spawn_with(world, (Position, p), (Previous, {p.x, p.y}),
-                                            (Look, {{'o', ' '}, 33}), (Coin)));
-    }
-    maze.paths = ecs_spawn_with(world, (Paths));
-    maze.player = ecs_spawn_with(world, (Position, {(float)walk.x, (float)walk.y}), (Previous),
-                                 (Walk, walk), (Look, {{'(', ')'}, 32}), (Player));
-    for (int32_t i = 0; i < ENEMIES; i++) {
-        walk.x = i % 2 == 0 ? 1 : COLUMNS - 2;
-        walk.y = i / 2 == 0 ? 1 : ROWS - 2;
-        walk.speed = 2.5f + 0.5f * (float)i; /* so that they do not become one */
-        good &= !ecs_is_null(ecs_spawn_with(world, (Position, {(float)walk.x, (float)walk.y}),
-                                            (Previous), (Walk, walk), (Look, {{'}', '{'}, 31}),
-                                            (Enemy)));
-    }
-    return good && !ecs_is_null(maze.paths) && !ecs_is_null(maze.player) &&
-           ecs_resource_set(world, Maze, maze) == ECS_OK &&
-           ecs_resource_set(world, Input, {0, 0}) == ECS_OK &&
-           ecs_resource_set(world, Radio, {0}) == ECS_OK &&
-           ecs_resource_set(world, Score, {0, LIVES, 0}) == ECS_OK;
-}
-
-/* In one phase, what conflicts runs in this order. The radio may fail without ending the tick. */
-static const ecs_system_desc level_systems[] = {
-    {.system = &remember, .phase = ECS_PRE_UPDATE},
-    {.system = &find_paths, .phase = ECS_PRE_UPDATE, .every_ticks = SEARCH_EVERY},
-    {.system = &steer, .phase = ECS_UPDATE},
-    {.system = &chase, .phase = ECS_UPDATE},
-    {.system = &walk_on, .phase = ECS_UPDATE},
-    {.system = &pick_up, .phase = ECS_POST_UPDATE},
-    {.system = &bite, .phase = ECS_POST_UPDATE},
-    {.system = &radio, .phase = ECS_POST_UPDATE, .on_error = ECS_SKIP},
-    {.system = &keep_score, .phase = ECS_LAST},
+static const Kind kinds[HEROES] = {
+    {"Anna, who is careful", {{'(', ')'}, 32}, 5.0f},
+    {"Bob, who walks fast", {{'<', '>'}, 36}, 6.5f},
+    {"Cleo, who runs", {{'[', ']'}, 35}, 8.0f},
 };
 
-static ecs_world *level_create(uint64_t seed, uint32_t workers)
-{
-    ecs_world_desc desc = {.seed = seed, .workers = workers};
-    if (workers > 0) desc.backend = ECS_BACKEND_WORK_STEALING;
-    ecs_world *world = ecs_world_create(&desc);
-    bool good = world != NULL && level_fill(world);
-    for (size_t i = 0; good && i < sizeof level_systems / sizeof level_systems[0]; i++) {
-        good = ecs_system_add_desc(world, &level_systems[i]) == ECS_OK;
-    }
-    if (good) return world;
-    ecs_world_destroy(world);
-    return NULL;
-}
-
-/* Stars behind the menu. One that comes back on the other side is not drawn on the way there:
- * so its previous place moves along. */
-ECS_SYSTEM(drift, WRITE(Position), WRITE(Previous), READ(Velocity))
-{
-    Position *p = ecs_write(view, Position);
-    for (uint32_t i = 0; i < view->count; i++) {
-        p[i].x += ecs_read(view, Velocity)[i].x * view->dt;
-        if (p[i].x < (float)COLUMNS) continue;
-        p[i].x -= (float)COLUMNS;
-        ecs_write(view, Previous)[i].x = p[i].x;
-    }
-    return ECS_OK;
-}
-
-static ecs_world *menu_create(void)
+/* NULL: no memory. */
+static ecs_world *menu_create(const ecs_world_desc *desc)
 {
     Draw from = {7, 1};
-    ecs_world *world = ecs_world_create(NULL);
-    bool good = world != NULL && ecs_system_add(world, &remember, ECS_PRE_UPDATE) == ECS_OK &&
-                ecs_system_add(world, &drift, ECS_UPDATE) == ECS_OK;
+    ecs_world *world = ecs_world_create(desc);
+    bool good = world != NULL && ecs_system_add(world, &drift, ECS_UPDATE) == ECS_OK;
     for (uint32_t i = 0; i < STARS && good; i++) {
-        Position p = {(float)draw(&from, COLUMNS), (float)draw(&from, ROWS)};
-        Velocity v = {(float)(1 + draw(&from, 5)), 0};
-        good = !ecs_is_null(ecs_spawn_with(world, (Position, p), (Previous, {p.x, p.y}),
-                                           (Velocity, v), (Look, {{'.', ' '}, 90})));
+        Star star = {(float)draw(&from, COLUMNS), (float)draw(&from, ROWS), 0, 0};
+        star.previous = star.x;
+        star.speed = (float)(1 + draw(&from, 5));
+        good = !ecs_is_null(ecs_spawn_with(world, (Star, star)));
+    }
+    for (uint32_t i = 0; i < HEROES && good; i++) {
+        good = !ecs_is_null(ecs_spawn_with(world, (Hero, {i, kinds[i].speed}), (Score),
+                                           (Look, kinds[i].look)));
     }
     if (good) return world;
     ecs_world_destroy(world);
@@ -272,167 +86,27 @@ static ecs_world *menu_create(void)
 /* ---- The game: what is outside of the worlds ------------------------------------------ */
 
 typedef struct {
-    uint64_t seed, ticks_left; /* ticks: only without a terminal */
-    uint32_t workers;
-    bool headless, playing, quit;
-    int32_t choice;            /* of the menu: 0 plays, 1 quits */
-    uint32_t levels, won, coins;
-    uint32_t failures, trips;  /* of the radio: in a row, and times it was switched off */
-    uint64_t off_until;        /* tick; 0: it is on */
-    uint64_t hash;             /* of the last level, at its end */
+    uint64_t seed, ticks_max, workers;
+    bool headless;
+    ecs_pool *pool;       /* of both worlds and of the coordinator; NULL: one thread does it all */
+    ecs_worlds *worlds;
+    ecs_world *menu;      /* as long as the program */
+    ecs_world *level;     /* until it is over, then there is another one */
+    uint32_t levels, breaks;
+    uint64_t past;        /* hash over the levels that are over */
+    uint32_t choice;      /* in the menu: a hero, or QUIT */
+    uint64_t shown_ticks; /* of menu or level, for the scripted player */
+    uint32_t visits;
     Screen screen;
 } Game;
 
+ECS_QUERY(waiting, READ(Hero), NOT(ecs_transfer));
+ECS_QUERY(heroes, READ(Hero), READ(Score));
+ECS_QUERY(visitors, READ(Hero), READ(Score), READ(Visit));
+ECS_QUERY(stars, READ(Star));
 ECS_QUERY(looks, READ(Position), READ(Previous), READ(Look));
-ECS_QUERY(coins_left, READ(Position), WITH(Coin));
+ECS_QUERY(coins, READ(Position), WITH(Coin));
 ECS_QUERY(enemies, READ(Walk), WITH(Enemy));
-
-/* Systems are switched off and on between ticks, and what the last one reported says when. */
-static void breaker_watch(Game *game, ecs_world *world)
-{
-    const ecs_tick_report *report = ecs_tick_last(world);
-    uint64_t now = ecs_world_tick(world);
-    bool failed = false;
-    for (uint32_t i = 0; i < report->failure_count; i++) {
-        failed |= strcmp(report->failures[i].system, "radio") == 0;
-    }
-    game->failures = failed ? game->failures + 1 : 0;
-    if (game->off_until != 0 && now >= game->off_until) {
-        game->off_until = 0;
-        (void)ecs_system_enable(world, "radio", true);
-    } else if (game->failures == FAILURES_MAX) {
-        game->off_until = now + OFF_TICKS;
-        game->trips++;
-        (void)ecs_system_enable(world, "radio", false);
-    }
-}
-
-/* The scripted player goes to the nearest coin, and not where an enemy is or soon will be. */
-static Key key_scripted(Game *game, ecs_world *world)
-{
-    Maze maze;
-    Paths paths;
-    if (!game->playing) return ecs_world_tick(world) % MENU_TICKS == 9 ? KEY_ENTER : KEY_NONE;
-    maze = *ecs_resource_get(world, Maze);
-    const Walk *me = ecs_get(world, maze.player, Walk);
-    int32_t here = cell_at(me->x, me->y), d;
-    ECS_EACH_ROW(world, enemies, view) {
-        const Walk *walk = &ecs_read(view, Walk)[view->row];
-        maze.wall[cell_at(walk->x, walk->y)] = 1;
-        for (d = 0; d < 4; d++) maze.wall[cell_beside(cell_at(walk->x, walk->y), d)] = 1;
-    }
-    paths_clear(&paths);
-    ECS_EACH_ROW(world, coins_left, view) {
-        const Position *p = &ecs_read(view, Position)[view->row];
-        paths.steps[cell_at((int32_t)p->x, (int32_t)p->y)] = 0;
-    }
-    paths_spread(&maze, &paths);
-    d = paths_direction(&paths, here);
-    return d < 0 ? KEY_NONE : (Key)(KEY_RIGHT + d);
-}
-
-/* ---- Drawing ------------------------------------------------------------------------ */
-
-/* Everything lies between where it was before the last tick and where it is after it. */
-static void entities_draw(Screen *screen, ecs_world *world, float alpha)
-{
-    ECS_EACH_ROW(world, looks, view) {
-        const Position *p = &ecs_read(view, Position)[view->row];
-        const Previous *q = &ecs_read(view, Previous)[view->row];
-        const Look *look = &ecs_read(view, Look)[view->row];
-        int column = (int)((q->x + (p->x - q->x) * alpha) * 2.0f + 0.5f);
-        int row = (int)(q->y + (p->y - q->y) * alpha + 0.5f);
-        for (int i = 0; i < 2; i++, column++) {
-            if (look->glyph[i] == ' ' || column >= WIDTH || row >= ROWS) continue;
-            screen->glyph[row][column] = look->glyph[i];
-            screen->colour[row][column] = look->colour;
-        }
-    }
-}
-
-static void level_draw(Game *game, ecs_world *world, const ecs_run_frame *frame)
-{
-    Screen *screen = &game->screen;
-    const Maze *maze = ecs_resource_get(world, Maze);
-    const Score *score = ecs_resource_get(world, Score);
-    uint64_t now = ecs_world_tick(world);
-    for (int i = 0; i < CELLS * 2; i++) {
-        if (maze->wall[i / 2] == 0) continue;
-        screen->glyph[i / WIDTH][i % WIDTH] = ' ';
-        screen->colour[i / WIDTH][i % WIDTH] = 44;
-    }
-    entities_draw(screen, world, frame->alpha);
-    screen_text(screen, ROWS, 0, "coins %u of %u  lives %u%s  late ticks %llu", score->coins, COINS,
-                score->lives, score->safe_ticks > 0 ? " (safe)" : "",
-                (unsigned long long)frame->report->ticks_late);
-    if (game->off_until != 0) {
-        screen_text(screen, ROWS + 1, 0, "radio: off, again in %u ticks",
-                    (unsigned)(game->off_until > now ? game->off_until - now : 0));
-    } else {
-        screen_text(screen, ROWS + 1, 0, "radio: nearest coin %.0f%s",
-                    (double)ecs_resource_get(world, Radio)->distance,
-                    game->failures > 0 ? " (noise)" : "");
-    }
-}
-
-static void menu_draw(Game *game, ecs_world *world, const ecs_run_frame *frame)
-{
-    entities_draw(&game->screen, world, frame->alpha);
-    screen_text(&game->screen, 5, 24, "F E T C H");
-    screen_text(&game->screen, 8, 24, "%s play", game->choice == 0 ? ">" : " ");
-    screen_text(&game->screen, 9, 24, "%s quit", game->choice == 1 ? ">" : " ");
-    screen_text(&game->screen, 12, 12, "arrows or wasd, enter, q to leave");
-    screen_text(&game->screen, ROWS, 0, "levels %u  won %u  coins %u", game->levels, game->won,
-                game->coins);
-}
-
-/* ---- The loop ------------------------------------------------------------------------- */
-
-/* Input, before the ticks of a frame. */
-static bool on_begin(ecs_world *world, const ecs_run_frame *frame, void *user)
-{
-    Game *game = (Game *)user;
-    Key key = game->headless ? key_scripted(game, world) : key_typed();
-    (void)frame;
-    if (key == KEY_QUIT) {
-        game->quit = !game->playing; /* from a level it leads back to the menu */
-        return false;
-    }
-    if (key >= KEY_RIGHT && key <= KEY_UP && game->playing) {
-        int32_t d = (int32_t)(key - KEY_RIGHT);
-        return ecs_resource_set(world, Input, {direction_x[d], direction_y[d]}) == ECS_OK;
-    }
-    if (game->playing) return true;
-    if (key == KEY_UP || key == KEY_DOWN) game->choice = key == KEY_DOWN;
-    if (key == KEY_ENTER) game->quit = game->choice == 1;
-    return key != KEY_ENTER;
-}
-
-/* Between two ticks: systems may be switched, and the level may be over. */
-static bool on_tick(ecs_world *world, const ecs_run_frame *frame, void *user)
-{
-    Game *game = (Game *)user;
-    (void)frame;
-    if (!game->playing) return true;
-    breaker_watch(game, world);
-    const Score *score = ecs_resource_get(world, Score);
-    return score->lives > 0 && score->coins < COINS;
-}
-
-static bool on_end(ecs_world *world, const ecs_run_frame *frame, void *user)
-{
-    Game *game = (Game *)user;
-    if (game->headless) return true;
-    memset(game->screen.glyph, ' ', sizeof game->screen.glyph);
-    memset(game->screen.colour, 0, sizeof game->screen.colour);
-    if (game->playing) {
-        level_draw(game, world, frame);
-    } else {
-        menu_draw(game, world, frame);
-    }
-    screen_show(&game->screen);
-    return true;
-}
 
 static void leave(const char *why)
 {
@@ -441,75 +115,332 @@ static void leave(const char *why)
     exit(1);
 }
 
-/* Runs one of the worlds until it is over. False: it is time to leave. */
-static bool scene_run(Game *game, ecs_world *world)
+static bool join(Game *game, ecs_world *world, const char *name, const char *other)
+{
+    ecs_worlds_member_desc desc = {.name = name, .target = other};
+    return ecs_worlds_add(game->worlds, world, &desc) == ECS_OK;
+}
+
+/* Builds a level, which takes part from the next tick on. */
+static void level_begin(Game *game)
+{
+    ecs_world_desc desc = {.seed = game->seed + game->levels, .pool = game->pool};
+    ecs_route_desc there = {.from = "menu", .to = "level", .capacity = 8};
+    ecs_route_desc back = {.from = "level", .to = "menu", .capacity = 8};
+    if (game->pool != NULL) desc.backend = ECS_BACKEND_WORK_STEALING;
+    game->level = level_create(&desc);
+    game->levels++;
+    if (game->level == NULL || !join(game, game->level, "level", "menu") ||
+        ecs_worlds_route(game->worlds, &there) != ECS_OK ||
+        ecs_worlds_route(game->worlds, &back) != ECS_OK) {
+        leave("not enough memory");
+    }
+}
+
+/* Keeps what the end wants to know. In lockstep nothing is on the way between two ticks, so the
+ * level can be removed at once. */
+static void level_end(Game *game)
+{
+    ecs_system_state state;
+    ecs_status status = ecs_system_state_get(game->level, "radio", &state);
+    if (status == ECS_OK) game->breaks += (uint32_t)state.breaks;
+    game->past = ecs_random_u64(game->past, ecs_world_hash(game->level), ecs_null(), 0);
+    if (status == ECS_OK) status = ecs_worlds_remove(game->worlds, game->level);
+    if (status != ECS_OK) leave(ecs_status_text(status));
+    ecs_world_destroy(game->level);
+    game->level = NULL;
+}
+
+/* Lockstep makes arrivals the same on any number of workers. */
+static void game_begin(Game *game)
+{
+    ecs_pool_desc pool = {.workers = (uint32_t)game->workers};
+    ecs_worlds_desc desc = {.lockstep = true};
+    ecs_world_desc menu = {.seed = game->seed};
+    if (game->workers > 0) game->pool = ecs_pool_create(&pool);
+    if (game->workers > 0 && game->pool == NULL) leave("not enough memory");
+    desc.pool = game->pool;
+    menu.pool = game->pool;
+    if (game->pool != NULL) menu.backend = ECS_BACKEND_WORK_STEALING;
+    game->worlds = ecs_worlds_create(&desc);
+    game->menu = menu_create(&menu);
+    if (game->worlds == NULL || game->menu == NULL || !join(game, game->menu, "menu", "level")) {
+        leave("not enough memory");
+    }
+    level_begin(game);
+}
+
+static void game_end(Game *game)
+{
+    level_end(game);
+    (void)ecs_worlds_destroy(game->worlds);
+    ecs_world_destroy(game->menu);
+    (void)ecs_pool_destroy(game->pool);
+}
+
+/* A hero who is not in the menu, or marked to leave it, is in the level. */
+static bool is_playing(const Game *game)
+{
+    return ecs_query_count(game->menu, ecs_query_of(game->menu, &waiting)) < HEROES;
+}
+
+/* ---- The scripted player -------------------------------------------------------------- */
+
+/* To the nearest coin, and not where an enemy is or soon will be. */
+static Key key_to_coin(ecs_world *world)
+{
+    Paths paths;
+    Maze maze = *ecs_resource_get(world, Maze);
+    const Walk *me = ecs_get(world, ecs_resource_get(world, Level)->hero, Walk);
+    int32_t d;
+    if (me == NULL) return KEY_NONE; /* on the way */
+    ECS_EACH_ROW(world, enemies, view) {
+        const Walk *walk = &ecs_read(view, Walk)[view->row];
+        maze.wall[cell_at(walk->x, walk->y)] = 1;
+        for (d = 0; d < 4; d++) maze.wall[cell_beside(cell_at(walk->x, walk->y), d)] = 1;
+    }
+    paths_clear(&paths);
+    ECS_EACH_ROW(world, coins, view) {
+        const Position *p = &ecs_read(view, Position)[view->row];
+        paths.steps[cell_at((int32_t)p->x, (int32_t)p->y)] = 0;
+    }
+    paths_spread(maze.wall, &paths);
+    d = paths_direction(&paths, cell_at(me->x, me->y));
+    return d < 0 ? KEY_NONE : (Key)(KEY_RIGHT + d);
+}
+
+/* One hero after the other; each comes back when it has won, lost or had enough. */
+static Key key_scripted(Game *game)
+{
+    bool playing = is_playing(game);
+    game->shown_ticks++;
+    if (playing && game->shown_ticks <= VISIT_TICKS) return key_to_coin(game->level);
+    if (playing) return KEY_QUIT;
+    game->choice = game->visits % HEROES;
+    return game->shown_ticks % MENU_TICKS == 0 ? KEY_ENTER : KEY_NONE;
+}
+
+/* ---- Drawing ------------------------------------------------------------------------ */
+
+static void glyph_draw(Screen *screen, const Look *look, float x, float y)
+{
+    int column = (int)(x * 2.0f + 0.5f);
+    int row = (int)(y + 0.5f);
+    for (int i = 0; i < 2; i++, column++) {
+        if (look->glyph[i] == ' ' || column >= WIDTH || row >= ROWS) continue;
+        screen->glyph[row][column] = look->glyph[i];
+        screen->colour[row][column] = look->colour;
+    }
+}
+
+static float between(float from, float to, float alpha)
+{
+    return from + (to - from) * alpha;
+}
+
+/* What the library's breaker does, as a player sees it. */
+static void radio_draw(Game *game)
+{
+    ecs_system_state state;
+    if (ecs_system_state_get(game->level, "radio", &state) != ECS_OK) return;
+    if (state.broken) {
+        screen_text(&game->screen, ROWS + 1, 0, "radio: off after %u failures, again in %u ticks",
+                    FAILURES_MAX, state.wait_ticks);
+    } else if (state.failures > 0 && state.last_tick == ecs_world_tick(game->level)) {
+        screen_text(&game->screen, ROWS + 1, 0, "radio: noise (%s)", ecs_status_text(state.last));
+    } else {
+        screen_text(&game->screen, ROWS + 1, 0, "radio: nearest coin %.0f",
+                    (double)ecs_resource_get(game->level, Radio)->distance);
+    }
+}
+
+/* Everything lies between where it was before the last tick and where it is after it. */
+static void level_draw(Game *game, const ecs_run_frame *frame)
+{
+    Screen *screen = &game->screen;
+    const Maze *maze = ecs_resource_get(game->level, Maze);
+    for (int i = 0; i < CELLS * 2; i++) {
+        if (maze->wall[i / 2] != 0) screen->colour[i / WIDTH][i % WIDTH] = 44;
+    }
+    ECS_EACH_ROW(game->level, looks, view) {
+        const Position *p = &ecs_read(view, Position)[view->row];
+        const Previous *q = &ecs_read(view, Previous)[view->row];
+        glyph_draw(screen, &ecs_read(view, Look)[view->row], between(q->x, p->x, frame->alpha),
+                   between(q->y, p->y, frame->alpha));
+    }
+    ECS_EACH_ROW(game->level, visitors, view) {
+        const Visit *visit = &ecs_read(view, Visit)[view->row];
+        screen_text(screen, ROWS, 0, "coins left %u  lives %u%s  coins had %u  late ticks %llu",
+                    ecs_resource_get(game->level, Level)->coins_left, visit->lives,
+                    visit->safe_ticks > 0 ? " (safe)" : "", ecs_read(view, Score)[view->row].coins,
+                    (unsigned long long)frame->report->ticks_late);
+    }
+    radio_draw(game);
+}
+
+static void menu_draw(Game *game, const ecs_run_frame *frame)
+{
+    Screen *screen = &game->screen;
+    static const Look look = {{'.', ' '}, 90};
+    ECS_EACH_ROW(game->menu, stars, view) {
+        const Star *star = &ecs_read(view, Star)[view->row];
+        glyph_draw(screen, &look, between(star->previous, star->x, frame->alpha), star->y);
+    }
+    screen_text(screen, 3, 24, "F E T C H");
+    ECS_EACH_ROW(game->menu, heroes, view) {
+        uint32_t number = ecs_read(view, Hero)[view->row].number;
+        const Score *score = &ecs_read(view, Score)[view->row];
+        int row = 6 + (int)number;
+        screen_text(screen, row, 8, "%s    %s", game->choice == number ? ">" : " ",
+                    kinds[number].name);
+        screen_text(screen, row, 36, "coins %u, won %u, lost %u", score->coins, score->won,
+                    score->lost);
+        glyph_draw(screen, &kinds[number].look, 5, (float)row);
+    }
+    screen_text(screen, 6 + QUIT, 8, "%s    quit", game->choice == QUIT ? ">" : " ");
+    screen_text(screen, 12, 12, "arrows or wasd, enter, q to leave");
+    screen_text(screen, ROWS, 0, "level %u, coins left %u", game->levels,
+                ecs_resource_get(game->level, Level)->coins_left);
+}
+
+/* ---- The loop ------------------------------------------------------------------------- */
+
+/* In a level a key is for its systems to see. */
+static bool level_key(Game *game, Key key)
+{
+    if (key == KEY_QUIT) return ecs_resource_set(game->level, Input, {0, 0, 1}) == ECS_OK;
+    if (key < KEY_RIGHT || key > KEY_UP) return true;
+    return ecs_resource_set(game->level, Input,
+                            {direction_x[key - KEY_RIGHT], direction_y[key - KEY_RIGHT], 0}) ==
+           ECS_OK;
+}
+
+/* In the menu enter marks a hero. After the tick the coordinator sends it, or tries again later. */
+static bool menu_key(Game *game, Key key)
+{
+    ecs_entity chosen = ecs_null();
+    if (key == KEY_UP) game->choice = (game->choice + HEROES) % (HEROES + 1);
+    if (key == KEY_DOWN) game->choice = (game->choice + 1) % (HEROES + 1);
+    if (key != KEY_ENTER) return key != KEY_QUIT;
+    ECS_EACH_ROW(game->menu, waiting, view) {
+        if (ecs_read(view, Hero)[view->row].number == game->choice) {
+            chosen = view->entities[view->row];
+        }
+    }
+    if (ecs_is_null(chosen)) return false; /* QUIT */
+    game->shown_ticks = 0;
+    game->visits++;
+    return ecs_resource_set(game->level, Input, {0, 0, 0}) == ECS_OK &&
+           ecs_set(game->menu, chosen, ecs_transfer, {0}) == ECS_OK;
+}
+
+/* Input, before the ticks of a frame. */
+static bool on_begin(ecs_world *world, const ecs_run_frame *frame, void *user)
+{
+    Game *game = (Game *)user;
+    Key key = game->headless ? key_scripted(game) : key_typed();
+    (void)world;
+    (void)frame;
+    return is_playing(game) ? level_key(game, key) : menu_key(game, key);
+}
+
+/* Between two ticks: a level that is over goes, another one comes. */
+static bool on_tick(ecs_world *world, const ecs_run_frame *frame, void *user)
+{
+    Game *game = (Game *)user;
+    (void)world;
+    (void)frame;
+    if (ecs_resource_get(game->level, Level)->over == 0 || is_playing(game)) return true;
+    level_end(game);
+    level_begin(game);
+    return true;
+}
+
+static ecs_status ticks(ecs_world *world, float dt, void *user)
+{
+    (void)world;
+    return ecs_worlds_tick(((Game *)user)->worlds, dt);
+}
+
+static bool on_end(ecs_world *world, const ecs_run_frame *frame, void *user)
+{
+    Game *game = (Game *)user;
+    (void)world;
+    if (game->headless) return true;
+    screen_clear(&game->screen);
+    (is_playing(game) ? level_draw : menu_draw)(game, frame);
+    screen_show(&game->screen);
+    return true;
+}
+
+static void game_run(Game *game)
 {
     ecs_run_desc desc = {.step_s = STEP_S, .frame_s = FRAME_S, .stop = &stop_flag,
-                         .frame_begin = on_begin, .tick_begin = on_tick, .frame_end = on_end,
-                         .user = game};
+                         .ticks_max = game->ticks_max, .frame_begin = on_begin,
+                         .tick_begin = on_tick, .tick = ticks, .frame_end = on_end, .user = game};
     ecs_run_report report;
-    if (game->headless) {
-        desc.mode = ECS_RUN_UNTIMED; /* a tick a frame, as fast as it goes */
-        desc.ticks_max = game->ticks_left;
+    ecs_world *both[2] = {game->menu, NULL};
+    Score all = {0, 0, 0};
+    uint64_t menu_hash, level_hash;
+    if (game->headless) desc.mode = ECS_RUN_UNTIMED; /* a tick a frame, as fast as it goes */
+    if (ecs_run(NULL, &desc, &report) != ECS_OK) leave(ecs_status_text(report.status));
+    both[1] = game->level;
+    menu_hash = ecs_world_hash(game->menu);
+    level_hash = ecs_world_hash(game->level);
+    for (int i = 0; i < 2; i++) {
+        ECS_EACH_ROW(both[i], heroes, view) {
+            all.coins += ecs_read(view, Score)[view->row].coins;
+            all.won += ecs_read(view, Score)[view->row].won;
+            all.lost += ecs_read(view, Score)[view->row].lost;
+        }
     }
-    if (ecs_run(world, &desc, &report) != ECS_OK) leave(ecs_status_text(report.status));
-    game->ticks_left -= game->headless ? report.ticks : 0;
-    return report.end == ECS_RUN_CALLBACK && !game->quit;
+    game_end(game);
+    terminal_restore();
+    printf("game_loop: %llu ticks, %u visits, %u levels, %u won, %u lost, %u coins, "
+           "radio off %u times",
+           (unsigned long long)report.ticks, game->visits, game->levels, all.won, all.lost,
+           all.coins, game->breaks);
+    if (game->headless) {
+        printf(", menu %016llx, level %016llx, past %016llx", (unsigned long long)menu_hash,
+               (unsigned long long)level_hash, (unsigned long long)game->past);
+    }
+    printf("\n");
 }
 
-/* Builds a level, plays it to its end, and keeps what the menu shows. */
-static bool level_play(Game *game)
+/* Where the number behind an option goes. */
+static uint64_t *option_find(Game *game, const char *name)
 {
-    ecs_world *world = level_create(game->seed + game->levels, game->workers);
-    if (world == NULL) leave("not enough memory");
-    game->playing = true;
-    game->failures = 0;
-    game->off_until = 0;
-    game->levels++;
-    bool goes_on = scene_run(game, world);
-    const Score *score = ecs_resource_get(world, Score);
-    game->coins += score->coins;
-    game->won += score->coins == COINS;
-    game->hash = ecs_world_hash(world);
-    game->playing = false;
-    ecs_world_destroy(world);
-    return goes_on;
+    if (strcmp(name, "--seed") == 0) return &game->seed;
+    if (strcmp(name, "--ticks") == 0) return &game->ticks_max;
+    return strcmp(name, "--workers") == 0 ? &game->workers : NULL;
 }
 
-/* An option and its number. */
-static bool option_parse(Game *game, const char *name, const char *value)
+static bool number_parse(const char *text, uint64_t *number)
 {
-    char *end = NULL;
-    uint64_t number = strtoull(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0') return false;
-    if (strcmp(name, "--seed") == 0) game->seed = number;
-    if (strcmp(name, "--ticks") == 0) game->ticks_left = number;
-    if (strcmp(name, "--workers") == 0) game->workers = (uint32_t)number;
-    return (strcmp(name, "--seed") == 0) | (strcmp(name, "--ticks") == 0 && number > 0) |
-           (strcmp(name, "--workers") == 0 && number <= ECS_WORKERS_MAX);
+    size_t length = strspn(text, "0123456789");
+    if (length == 0 || length > DIGITS_MAX || text[length] != '\0') return false;
+    *number = strtoull(text, NULL, 10);
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    Game game = {.seed = 1, .ticks_left = 1000};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--headless") == 0) {
-            game.headless = true;
-        } else if (i + 1 == argc || !option_parse(&game, argv[i], argv[i + 1])) {
-            fputs("usage: game_loop [--headless] [--ticks N] [--seed N] [--workers N]\n", stderr);
-            return 2;
-        } else {
-            i++;
-        }
+    Game game = {.seed = 1, .ticks_max = 1000};
+    bool good = true, ticks_given = false;
+    for (int i = 1; i < argc && good; i++) {
+        uint64_t *number = option_find(&game, argv[i]);
+        ticks_given |= number == &game.ticks_max;
+        if (strcmp(argv[i], "--headless") == 0) game.headless = true;
+        else good = number != NULL && i + 1 < argc && number_parse(argv[++i], number);
     }
-    ecs_world *menu = menu_create();
-    if (menu == NULL) leave("not enough memory");
+    if (!good || game.ticks_max == 0 || game.workers > ECS_WORKERS_MAX) {
+        fputs("usage: game_loop [--headless] [--ticks N] [--seed N] [--workers N]\n", stderr);
+        return 2;
+    }
+    if (!game.headless && !ticks_given) game.ticks_max = 0; /* until you leave */
+    signals_take();
+    game_begin(&game);
     if (!game.headless && !terminal_open()) leave("no terminal; --headless plays without one");
-    while (scene_run(&game, menu) && level_play(&game)) continue;
-    terminal_restore();
-    ecs_world_destroy(menu);
-    printf("game_loop: %u levels, %u won, %u coins, radio off %u times\n", game.levels, game.won,
-           game.coins, game.trips);
-    if (game.headless) printf("hash %016llx\n", (unsigned long long)game.hash);
+    game_run(&game);
     return 0;
 }

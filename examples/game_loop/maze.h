@@ -1,4 +1,4 @@
-/* maze.h: the maze of game_loop.c, walking in it, and the ways through it. */
+/* maze.h: the maze of game_loop.c, and walking in it. */
 #ifndef GAME_LOOP_MAZE_H
 #define GAME_LOOP_MAZE_H
 
@@ -6,23 +6,15 @@
 
 #include <string.h>
 
-enum {
-    COLUMNS = 31, ROWS = 17, CELLS = COLUMNS * ROWS, /* odd; walls included */
-    FAR_AWAY = UINT16_MAX                            /* steps to where no way leads */
-};
+enum { COLUMNS = 31, ROWS = 17, CELLS = COLUMNS * ROWS }; /* odd; walls included */
 
-typedef struct { uint8_t wall[CELLS]; ecs_entity player, paths; } Maze;
-ECS_RESOURCE(Maze, wall, player, paths);
+typedef struct { uint8_t wall[CELLS]; ecs_entity guide; } Maze; /* guide: see paths.h */
+ECS_RESOURCE(Maze, wall, guide);
 
 typedef struct { float x, y; } Position; /* in cells */
 ECS_COMPONENT(Position, x, y);
 typedef struct { int32_t x, y, dx, dy; float speed; } Walk; /* to this cell, in that direction */
 ECS_COMPONENT(Walk, x, y, dx, dy, speed);
-
-/* Steps from each cell to the nearest goal. Of an entity of its own, and not a resource: so a
- * search gives its result as a command, and need not be done in the tick that it began in. */
-typedef struct { uint16_t steps[CELLS]; } Paths;
-ECS_COMPONENT(Paths, steps);
 
 static const int32_t direction_x[4] = {1, 0, -1, 0}, direction_y[4] = {0, 1, 0, -1};
 
@@ -57,46 +49,9 @@ static void maze_make(Maze *maze, Draw *from)
     }
 }
 
-/* Breadth-first from all cells that have 0 steps; the others are FAR_AWAY before. The border of
- * the maze is wall, so nothing leaves it. */
-static void paths_spread(const Maze *maze, Paths *paths)
-{
-    int32_t queue[CELLS], head = 0, tail = 0;
-    for (int32_t cell = 0; cell < CELLS; cell++) {
-        if (paths->steps[cell] == 0) queue[tail++] = cell;
-    }
-    while (head < tail) {
-        int32_t cell = queue[head++];
-        for (int32_t d = 0; d < 4; d++) {
-            int32_t next = cell_beside(cell, d);
-            if (maze->wall[next] != 0 || paths->steps[next] != FAR_AWAY) continue;
-            paths->steps[next] = (uint16_t)(paths->steps[cell] + 1);
-            queue[tail++] = next;
-        }
-    }
-}
-
-static void paths_clear(Paths *paths)
-{
-    memset(paths, 0xff, sizeof *paths); /* FAR_AWAY everywhere */
-}
-
-/* The direction in which the way gets shorter, or -1. */
-static int32_t paths_direction(const Paths *paths, int32_t cell)
-{
-    int32_t best = -1;
-    uint16_t steps = paths->steps[cell];
-    for (int32_t d = 0; d < 4; d++) {
-        if (paths->steps[cell_beside(cell, d)] >= steps) continue;
-        steps = paths->steps[cell_beside(cell, d)];
-        best = d;
-    }
-    return best;
-}
-
 static bool has_arrived(Position p, const Walk *walk)
 {
-    return p.x == (float)walk->x && p.y == (float)walk->y; /* exactly: walk puts it there */
+    return p.x == (float)walk->x && p.y == (float)walk->y; /* exactly: approach puts it there */
 }
 
 static bool walk_turn(const Maze *maze, Walk *walk, int32_t dx, int32_t dy)
@@ -115,7 +70,7 @@ static float approach(float from, float to, float by)
     return from - to > by ? from - by : to;
 }
 
-/* Steps of a taxi, which is how far it is in a maze without walls. */
+/* Steps of a taxi, which is how far it is in a maze without walls; far away from nobody. */
 static float distance(Position p, const Position *q)
 {
     if (q == NULL) return (float)CELLS;

@@ -3,26 +3,33 @@
 #ifndef GAME_LOOP_TERMINAL_H
 #define GAME_LOOP_TERMINAL_H
 
-#include "ecs.h"
+#include "maze.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #ifndef _WIN32
-#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 #endif
 
-enum { WIDTH = 62, HEIGHT = 19 };
+/* A cell of the maze is two wide, and two lines of text stand below. */
+enum { WIDTH = COLUMNS * 2, HEIGHT = ROWS + 2 };
 
 typedef struct { char glyph[HEIGHT][WIDTH]; uint8_t colour[HEIGHT][WIDTH]; } Screen;
 
 typedef enum { KEY_NONE, KEY_RIGHT, KEY_DOWN, KEY_LEFT, KEY_UP, KEY_ENTER, KEY_QUIT } Key;
 
 static ecs_run_flag stop_flag; /* set by signals */
+
+static void screen_clear(Screen *screen)
+{
+    memset(screen->glyph, ' ', sizeof screen->glyph);
+    memset(screen->colour, 0, sizeof screen->colour);
+}
 
 static void screen_text(Screen *screen, int row, int column, const char *format, ...)
 {
@@ -39,7 +46,7 @@ static void screen_text(Screen *screen, int row, int column, const char *format,
 
 #ifndef _WIN32
 static struct termios terminal_before;
-static volatile sig_atomic_t terminal_taken;
+static volatile sig_atomic_t terminal_taken, terminal_stale; /* stale: it shows something else */
 
 static void terminal_write(const char *text, size_t bytes)
 {
@@ -71,10 +78,12 @@ static void terminal_take(void)
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
     terminal_taken = 1;
+    terminal_stale = 1;
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     terminal_write(text, sizeof text - 1);
 }
 
+/* To be told to leave, to be stopped for a while, and to crash. */
 static void on_signal(int number)
 {
     int error = errno;
@@ -87,20 +96,36 @@ static void on_signal(int number)
     } else {
         terminal_restore();
         (void)signal(number, SIG_DFL);
-        (void)raise(number);
+        (void)raise(number); /* comes when this handler has returned */
     }
     errno = error;
 }
 
+static void signal_take(int number)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(number, &action, NULL);
+}
+
+/* Those that end a run, with a terminal and without. */
+static void signals_take(void)
+{
+    signal_take(SIGINT);
+    signal_take(SIGTERM);
+    signal_take(SIGHUP);
+}
+
 static bool terminal_open(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGQUIT, SIGABRT, SIGSEGV,
-                                  SIGBUS, SIGFPE, SIGILL, SIGPIPE};
+    static const int numbers[] = {SIGTSTP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                                  SIGPIPE};
     if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &terminal_before) != 0) return false;
     (void)atexit(terminal_restore);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        (void)signal(numbers[i], on_signal);
-    }
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) signal_take(numbers[i]);
     terminal_take();
     return true;
 }
@@ -126,14 +151,15 @@ static void screen_show(const Screen *screen)
     static Screen shown;
     static char text[HEIGHT * WIDTH * 10];
     size_t at = 0;
-    if (memcmp(&shown, screen, sizeof shown) == 0) return;
+    if (terminal_stale == 0 && memcmp(&shown, screen, sizeof shown) == 0) return;
+    terminal_stale = 0;
     shown = *screen;
     for (int row = 0; row < HEIGHT; row++) {
-        at += (size_t)sprintf(text + at, "\033[%d;1H", row + 1);
+        at += (size_t)snprintf(text + at, sizeof text - at, "\033[%d;1H", row + 1);
         for (int i = 0, colour = -1; i < WIDTH; i++) {
             if (screen->colour[row][i] != colour) {
                 colour = screen->colour[row][i];
-                at += (size_t)sprintf(text + at, "\033[0;%dm", colour);
+                at += (size_t)snprintf(text + at, sizeof text - at, "\033[0;%dm", colour);
             }
             text[at++] = screen->glyph[row][i];
         }
@@ -141,6 +167,18 @@ static void screen_show(const Screen *screen)
     terminal_write(text, at);
 }
 #else
+static void on_signal(int number)
+{
+    (void)number;
+    ecs_run_stop(&stop_flag);
+}
+
+static void signals_take(void)
+{
+    (void)signal(SIGINT, on_signal);
+    (void)signal(SIGTERM, on_signal);
+}
+
 static bool terminal_open(void)
 {
     return false;

@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_read_Position */
+/* expect: no member named .?ecsg_read_Position */
 /* An optional column has its own accessor, so that NULL is not forgotten. */
 #include "ecs.h"
 

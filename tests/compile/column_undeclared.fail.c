@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_read_Velocity */
+/* expect: no member named .?ecsg_read_Velocity */
 /* A column that the system did not declare is not there. */
 #include "ecs.h"
 

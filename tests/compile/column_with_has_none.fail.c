@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_read_Velocity */
+/* expect: no member named .?ecsg_read_Velocity */
 /* WITH asks for a component and gives no column. */
 #include "ecs.h"
 

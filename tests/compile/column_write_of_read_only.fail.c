@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_write_Position */
+/* expect: no member named .?ecsg_write_Position */
 /* READ gives no column to write to. */
 #include "ecs.h"
 

@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_lookup_Velocity */
+/* expect: no member named .?ecsg_lookup_Velocity */
 /* Reading a component of another entity must be declared. */
 #include "ecs.h"
 

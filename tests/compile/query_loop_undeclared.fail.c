@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_write_Position */
+/* expect: no member named .?ecsg_write_Position */
 /* A loop over a query has the columns of the query, too. */
 #include "ecs.h"
 

@@ -1,4 +1,4 @@
-/* expect: ecsi_address_Player|incomplete.*Player */
+/* expect: ecsg_address_Player|incomplete.*Player */
 /* A tag has no value when spawned either. */
 #include "ecs.h"
 

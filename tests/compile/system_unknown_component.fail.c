@@ -1,4 +1,4 @@
-/* expect: ecsi_type_Loose */
+/* expect: ecsg_type_Loose */
 /* A type that is no component cannot be in a term. */
 #include "ecs.h"
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Windows, by MinGW-w64 and Wine: the example hello, unit tests of the library, and the waiter
-# suite on each implementation that Windows has (WaitOnAddress, condition variable). Without
-# Wine all of it is compiled only. Debian: gcc-mingw-w64-x86-64-win32, wine64.
+# Windows, by MinGW-w64 and Wine: the examples hello and game_loop, which plays without a terminal
+# there; unit tests of the library, and the waiter suite on each implementation that Windows has
+# (WaitOnAddress, condition variable). Without Wine all of it is compiled only.
+# Debian: gcc-mingw-w64-x86-64-win32, wine64.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -80,6 +81,22 @@ hello() {
     fi
 }
 
+# Plays the same on one thread and on several.
+game() {
+    if ! $cc $flags examples/game_loop/game_loop.c -o "$dir/game.exe" -lm; then
+        fail "examples/game_loop does not build"
+        return
+    fi
+    passed=$((passed + 1))
+    [ -n "$wine" ] || return
+    for workers in 0 2; do
+        $limit "$wine" "$dir/game.exe" --headless --workers $workers >"$dir/game.$workers" ||
+            fail "examples/game_loop does not play on $workers workers"
+    done
+    grep -q 'game_loop: 1000 ticks, .* past ' "$dir/game.0" || fail "game_loop: no end"
+    cmp "$dir/game.0" "$dir/game.2" || fail "game_loop: 2 workers have other hashes"
+}
+
 if [ -z "$wine" ]; then
     echo "Windows: no wine64: compiled only"
 elif ! $limit "$wine" cmd /c exit >/dev/null 2>&1; then
@@ -87,6 +104,7 @@ elif ! $limit "$wine" cmd /c exit >/dev/null 2>&1; then
     wine=
 fi
 hello
+game
 # All cases of a program run in one process there: only suites whose cases share no state.
 program waiter tests/unit/waiter.c
 program waiting tests/unit/waiting.c

@@ -23,6 +23,13 @@ static inline uint64_t script_clock(void)
 #define ECSI_COST_CLOCK script_clock
 #include "../test.h"
 
+#ifndef ECS_NO_THREADS
+#include <pthread.h>
+enum { THREADS = 1 };
+#else
+enum { THREADS = 0 }; /* everything is blocking then, but for I/O in batches */
+#endif
+
 #define CHECK_NEAR(a, b, most) CHECK((a) - (b) <= (most) && (b) - (a) <= (most))
 
 /* ---- Scripted samples ------------------------------------------------------------------------ */
@@ -333,7 +340,7 @@ TEST(adaptive_nonsense_counts_as_nothing_and_too_much_as_the_most)
         CHECK(f.io_weight >= 0 && f.io_weight <= 1);
     }
     /* All of it goes out of the window again. */
-    (void)step(a, alone(0, 0), 100);
+    (void)step(a, alone(0, 0), 110);
     CHECK_EQ_U64(a->cost_ns + a->top_ns + a->gap_ns, 0);
     CHECK_EQ_U64(a->io_declared + a->io_squares + a->io_measured + a->shared_count, 0);
     CHECK(mode(a) == ECS_BACKEND_BLOCKING);
@@ -424,12 +431,6 @@ ECS_SYSTEM(work_beside, WRITE(Side))
     return work_rows(&ecs_write(view, Side)->value, view->count, view->tick);
 }
 
-/* The other one's successor. */
-ECS_SYSTEM(work_after, READ(Number), WRITE(Side))
-{
-    return work_rows(&ecs_write(view, Side)->value, view->count, view->tick);
-}
-
 static ecs_world_desc desc_of(uint32_t workers)
 {
     ecs_world_desc desc;
@@ -472,6 +473,13 @@ static const char *explain(const ecs_world *world)
     size_t bytes = ecs_explain_adaptive(world, text, sizeof text);
     CHECK_EQ_U64(bytes, strlen(text));
     return text;
+}
+
+#ifndef ECS_NO_THREADS
+/* The successor of `work`. */
+ECS_SYSTEM(work_after, READ(Number), WRITE(Side))
+{
+    return work_rows(&ecs_write(view, Side)->value, view->count, view->tick);
 }
 
 TEST(adaptive_world_shares_heavy_work_and_stops_when_it_is_light)
@@ -535,27 +543,163 @@ TEST(adaptive_world_notices_a_load_that_comes)
     CHECK(ecs_world_backend(world) == ECS_BACKEND_BLOCKING);
     CHECK_EQ_U64(world->schedule.adaptive.decision_count, 0);
     row_ns = 2000;
-    tick(world, 8);
+    tick(world, 20);
     CHECK(ecs_world_backend(world) == ECS_BACKEND_WORK_STEALING);
     ecs_world_destroy(world);
 }
 
-/* The clock is read at the two ends of a tick, and around systems only in some. */
+/* The clock is read at the two ends of a tick, and around systems only in some; and where the
+ * load is light not even that. */
 TEST(adaptive_world_hardly_looks_at_the_clock)
 {
     ecs_world_desc desc = desc_of(2);
     ecs_world *world = world_of(&desc);
-    add(world, &work, false, 0);
-    add(world, &work_beside, false, 0);
-    row_ns = 1;
+    add(world, &work, true, 0);
+    add(world, &work_after, true, 0);
+    row_ns = 1000;
     tick(world, 17);
     script_looks = 0;
-    tick(world, 15);
-    CHECK_EQ_U64(script_looks, 15 * 2);
-    tick(world, 1);
-    CHECK(script_looks > 16 * 2);
+    uint32_t measured = 0;
+    for (uint32_t i = 0; i < 1600; i++) {
+        tick(world, 1);
+        if (world->schedule.sample) measured++;
+    }
+    CHECK_EQ_U64(script_looks, 1600 * 2 + measured * 3);
+    CHECK(measured >= 98 && measured <= 102);
+    row_ns = 1;
+    tick(world, 16);
+    script_looks = 0;
+    tick(world, 1600);
+    CHECK(script_looks >= 199 * 2 + 24 * 3);
+    CHECK(script_looks <= (201 + 26) * 2 + 26 * 3);
     ecs_world_destroy(world);
 }
+
+/* Systems that run every second, or every fourth tick are not overlooked. */
+TEST(adaptive_world_sees_what_runs_in_few_ticks)
+{
+    for (uint32_t every = 2; every <= 16; every *= 2) {
+        ecs_world_desc desc = desc_of(2);
+        ecs_system_desc system;
+        ecs_world *world = world_of(&desc);
+        memset(&system, 0, sizeof system);
+        system.system = &work;
+        system.every_ticks = every;
+        REQUIRE_STATUS(ecs_system_add_desc(world, &system), ECS_OK);
+        row_ns = 4000; /* 2.56 ms, every so often */
+        tick(world, 400);
+        CHECK(ecs_world_backend(world) == ECS_BACKEND_WORK_STEALING);
+        ecs_world_destroy(world);
+    }
+}
+
+/* One tick of each group is drawn, and none is always left out. */
+TEST(adaptive_drawn_ticks_meet_all_that_run_every_so_often)
+{
+    for (uint32_t bits = 1; bits <= 6; bits++) {
+        for (uint32_t every = 1; every <= 64; every++) {
+            uint32_t met[64] = {0};
+            for (uint32_t t = 0; t < 1u << 16; t++) {
+                if (ecsi_tick_drawn(t, bits)) met[t % every]++;
+            }
+            uint32_t want = (1u << 16 >> bits) / every;
+            for (uint32_t i = 0; i < every; i++) {
+                CHECK(met[i] > 0);
+                CHECK(met[i] < want * 3 + 1);
+            }
+        }
+        for (uint32_t t = 0; t < 1u << 16; t += 1u << bits) {
+            uint32_t drawn = 0;
+            for (uint32_t i = 0; i < 1u << bits; i++) drawn += ecsi_tick_drawn(t + i, bits);
+            CHECK_EQ_U64(drawn, 1);
+        }
+    }
+}
+
+/* What runs in few ticks is shared in these, and the others are not: also without the adaptive
+ * backend. */
+TEST(adaptive_stealing_shares_what_runs_in_few_ticks)
+{
+    for (uint32_t every = 1; every <= 16; every++) {
+        ecs_world_desc desc = desc_of(2);
+        ecs_system_desc system;
+        uint32_t shared_ticks = 0;
+        desc.backend = ECS_BACKEND_WORK_STEALING;
+#ifndef ECSI_FORCE_SHARING
+        desc.share_ns = 50000;
+#endif
+        ecs_world *world = world_of(&desc);
+        memset(&system, 0, sizeof system);
+        system.system = &work;
+        system.every_ticks = every;
+        REQUIRE_STATUS(ecs_system_add_desc(world, &system), ECS_OK);
+        row_ns = 1000;
+        tick(world, 3 * every);
+        for (uint32_t i = 0; i < 10 * every; i++) {
+            world->schedule.gauge.shared = false;
+            tick(world, 1);
+            if (world->schedule.gauge.shared) shared_ticks++;
+        }
+#ifndef ECSI_FORCE_SHARING
+        CHECK_EQ_U64(shared_ticks, 10);
+#endif
+        ecs_world_destroy(world);
+    }
+}
+
+/* Just at the threshold with 5 % of noise, as the world measures it. */
+TEST(adaptive_world_at_a_threshold_hardly_switches)
+{
+    uint64_t random = test_seed();
+    for (uint32_t round = 0; round < 8; round++) {
+        ecs_world_desc desc = desc_of(2);
+        desc.share_ns = round % 2; /* shares whatever there is, or what is worth it */
+        desc.adaptive.light_ns = 64000;
+        ecs_world *world = world_of(&desc);
+        add(world, &work, false, 0);
+        for (uint32_t i = 0; i < 1000; i++) {
+            row_ns = 95 + (uint32_t)(uniform(&random) * 11); /* of 640: 64 us */
+            tick(world, 1);
+        }
+        CHECK(world->schedule.adaptive.decision_count <= 2);
+        ecs_world_destroy(world);
+    }
+}
+
+static uint64_t back_ns; /* that `work_back` turns the clock back by */
+
+ECS_SYSTEM(work_back, WRITE(Number))
+{
+    ecs_status status = work_rows(&ecs_write(view, Number)->value, view->count, view->tick);
+    script_ns -= back_ns < script_ns ? back_ns : script_ns;
+    return status;
+}
+
+/* A clock that goes back says nothing; it does not say six hundred years. */
+TEST(adaptive_clock_that_goes_back_counts_as_nothing)
+{
+    for (uint32_t sharing = 0; sharing < 2; sharing++) {
+        ecs_world_desc desc = desc_of(2);
+        ecs_world *world = world_of(&desc);
+        const ecsi_adaptive *a = &world->schedule.adaptive;
+        script_ns = (uint64_t)1 << 60;
+        add(world, &work_back, false, 0);
+        row_ns = 1000;
+        back_ns = 0;
+        if (sharing == 1) tick(world, 100);
+        CHECK(world->schedule.adaptive.choice.sharing == (sharing == 1));
+        back_ns = (uint64_t)1 << 20;
+        for (uint32_t i = 0; i < 300; i++) {
+            tick(world, 1);
+            CHECK(ecsi_adaptive_figures(a).cost_ns <= 640e3);
+            CHECK(ecsi_system_at(&world->schedule, 0)->cost_ns <= 640e3);
+        }
+        CHECK(ecs_world_backend(world) == ECS_BACKEND_BLOCKING);
+        ecs_world_destroy(world);
+    }
+}
+
+#endif /* ECS_NO_THREADS */
 
 static uint32_t depth(const ecs_world *world, void *user)
 {
@@ -563,10 +707,76 @@ static uint32_t depth(const ecs_world *world, void *user)
     return *(const uint32_t *)user;
 }
 
+/* However light the load is: where there is I/O every tick counts. */
+TEST(adaptive_world_with_io_counts_every_tick)
+{
+    uint32_t answer = 64;
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        ecs_world_desc desc = desc_of(2);
+        if (kind == 0) desc.io_pending = depth;
+        desc.io_user = &answer;
+        ecs_world *world = world_of(&desc);
+        add(world, &work, false, kind == 0 ? 0 : 1000);
+        row_ns = 1;
+        tick(world, 9);
+        CHECK(ecs_world_backend(world) == ECS_BACKEND_BLOCKING);
+        CHECK_EQ_U64(world->schedule.adaptive.count, 9);
+        tick(world, 1);
+        CHECK(ecs_world_backend(world) ==
+              (kind == 0 ? ECS_BACKEND_BATCHED_IO : ECS_BACKEND_BLOCKING));
+        CHECK_EQ_U64(world->schedule.adaptive.count, 10);
+        ecs_world_destroy(world);
+    }
+}
+
+/* What a callback must not do is refused, and no answer of it breaks anything. */
+static uint32_t lie(const ecs_world *world, void *user)
+{
+    ecs_world *w = (ecs_world *)(uintptr_t)world;
+    uint64_t *random = (uint64_t *)user;
+    static const uint32_t lies[] = {0, 1, 63, 64, 1u << 24, (1u << 24) + 1, UINT32_MAX - 1,
+                                    ECS_IO_UNKNOWN};
+    CHECK(ecs_is_null(ecs_spawn(w)));
+    CHECK_STATUS(ecs_system_remove(w, "work"), ECS_LOCKED);
+    CHECK_STATUS(ecs_system_enable(w, "work", false), ECS_LOCKED);
+    CHECK_STATUS(ecs_system_add(w, &work_beside, ECS_UPDATE), ECS_LOCKED);
+#ifndef ECS_NO_EXPLAIN
+    CHECK(ecs_explain_adaptive(world, NULL, 0) > 0);
+#endif
+    CHECK(ecs_world_backend(world) != ECS_BACKEND_ADAPTIVE);
+    return lies[(uint32_t)(uniform(random) * 8)];
+}
+
+TEST(adaptive_callback_that_lies_changes_no_result)
+{
+    uint64_t random = test_seed();
+    ecs_world_desc desc = desc_of(2);
+    desc.io_pending = lie;
+    desc.io_user = &random;
+    ecs_world *world = world_of(&desc);
+    desc = desc_of(2);
+    desc.backend = ECS_BACKEND_BLOCKING;
+    ecs_world *honest = world_of(&desc);
+    add(world, &work, false, 7);
+    add(honest, &work, false, 7);
+    row_ns = 1000;
+    for (uint32_t i = 0; i < 500; i++) {
+        ecsi_figures f;
+        tick(world, 1);
+        tick(honest, 1);
+        f = ecsi_adaptive_figures(&world->schedule.adaptive);
+        CHECK(f.io_pending >= 0 && f.io_pending <= ECSI_FIGURE_IO_MAX);
+        CHECK_EQ_U64(ecs_world_hash(world), ecs_world_hash(honest));
+    }
+    CHECK(ecs_world_backend(world) == ECS_BACKEND_BATCHED_IO);
+    ecs_world_destroy(world);
+    ecs_world_destroy(honest);
+}
+
 TEST(adaptive_world_asks_for_the_depth_of_its_queue)
 {
     uint32_t answer = 63;
-    for (uint32_t workers = 1; workers < 3; workers++) {
+    for (uint32_t workers = 1; workers < 2 + THREADS; workers++) {
         ecs_world_desc desc = desc_of(workers);
         desc.io_pending = depth;
         desc.io_user = &answer;
@@ -643,6 +853,70 @@ TEST(adaptive_world_counts_the_intents_of_systems_that_ran)
     ecs_world_destroy(world);
 }
 
+/* A system that is taken out takes its cost and its declarations along. */
+TEST(adaptive_world_forgets_systems_that_are_removed)
+{
+    ecs_world_desc desc = desc_of(2);
+    ecs_world *world = world_of(&desc);
+    ecs_system_desc system;
+    add(world, &work, false, 0);
+    memset(&system, 0, sizeof system);
+    system.system = &idle;
+    system.io_intents = 400;
+    system.run_if = every_other;
+    REQUIRE_STATUS(ecs_system_add_desc(world, &system), ECS_OK);
+    row_ns = 1000;
+    tick(world, 50);
+    CHECK(ecs_world_backend(world) == ECS_BACKEND_BATCHED_IO);
+    CHECK(world->schedule.adaptive.choice.sharing == (THREADS == 1));
+    CHECK(world->schedule.gauge.declares);
+    CHECK_STATUS(ecs_system_remove(world, "work"), ECS_OK);
+    CHECK_STATUS(ecs_system_remove(world, "idle"), ECS_OK);
+    CHECK_CONTAINS(explain(world), "\n0 systems:\n");
+    tick(world, 1000);
+    CHECK(!world->schedule.gauge.declares);
+    CHECK(ecs_world_backend(world) == ECS_BACKEND_BLOCKING);
+    CHECK_NEAR(ecsi_adaptive_figures(&world->schedule.adaptive).cost_ns, 0, 1e-9);
+    ecs_world_destroy(world);
+}
+
+#ifndef ECS_NO_THREADS
+/* A world inside of another one's tick: each measures its own, the outer one both. */
+ECS_EXCLUSIVE(tick_inner)
+{
+    (void)world;
+    return ecs_tick((ecs_world *)view->user, view->dt);
+}
+
+TEST(adaptive_tick_inside_a_tick_is_measured_twice)
+{
+    ecs_pool_desc pool_desc;
+    memset(&pool_desc, 0, sizeof pool_desc);
+    pool_desc.workers = 2;
+    ecs_pool *pool = ecs_pool_create(&pool_desc);
+    REQUIRE(pool != NULL);
+    ecs_world_desc desc = desc_of(0);
+    desc.pool = pool;
+    ecs_world *inner = world_of(&desc);
+    ecs_world *outer = world_of(&desc);
+    ecs_system_desc system;
+    memset(&system, 0, sizeof system);
+    add(inner, &work, true, 0);
+    add(outer, &work, true, 0);
+    system.system = &tick_inner;
+    system.user = inner;
+    REQUIRE_STATUS(ecs_system_add_desc(outer, &system), ECS_OK);
+    row_ns = 1000;
+    tick(outer, 200);
+    CHECK_NEAR(ecsi_adaptive_figures(&inner->schedule.adaptive).cost_ns, 640e3, 1);
+    CHECK_NEAR(ecsi_adaptive_figures(&outer->schedule.adaptive).cost_ns, 1280e3, 1);
+    CHECK(ecs_world_backend(inner) == ECS_BACKEND_BLOCKING);
+    ecs_world_destroy(outer);
+    ecs_world_destroy(inner);
+    CHECK_STATUS(ecs_pool_destroy(pool), ECS_OK);
+}
+#endif
+
 /* ---- No choice changes a result -------------------------------------------------------------- */
 
 ECS_SYSTEM(breed, READ(Number), WRITE(Parent))
@@ -701,7 +975,8 @@ TEST(adaptive_choices_at_random_do_not_change_the_result)
         wanted[i] = ecs_world_hash(world);
     }
     ecs_world_destroy(world);
-    for (uint32_t run = 0; run < test_rounds(12, 200); run++) {
+    uint32_t runs = test_rounds(120, 1200); /* a tenth with sanitizers: all kinds even then */
+    for (uint32_t run = 0; run < runs; run++) {
         uint32_t shared_ticks = 0;
         desc = desc_of(1 + run % 4);
         desc.share_ns = run % 3 == 2 ? 0 : 1;
@@ -716,11 +991,65 @@ TEST(adaptive_choices_at_random_do_not_change_the_result)
             if (world->schedule.gauge.shared) shared_ticks++;
             CHECK_EQ_U64(ecs_world_hash(world), wanted[i]);
         }
-        if (desc.workers > 1 && desc.share_ns == 1) CHECK(shared_ticks > 5);
+        if (THREADS && desc.workers > 1 && desc.share_ns == 1) CHECK(shared_ticks > 5);
         if (desc.workers == 1) CHECK_EQ_U64(shared_ticks, 0);
         ecs_world_destroy(world);
     }
 }
+
+#ifndef ECS_NO_THREADS
+enum { SHARED_TICKS = 150 };
+
+typedef struct ticker {
+    ecs_world *world;
+    uint64_t hashes[SHARED_TICKS];
+} ticker;
+
+static void *ticker_main(void *data)
+{
+    ticker *t = (ticker *)data;
+    for (uint32_t i = 0; i < SHARED_TICKS; i++) {
+        (void)ecs_tick(t->world, 1 / 64.0f);
+        t->hashes[i] = ecs_world_hash(t->world);
+    }
+    return NULL;
+}
+
+/* Worlds that share a pool, and tick at the same time: their workers run each other's systems,
+ * and each counts only its own. */
+TEST(adaptive_worlds_that_share_a_pool_choose_for_themselves)
+{
+    static ticker tickers[3];
+    pthread_t threads[3];
+    ecs_pool_desc pool_desc;
+    memset(&pool_desc, 0, sizeof pool_desc);
+    pool_desc.workers = 3;
+    ecs_pool *pool = ecs_pool_create(&pool_desc);
+    REQUIRE(pool != NULL);
+    row_ns = 300;
+    for (uint32_t i = 0; i < 3; i++) {
+        ecs_world_desc desc = desc_of(0);
+        if (i < 2) desc.pool = pool;
+        if (i == 2) desc.backend = ECS_BACKEND_BLOCKING;
+        desc.share_ns = i == 0 ? 1 : 0;
+        tickers[i].world = program_of(&desc);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        REQUIRE(pthread_create(&threads[i], NULL, ticker_main, &tickers[i]) == 0);
+    }
+    for (uint32_t i = 0; i < 3; i++) (void)pthread_join(threads[i], NULL);
+    for (uint32_t i = 0; i < SHARED_TICKS; i++) {
+        CHECK_EQ_U64(tickers[0].hashes[i], tickers[2].hashes[i]);
+        CHECK_EQ_U64(tickers[1].hashes[i], tickers[2].hashes[i]);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        CHECK(tickers[i].world->schedule.adaptive.choice.sharing);
+        CHECK(tickers[i].world->schedule.adaptive.shared_count > 0);
+    }
+    for (uint32_t i = 0; i < 3; i++) ecs_world_destroy(tickers[i].world);
+    CHECK_STATUS(ecs_pool_destroy(pool), ECS_OK);
+}
+#endif
 
 /* ---- Descriptions, memory, text -------------------------------------------------------------- */
 
@@ -767,10 +1096,13 @@ TEST(adaptive_descriptions_that_make_no_sense_are_refused)
     desc.adaptive.light_ns = UINT32_MAX;
     desc.adaptive.io_pending_min = UINT32_MAX;
     CHECK(accepts(&desc));
+#ifndef ECSI_FORCE_SHARING /* it puts another one there */
     desc.backend = ECS_BACKEND_BATCHED_IO; /* that one is only chosen */
     CHECK(!accepts(&desc));
+#endif
 }
 
+#ifndef ECS_NO_THREADS
 TEST(adaptive_thresholds_of_the_description_hold)
 {
     ecs_world_desc desc = desc_of(2);
@@ -782,11 +1114,11 @@ TEST(adaptive_thresholds_of_the_description_hold)
     row_ns = 1000; /* 640 us: light now */
     tick(world, 50);
     CHECK(ecs_world_backend(world) == ECS_BACKEND_BLOCKING);
-    row_ns = 2000;
-    tick(world, 5);
+    row_ns = 2001;
+    tick(world, 4);
     CHECK(ecs_world_backend(world) == ECS_BACKEND_WORK_STEALING);
     row_ns = 1000;
-    tick(world, 25);
+    tick(world, 30 - world->schedule.adaptive.since - 1);
     CHECK(ecs_world_backend(world) == ECS_BACKEND_WORK_STEALING);
     tick(world, 1);
     CHECK(ecs_world_backend(world) == ECS_BACKEND_BLOCKING);
@@ -818,6 +1150,7 @@ TEST(adaptive_other_backends_are_what_they_are)
     ecs_world_destroy(world);
 #endif
 }
+#endif /* ECS_NO_THREADS */
 
 static uint32_t allocations;
 
@@ -855,7 +1188,7 @@ TEST(adaptive_fixed_world_allocates_nothing_later)
         tick(world, 120);
         (void)explain(world);
     }
-    CHECK_EQ_U64(world->schedule.adaptive.decision_count, 5);
+    CHECK_EQ_U64(world->schedule.adaptive.decision_count, THREADS ? 5 : 0);
     CHECK_EQ_U64(allocations, 1);
     ecs_world_destroy(world);
 }

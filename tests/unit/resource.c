@@ -288,9 +288,8 @@ TEST(resource_in_systems_exists_from_registration)
 
 static ecs_world *tick_world; /* a system sees a const world only: this goes around it */
 
-ECS_TASK(edit_resource)
+ECS_SYSTEM(edit_resource, RES_READ(Counter))
 {
-    (void)view;
     CHECK_STATUS(ecs_resource_set(tick_world, Counter, {9}), ECS_LOCKED);
     CHECK(ecs_resource_mut(tick_world, Counter) == NULL);
     CHECK_EQ_U64(ecs_resource_get(view->world, Counter)->count, 1);

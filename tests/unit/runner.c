@@ -428,6 +428,8 @@ TEST(runner_untimed_never_looks_at_a_clock)
     CHECK_EQ_U64(script.sleeps, 0);
     CHECK(script.alpha[7] == 1.0f);
     CHECK(script.tick_dt[299] == (float)STEP_S);
+    CHECK(script.frame_dt[0] == 0.0f);
+    CHECK(script.frame_dt[1] == (float)STEP_S);
     ecs_world_destroy(world);
 }
 
@@ -525,7 +527,9 @@ TEST(runner_failure_in_the_last_tick_is_a_failure)
     ecs_world *world = world_make();
     ecs_run_desc desc = desc_of(5);
     script.fail_every = 5;
-    CHECK_STATUS(ecs_run(world, &desc, NULL), ECS_FAILED);
+    ecs_run_report report = go(world, &desc);
+    CHECK_STATUS(report.status, ECS_FAILED);
+    CHECK_EQ_U64(report.end, ECS_RUN_TICK_FAILED); /* the first reason counts */
     ecs_world_destroy(world);
 }
 
@@ -654,6 +658,30 @@ TEST(runner_clock_without_sense_does_no_harm)
         }
         ecs_world_destroy(world);
     }
+}
+
+static void last_sleep(uint64_t until_ns, void *user)
+{
+    script_state *s = (script_state *)user;
+    CHECK_EQ_U64(until_ns, UINT64_MAX);
+    s->now = until_ns;
+    s->sleeps++;
+    ecs_run_stop(&s->flag);
+}
+
+TEST(runner_clock_at_its_end_does_not_wrap)
+{
+    static const ecs_run_clock clock = {script_now, last_sleep, &script};
+    ecs_world *world = world_make();
+    ecs_run_desc desc = desc_of(0);
+    desc.clock = &clock;
+    script.now = UINT64_MAX - STEP_NS / 2;
+    ecs_run_report report = go(world, &desc);
+    CHECK_EQ_U64(report.end, ECS_RUN_STOPPED);
+    CHECK_EQ_U64(report.ticks, 1);
+    CHECK_EQ_U64(script.sleeps, 1);
+    CHECK_EQ_U64(report.clock_back, 0);
+    ecs_world_destroy(world);
 }
 
 /* ---- bad input --------------------------------------------------------------------------- */
@@ -835,6 +863,90 @@ TEST(runner_inside_a_callback_of_another_world_runs)
     ecs_world_destroy(other);
 }
 
+/* ---- ticks of one's own ------------------------------------------------------------------- */
+
+static ecs_status tick_alone(ecs_world *world, float dt, void *user)
+{
+    script_state *s = (script_state *)user;
+    CHECK(world == NULL);
+    CHECK(dt == (float)STEP_S);
+    s->now += s->tick_cost_ns;
+    s->ticks++;
+    return s->fail_every != 0 && s->ticks % s->fail_every == 0 ? ECS_CANCELLED : ECS_OK;
+}
+
+TEST(runner_tick_of_ones_own_needs_no_world)
+{
+    ecs_run_desc desc = desc_of(0);
+    memset(&script, 0, sizeof script);
+    desc.frame_begin = NULL;
+    desc.tick_begin = NULL;
+    desc.frame_end = NULL;
+    desc.tick = tick_alone;
+    script.fail_every = 12;
+    ecs_run_report report;
+    CHECK_STATUS(ecs_run(NULL, &desc, &report), ECS_CANCELLED);
+    CHECK_EQ_U64(report.end, ECS_RUN_TICK_FAILED);
+    CHECK_EQ_U64(report.ticks, 12);
+    CHECK_EQ_U64(script.ticks, 12);
+    CHECK_EQ_U64(script.now, 11 * (uint64_t)STEP_NS);
+}
+
+#ifndef ECS_NO_WORLDS
+typedef struct {
+    ecs_worlds *worlds;
+    ecs_world *to;
+    ecs_entity sent;
+} journey;
+
+static ecs_status tick_together(ecs_world *world, float dt, void *user)
+{
+    journey *j = (journey *)user;
+    if (ecs_world_tick(world) == 2) {
+        CHECK_STATUS(ecs_worlds_send(j->worlds, world, j->sent,
+                                     ecs_worlds_number(j->worlds, j->to)), ECS_OK);
+    }
+    return ecs_worlds_tick(j->worlds, dt);
+}
+
+TEST(runner_ticks_worlds_together)
+{
+    ecs_world *from = ecs_world_create(NULL);
+    journey j = {ecs_worlds_create(NULL), ecs_world_create(NULL), {0}};
+    ecs_worlds_member_desc member;
+    ecs_route_desc route;
+    ecs_run_desc desc;
+    REQUIRE_STATUS(ecs_system_add(from, &add_up, ECS_UPDATE), ECS_OK);
+    REQUIRE_STATUS(ecs_system_add(j.to, &add_up, ECS_UPDATE), ECS_OK);
+    j.sent = ecs_spawn_with(from, (Count));
+    memset(&member, 0, sizeof member);
+    member.name = "from";
+    REQUIRE_STATUS(ecs_worlds_add(j.worlds, from, &member), ECS_OK);
+    member.name = "to";
+    REQUIRE_STATUS(ecs_worlds_add(j.worlds, j.to, &member), ECS_OK);
+    memset(&route, 0, sizeof route);
+    route.from = "from";
+    route.to = "to";
+    REQUIRE_STATUS(ecs_worlds_route(j.worlds, &route), ECS_OK);
+    memset(&desc, 0, sizeof desc);
+    desc.mode = ECS_RUN_UNTIMED;
+    desc.tick = tick_together;
+    desc.user = &j;
+    desc.ticks_max = 7;
+    CHECK_STATUS(ecs_run(from, &desc, NULL), ECS_OK);
+    CHECK_EQ_U64(ecs_world_tick(from), 7);
+    CHECK_EQ_U64(ecs_world_tick(j.to), 7);
+    CHECK_EQ_U64(ecs_entity_count(from), 0);
+    CHECK_EQ_U64(ecs_entity_count(j.to), 1);
+    ECS_EACH_ROW(j.to, counts, view) {
+        CHECK(ecs_read(view, Count)[view->row].ticks == 7); /* two there, five here */
+    }
+    CHECK_STATUS(ecs_worlds_destroy(j.worlds), ECS_OK);
+    ecs_world_destroy(from);
+    ecs_world_destroy(j.to);
+}
+#endif
+
 /* ---- the machine's clock ----------------------------------------------------------------- */
 
 TEST(runner_margin_rises_at_once_and_falls_slowly)
@@ -855,9 +967,17 @@ TEST(runner_margin_rises_at_once_and_falls_slowly)
     CHECK(run.margin_ns >= 11000 && run.margin_ns < 11020);
 }
 
+/* Time on the processor; clock() of Windows is that of the wall. */
 static uint64_t cpu_ns(void)
 {
+#ifdef _WIN32
+    FILETIME t[4];
+    CHECK(GetProcessTimes(GetCurrentProcess(), &t[0], &t[1], &t[2], &t[3]));
+    return 100u * ((((uint64_t)t[2].dwHighDateTime + t[3].dwHighDateTime) << 32) +
+                   t[2].dwLowDateTime + t[3].dwLowDateTime);
+#else
     return (uint64_t)((double)clock() * 1e9 / CLOCKS_PER_SEC);
+#endif
 }
 
 /* Seven ticks of 1/60 s lie in 100 ms. The bounds hold on a busy machine: ticks may be late there,
