@@ -492,7 +492,7 @@ static uint32_t ecsi_member_routing(const ecsi_member *member, const ecsi_table 
 }
 
 /* All alive, and none of them twice. */
-static ecs_status ecsi_group_check(const ecs_world *world, const ecs_entity *entities,
+static ecs_status ecsi_together_check(const ecs_world *world, const ecs_entity *entities,
                                    uint32_t count)
 {
     uint32_t i;
@@ -535,7 +535,7 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
     if (route == NULL) status = ECS_NOT_FOUND;
     if (status == ECS_OK && entity_count > route->batch) status = ECS_TOO_LARGE;
     if (status == ECS_OK) {
-        status = ecsi_group_check(from, entities, entity_count);
+        status = ecsi_together_check(from, entities, entity_count);
         if (status != ECS_OK) return status;
         /* In lockstep everything belongs to this thread. */
         if (worlds->desc.lockstep) ecsi_member_publish(&worlds->members[t]);
@@ -951,7 +951,7 @@ static void ecsi_table_unreserve(ecsi_storage *storage, ecsi_table *table)
 }
 
 /* Counts the rows that a group needs of each table; answers how many tables, or 0: refused. */
-static uint32_t ecsi_group_count(ecsi_storage *storage, ecsi_route *route)
+static uint32_t ecsi_arrival_needs(ecsi_storage *storage, ecsi_route *route)
 {
     uint32_t needs = 0;
     uint32_t i;
@@ -976,9 +976,9 @@ static uint32_t ecsi_group_count(ecsi_storage *storage, ecsi_route *route)
 /* Reserves handles and rows for all of a group, or nothing. With fixed memory, room for one table
  * may have been made of what another had got before. The second time nobody has a spare any more
  * that could be taken so, and the answer stands. */
-static bool ecsi_group_reserve(ecsi_storage *storage, ecsi_route *route)
+static bool ecsi_arrival_reserve(ecsi_storage *storage, ecsi_route *route)
 {
-    uint32_t needs = ecsi_group_count(storage, route);
+    uint32_t needs = ecsi_arrival_needs(storage, route);
     uint32_t again;
     uint32_t k;
     ECSI_CHECK(route->held_count <= route->batch);
@@ -1007,7 +1007,7 @@ static uint32_t ecsi_arrival_group(ecsi_storage *storage, ecsi_route *route)
 {
     uint32_t i;
     ECSI_CHECK(ecsi_route_transit(route, route->held_at)->group != 0);
-    if (!ecsi_group_reserve(storage, route)) return 0;
+    if (!ecsi_arrival_reserve(storage, route)) return 0;
     for (i = 0; i < route->held_count; i++) {
         ecs_status status = ecsi_arrival_place(storage, route, route->held_at + i);
         ECSI_CHECK(status == ECS_OK); /* it was reserved */
