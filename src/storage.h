@@ -445,11 +445,15 @@ static void ecsi_chunk_free(ecsi_storage *storage, ecsi_chunk *chunk)
     ecsi_chunk_memory_free(storage, chunk, table->align);
 }
 
-/* Frees the chunks of a table that hold no row: the spare, and the first of an empty one. */
+/* Frees the chunks of a table that hold no row: the spare, or what was reserved and is not used
+ * yet, and the first of an empty one. */
 static void ecsi_table_trim(ecsi_storage *storage, ecsi_table *table)
 {
-    if (table->last != NULL && table->last->next != NULL) {
-        ecsi_chunk_free(storage, table->last->next);
+    ecsi_chunk *tail = table->last;
+    while (tail != NULL && tail->next != NULL) tail = tail->next;
+    while (tail != table->last) {
+        tail = tail->prev;
+        ecsi_chunk_free(storage, tail->next);
     }
     if (table->row_count == 0 && table->first != NULL) ecsi_chunk_free(storage, table->first);
     ECSI_CHECK(table->last == NULL || table->last->next == NULL);
