@@ -5929,11 +5929,15 @@ static void ecsi_chunk_free(ecsi_storage *storage, ecsi_chunk *chunk)
     ecsi_chunk_memory_free(storage, chunk, table->align);
 }
 
-/* Frees the chunks of a table that hold no row: the spare, and the first of an empty one. */
+/* Frees the chunks of a table that hold no row: the spare, or what was reserved and is not used
+ * yet, and the first of an empty one. */
 static void ecsi_table_trim(ecsi_storage *storage, ecsi_table *table)
 {
-    if (table->last != NULL && table->last->next != NULL) {
-        ecsi_chunk_free(storage, table->last->next);
+    ecsi_chunk *tail = table->last;
+    while (tail != NULL && tail->next != NULL) tail = tail->next;
+    while (tail != table->last) {
+        tail = tail->prev;
+        ecsi_chunk_free(storage, tail->next);
     }
     if (table->row_count == 0 && table->first != NULL) ecsi_chunk_free(storage, table->first);
     ECSI_CHECK(table->last == NULL || table->last->next == NULL);
@@ -20324,7 +20328,8 @@ ECS_API uint64_t ecs_world_hash(const ecs_world *world)
  *
  * What can be refused is found out before anything changes: components and sizes first, then
  * positions of the ring are claimed, and only then the entities leave their rows. The other end
- * reserves handles, tables and rows for all that it puts in before it puts in the first. */
+ * puts in singles one by one, as far as there is room; for a group it reserves handles, tables
+ * and rows for all before it puts in the first. */
 /* floor: 14 */
 #ifndef ECS_WORLDS_H
 #define ECS_WORLDS_H
@@ -20804,7 +20809,7 @@ static uint32_t ecsi_member_routing(const ecsi_member *member, const ecsi_table 
 }
 
 /* All alive, and none of them twice. */
-static ecs_status ecsi_group_check(const ecs_world *world, const ecs_entity *entities,
+static ecs_status ecsi_together_check(const ecs_world *world, const ecs_entity *entities,
                                    uint32_t count)
 {
     uint32_t i;
@@ -20847,7 +20852,7 @@ ECS_API ecs_status ecs_worlds_send_group(ecs_worlds *worlds, ecs_world *from,
     if (route == NULL) status = ECS_NOT_FOUND;
     if (status == ECS_OK && entity_count > route->batch) status = ECS_TOO_LARGE;
     if (status == ECS_OK) {
-        status = ecsi_group_check(from, entities, entity_count);
+        status = ecsi_together_check(from, entities, entity_count);
         if (status != ECS_OK) return status;
         /* In lockstep everything belongs to this thread. */
         if (worlds->desc.lockstep) ecsi_member_publish(&worlds->members[t]);
@@ -21172,6 +21177,69 @@ static bool ecsi_parts_equal(const ecsi_cargo *a, const ecsi_cargo *b, uint32_t 
     return true;
 }
 
+/* Finds the table of the i-th that is held. Those before it have theirs. */
+static ecs_status ecsi_arrival_find(ecsi_storage *storage, const ecsi_route *route, uint32_t i)
+{
+    uint64_t at = route->held_at + i; /* positions may begin again at zero */
+    ecsi_transit *transit = ecsi_route_transit(route, at);
+    const ecsi_cargo *parts = (const ecsi_cargo *)(void *)ecsi_route_body(route, at);
+    ECSI_CHECK(i < route->held_count);
+    ECSI_CHECK(!ecs_is_null(transit->entity));
+    if (i > 0) {
+        const ecsi_transit *before = ecsi_route_transit(route, at - 1);
+        const ecsi_cargo *others = (const ecsi_cargo *)(void *)ecsi_route_body(route, at - 1);
+        if (transit->part_count == before->part_count &&
+            ecsi_parts_equal(parts, others, transit->part_count)) {
+            transit->table = before->table;
+            return ECS_OK;
+        }
+    }
+    return ecsi_arrival_table(storage, parts, transit->part_count, &transit->table);
+}
+
+/* Gives an entity its row and moves its values in; refused, nothing has changed. */
+static ecs_status ecsi_arrival_place(ecsi_storage *storage, ecsi_route *route, uint64_t at)
+{
+    ecsi_transit *transit = ecsi_route_transit(route, at);
+    unsigned char *body = ecsi_route_body(route, at);
+    const ecsi_cargo *parts = (const ecsi_cargo *)(void *)body;
+    const ecsi_table *table = transit->table;
+    ecs_status status = ecsi_edit_spawn(storage, transit->table, &transit->arrived);
+    const ecsi_chunk *last = table->last;
+    uint32_t i;
+    if (status != ECS_OK) return status;
+    ECSI_CHECK(ecs_equal(ecsi_chunk_entities(table->last)[last->count - 1], transit->arrived));
+    ECSI_CHECK(transit->part_count <= table->component_count);
+    for (i = 0; i < table->column_count; i++) {
+        const ecsi_column *column = &table->columns[i];
+        const ecsi_component *c = ecsi_component_at(storage->components, column->component);
+        void *to = ecsi_chunk_value(table->last, column, last->count - 1);
+        uint32_t k = 0;
+        while (k < transit->part_count && parts[k].component != column->component) k++;
+        if (k == transit->part_count) {
+            ecsi_values_init(c, to, 1);
+        } else {
+            ecsi_values_move(c, to, body + parts[k].offset, 1);
+        }
+    }
+    return ECS_OK;
+}
+
+/* Puts in what is held, one by one, as far as there is room; answers how many. */
+static uint32_t ecsi_arrival_singles(ecsi_storage *storage, ecsi_route *route)
+{
+    uint32_t count = 0;
+    ECSI_CHECK(route->held_count > 0);
+    ECSI_CHECK(route->held_count <= route->batch);
+    while (count < route->held_count) {
+        ecs_status status = ecsi_arrival_find(storage, route, count);
+        if (status == ECS_OK) status = ecsi_arrival_place(storage, route, route->held_at + count);
+        if (status != ECS_OK) break;
+        count++;
+    }
+    return count;
+}
+
 /* Rows that a table has room for without memory. */
 static uint64_t ecsi_table_room(const ecsi_table *table)
 {
@@ -21182,77 +21250,87 @@ static uint64_t ecsi_table_room(const ecsi_table *table)
     return room;
 }
 
-/* Reserves handles, tables and rows for what is held, from the first on; answers for how many
- * there is room. */
-static uint32_t ecsi_arrival_reserve(ecs_world *world, ecsi_route *route)
+/* Gives up rooms that were reserved: the last chunk is again the last one with rows, and one
+ * spare may follow. */
+static void ecsi_table_unreserve(ecsi_storage *storage, ecsi_table *table)
 {
-    ecsi_storage *storage = &world->storage;
+    ecsi_chunk *tail = table->last;
+    if (tail == NULL) return;
+    while (tail->next != NULL) tail = tail->next;
+    while (tail->count == 0 && tail->prev != NULL && tail->prev->count == 0) {
+        tail = tail->prev;
+        table->last = tail;
+        ecsi_chunk_free(storage, tail->next);
+    }
+    table->last = tail->count == 0 && tail->prev != NULL ? tail->prev : tail;
+    ECSI_CHECK(table->last->count > 0 || table->last->prev == NULL);
+    ECSI_CHECK(table->last->next == NULL || table->last->next->next == NULL);
+}
+
+/* Counts the rows that a group needs of each table; answers how many tables, or 0: refused. */
+static uint32_t ecsi_arrival_needs(ecsi_storage *storage, ecsi_route *route)
+{
     uint32_t needs = 0;
-    uint32_t count;
+    uint32_t i;
     uint32_t k = 0;
     ECSI_CHECK(route->held_count > 0);
-    ECSI_CHECK(route->held_count <= route->batch);
-    for (count = 0; count < route->held_count; count++) {
-        uint64_t at = route->held_at + count;
-        ecsi_transit *transit = ecsi_route_transit(route, at);
-        const ecsi_transit *before = ecsi_route_transit(route, at - 1);
-        const ecsi_cargo *parts = (const ecsi_cargo *)(void *)ecsi_route_body(route, at);
-        ecs_status status = ecsi_entities_reserve(storage->memory, storage->entities, count + 1);
-        if (status != ECS_OK) break;
-        if (count > 0 && transit->part_count == before->part_count &&
-            ecsi_parts_equal(parts, (const ecsi_cargo *)(void *)ecsi_route_body(route, at - 1),
-                             transit->part_count)) {
-            transit->table = before->table;
-        } else {
-            status = ecsi_arrival_table(storage, parts, transit->part_count, &transit->table);
-            if (status != ECS_OK) break;
+    for (i = 0; i < route->held_count; i++) {
+        const ecsi_transit *transit = ecsi_route_transit(route, route->held_at + i);
+        if (ecsi_arrival_find(storage, route, i) != ECS_OK) return 0;
+        if (k == needs || route->needs[k].table != transit->table) {
             for (k = 0; k < needs && route->needs[k].table != transit->table; k++) {}
         }
         if (k == needs) {
             route->needs[needs].table = transit->table;
             route->needs[needs++].count = 0;
         }
-        status = ecsi_table_reserve(storage, transit->table, route->needs[k].count + 1);
-        if (status != ECS_OK) break;
         route->needs[k].count++;
     }
-    /* With fixed memory, room for one table may have been made of what another had spare. Then
-     * the first alone, whose room is reserved last. */
-    for (k = 0; k < needs; k++) {
-        if (ecsi_table_room(route->needs[k].table) >= route->needs[k].count) continue;
-        count = 1;
-        if (ecsi_table_reserve(storage, route->needs[0].table, 1) != ECS_OK) count = 0;
-        break;
-    }
-    return count;
+    ECSI_CHECK(needs > 0 && needs <= route->held_count);
+    return needs;
 }
 
-/* Gives an entity its row and moves its values in. */
-static void ecsi_arrival_place(ecsi_storage *storage, ecsi_route *route, uint64_t at)
+/* Reserves handles and rows for all of a group, or nothing. With fixed memory, room for one table
+ * may have been made of what another had got before. The second time nobody has a spare any more
+ * that could be taken so, and the answer stands. */
+static bool ecsi_arrival_reserve(ecsi_storage *storage, ecsi_route *route)
 {
-    ecsi_transit *transit = ecsi_route_transit(route, at);
-    unsigned char *body = ecsi_route_body(route, at);
-    const ecsi_cargo *parts = (const ecsi_cargo *)(void *)body;
-    const ecsi_table *table = transit->table;
-    ecs_status status = ecsi_edit_spawn(storage, transit->table, &transit->arrived);
-    ecsi_chunk *chunk = table->last;
-    uint32_t row = chunk->count - 1;
-    uint32_t i;
-    ECSI_CHECK(status == ECS_OK); /* it was reserved */
-    ECSI_CHECK(ecs_equal(ecsi_chunk_entities(chunk)[row], transit->arrived));
-    (void)status;
-    for (i = 0; i < table->column_count; i++) {
-        const ecsi_column *column = &table->columns[i];
-        const ecsi_component *c = ecsi_component_at(storage->components, column->component);
-        void *to = ecsi_chunk_value(chunk, column, row);
-        uint32_t k = 0;
-        while (k < transit->part_count && parts[k].component != column->component) k++;
-        if (k == transit->part_count) {
-            ecsi_values_init(c, to, 1);
-        } else {
-            ecsi_values_move(c, to, body + parts[k].offset, 1);
-        }
+    uint32_t needs = ecsi_arrival_needs(storage, route);
+    uint32_t again;
+    uint32_t k;
+    ECSI_CHECK(route->held_count <= route->batch);
+    ECSI_CHECK(needs <= route->batch);
+    if (needs == 0) return false;
+    if (ecsi_entities_reserve(storage->memory, storage->entities, route->held_count) != ECS_OK) {
+        return false;
     }
+    for (again = 0; again < 2; again++) {
+        bool good = true;
+        for (k = 0; k < needs && good; k++) {
+            good = ecsi_table_reserve(storage, route->needs[k].table, route->needs[k].count) ==
+                   ECS_OK;
+        }
+        for (k = 0; k < needs && good; k++) {
+            good = ecsi_table_room(route->needs[k].table) >= route->needs[k].count;
+        }
+        if (good) return true;
+        for (k = 0; k < needs; k++) ecsi_table_unreserve(storage, route->needs[k].table);
+    }
+    return false;
+}
+
+/* Puts in all of a group, or nothing; answers how many. */
+static uint32_t ecsi_arrival_group(ecsi_storage *storage, ecsi_route *route)
+{
+    uint32_t i;
+    ECSI_CHECK(ecsi_route_transit(route, route->held_at)->group != 0);
+    if (!ecsi_arrival_reserve(storage, route)) return 0;
+    for (i = 0; i < route->held_count; i++) {
+        ecs_status status = ecsi_arrival_place(storage, route, route->held_at + i);
+        ECSI_CHECK(status == ECS_OK); /* it was reserved */
+        (void)status;
+    }
+    return route->held_count;
 }
 
 /* Puts new handles into the references that an entity brought. */
@@ -21301,17 +21379,16 @@ static uint32_t ecsi_arrival_batch(ecs_worlds *worlds, ecsi_member *target, ecsi
     ecsi_transit *first = ecsi_route_transit(route, route->held_at);
     ecsi_member *source = &worlds->members[first->source];
     bool keep = worlds->desc.references == ECS_REFERENCES_KEEP;
-    uint32_t count = ecsi_arrival_reserve(target->world, route);
+    uint32_t count = first->group != 0 ? ecsi_arrival_group(storage, route)
+                                       : ecsi_arrival_singles(storage, route);
     uint32_t i;
     ECSI_CHECK(source->world != NULL);
     ECSI_CHECK(count <= route->held_count);
-    if (first->group != 0 && count < route->held_count) count = 0;
     if (count < route->held_count) {
         route->stuck = true;
         ECSI_COUNT_UP(&route->stalled, 1u);
     }
     if (count == 0) return 0;
-    for (i = 0; i < count; i++) ecsi_arrival_place(storage, route, route->held_at + i);
     ecsi_remap_fill(route, count);
     for (i = 0; i < count; i++) ecsi_arrival_remap(storage, route, route->held_at + i, keep);
     for (i = 0; i < count; i++) ecsi_arrival_notify(storage, route, route->held_at + i);
