@@ -1204,7 +1204,7 @@ ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t by
 
 /* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
  * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
- * tick or an iteration. `dt` is seconds, finite, not negative. */
+ * tick or an iteration, and while the world ends. `dt` is seconds, finite, not negative. */
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt);
 
 /* Ends the tick that runs, or the next one when none does, with ECS_CANCELLED: systems that
