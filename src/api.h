@@ -1816,7 +1816,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
 /* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
  * conflict a dashed one with what both touch; exclusive systems are boxes, disabled ones grey,
- * broken ones red. */
+ * broken ones red; those of asynchronous groups have a dashed frame and no edges. */
 ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);
