@@ -132,7 +132,7 @@ TEST(remove_calls_fini_once_and_at_once)
     CHECK_RAN("");
 }
 
-static ecs_status ending[4];
+static ecs_status ending[5];
 static uint32_t endings[3];
 
 static void fini_of_the_last(ecs_world *world, void *user)
@@ -142,6 +142,17 @@ static void fini_of_the_last(ecs_world *world, void *user)
     ending[1] = ecs_system_add(world, &idle, 0);
     ending[2] = ecs_tick(world, 0);
     ending[3] = ecs_is_null(ecs_spawn(world)) ? ECS_INVALID : ECS_OK;
+#ifndef ECS_NO_RUN
+    {
+        ecs_run_desc run;
+        memset(&run, 0, sizeof run);
+        run.mode = ECS_RUN_UNTIMED;
+        run.go_on = true; /* else it would go on for ever */
+        ending[4] = ecs_run(world, &run, NULL);
+    }
+#else
+    ending[4] = ECS_LOCKED;
+#endif
 }
 
 /* Else those behind would move, and one would be ended twice. */
@@ -164,6 +175,7 @@ TEST(remove_inside_fini_of_a_world_that_ends_is_locked)
     for (uint32_t i = 0; i < 3; i++) CHECK_EQ_U64(endings[i], 1);
     for (uint32_t i = 0; i < 3; i++) CHECK_STATUS(ending[i], ECS_LOCKED);
     CHECK_STATUS(ending[3], ECS_OK);
+    CHECK_STATUS(ending[4], ECS_LOCKED);
     CHECK_RAN("");
 }
 
