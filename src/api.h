@@ -812,7 +812,8 @@ typedef struct ecs_iter {
 /* Starts, and locks the world until ecs_iter_next answers false or ecs_iter_end. */
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter);
 /* The same on a const world, without lock and without change marks: for queries that
- * write nothing. */
+ * write nothing. Nothing refuses edits meanwhile: the world must not change, and no system
+ * be removed, before it has ended. */
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter);
 ECS_API bool ecs_iter_next(ecs_iter *iter);
 /* Ends early; harmless when it has ended. */
