@@ -721,6 +721,37 @@ static void ecsi_picks_refused(ecsi_sending *sending, const ecsi_pick *picks, ui
     }
 }
 
+/* A group that no tick can take up is refused as a whole, with those that were left out: else
+ * they would be tried at another time, and go without the others. */
+static void ecsi_picks_refuse_group(ecsi_sending *sending, const ecsi_pick *of)
+{
+    const ecs_worlds *worlds = sending->worlds;
+    const ecsi_member *source = sending->source;
+    const ecsi_storage *storage = &source->world->storage;
+    uint32_t t;
+    ECSI_CHECK(of->group != 0);
+    ECSI_CHECK(sending->transfer != 0);
+    for (t = 0; t < storage->tables.count; t++) {
+        const ecsi_table *table = ecsi_table_at(storage, t);
+        const ecsi_table_slot *slot = ecsi_table_find(table, sending->transfer);
+        ecsi_chunk *chunk = table->row_count == 0 || slot == NULL ? NULL : table->first;
+        uint32_t row;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            for (row = 0; row < chunk->count; row++) {
+                const ecs_transfer *transfer = (const ecs_transfer *)ecsi_chunk_value(
+                    chunk, &table->columns[slot->column], row);
+                ecsi_pick pick = *of;
+                if (transfer->group != of->group || transfer->priority != of->priority) continue;
+                if (!ecs_retry_due(&transfer->retry, source->world->schedule.tick)) continue;
+                pick.to = transfer->target == 0 ? ecsi_member_routing(source, table)
+                                                : ecsi_member_numbered(worlds, transfer->target);
+                pick.entity = ecsi_chunk_entities(chunk)[row];
+                if (pick.to == of->to) ecsi_picks_refused(sending, &pick, 1, ECS_TOO_LARGE);
+            }
+        }
+    }
+}
+
 static ecs_status ecsi_pick_measure(ecsi_sending *sending, const ecsi_pick *pick)
 {
     const ecs_world *world = sending->source->world;
@@ -813,7 +844,7 @@ static void ecsi_worlds_send_marked(ecs_worlds *worlds, uint32_t from)
         if (picks->group != 0 && at + n == count && left.to == picks->to &&
             left.group == picks->group && left.priority == picks->priority) {
             /* The rest of this group is what did not fit. */
-            if (at == 0) ecsi_picks_refused(&sending, picks, n, ECS_TOO_LARGE);
+            if (at == 0) ecsi_picks_refuse_group(&sending, picks);
         } else if ((full & bit) != 0) {
             ecsi_picks_refused(&sending, picks, n, ECS_FULL);
         } else if (picks->group != 0) {

@@ -1336,8 +1336,9 @@ TEST(marked_group_that_fills_a_tick_goes_before_what_waits)
     CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
     CHECK_EQ_U64(transfer_of(d.a, member[0])->status, ECS_TOO_LARGE);
     CHECK_EQ_U64(ecs_entity_count(d.a), 11);
-    for (i = 0; i < 20; i++) (void)ecs_worlds_tick_one(d.worlds, d.a, 0);
+    for (i = 0; i < 40; i++) (void)ecs_worlds_tick_one(d.worlds, d.a, 0);
     CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
+    CHECK_EQ_U64(ecs_entity_count(d.a), 5); /* none of them alone, and nothing else is left */
     end(&d);
 }
 
