@@ -10,7 +10,7 @@
  * world that is ticked from inside a system of another one has its own.
  *
  * Parts of a system's parallel loops are noted on the workers that run them. A job that another
- * worker has stolen is not: what it does with the world is not seen.
+ * worker has stolen is not, whoever it belongs to: what it does with the world is not seen.
  *
  * Row blocks and resources that a system may only read are hashed before and after its body. That
  * finds a write after it was done; of two readers that run at once both may be named for it.
@@ -44,6 +44,7 @@ typedef enum ecsi_want {
 typedef struct ecsi_seat {
     ecsi_watch_entry *entry; /* NULL: there was no room */
     void *outer;
+    bool found;              /* it was this thread's already */
 } ecsi_seat;
 
 #ifndef ECS_NO_THREADS
@@ -78,17 +79,18 @@ static ecsi_watch_entry *ecsi_watch_find(const ecsi_watch *watch, uint64_t self)
     return NULL;
 }
 
-/* Notes that this thread runs a system. When all slots that it may have are taken, this run is
- * not checked. */
+/* Notes that this thread runs a system; NULL: code of none. When all slots that it may have are
+ * taken, this run is not checked. */
 static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
 {
     uint64_t self = ecsi_thread_number();
     ecsi_seat seat;
     uint32_t i;
-    ECSI_CHECK(system != NULL);
+    ECSI_CHECK(self != 0);
     seat.entry = ecsi_watch_find(watch, self);
     seat.outer = NULL;
-    if (seat.entry != NULL) seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
+    seat.found = seat.entry != NULL;
+    if (seat.found) seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
     for (i = 0; i < ECSI_WATCH_PROBES && seat.entry == NULL; i++) {
         ecsi_watch_entry *entry = ecsi_watch_slot(watch, self, i);
         uint64_t seen = 0;
@@ -105,10 +107,10 @@ static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
 static void ecsi_watch_leave(ecsi_seat seat)
 {
     if (seat.entry == NULL) return;
-    ECSI_CHECK(ECSI_LOAD(&seat.entry->system, relaxed) != NULL);
+    ECSI_CHECK(seat.found || seat.outer == NULL);
     ECSI_CHECK(ECSI_LOAD(&seat.entry->thread, relaxed) == ecsi_thread_number());
     ECSI_STORE(&seat.entry->system, seat.outer, relaxed); /* for this thread */
-    if (seat.outer != NULL) return;
+    if (seat.found) return;
     /* Pairs with the acquire of the thread that takes it next. */
     ECSI_STORE(&seat.entry->thread, (uint64_t)0, release);
 }
@@ -359,6 +361,20 @@ static void ecsi_access_help(const ecsi_guard *guard, ecs_worker *worker, ecs_jo
     worker->guard = held;
     ecsi_watch_leave(seat);
 }
+
+/* A job that a system's worker took from another one while it waits, perhaps one of another
+ * system: what it does is not seen. */
+static void ecsi_access_apart(const ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                              void *data)
+{
+    const ecsi_access_guard *access = (const ecsi_access_guard *)(const void *)guard;
+    ecsi_seat seat = ecsi_watch_enter(access->watch, NULL);
+    ECSI_CHECK(worker->guard == guard);
+    worker->guard = NULL;
+    work(worker, data);
+    worker->guard = guard;
+    ecsi_watch_leave(seat);
+}
 #endif
 
 /* The body itself, noted. */
@@ -371,6 +387,7 @@ static ecs_status ecsi_access_noted(const ecsi_schedule *schedule, const ecsi_sy
     ecsi_access_guard access;
     const ecsi_guard *held = NULL;
     access.guard.help = ecsi_access_help;
+    access.guard.apart = ecsi_access_apart;
     access.watch = schedule->watch;
     access.system = system;
     if (view->worker != NULL) {

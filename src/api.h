@@ -812,7 +812,8 @@ typedef struct ecs_iter {
 /* Starts, and locks the world until ecs_iter_next answers false or ecs_iter_end. */
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter);
 /* The same on a const world, without lock and without change marks: for queries that
- * write nothing. */
+ * write nothing. Nothing refuses edits meanwhile: the world must not change, and no system
+ * be removed, before it has ended. */
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter);
 ECS_API bool ecs_iter_next(ecs_iter *iter);
 /* Ends early; harmless when it has ended. */
@@ -1204,7 +1205,7 @@ ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t by
 
 /* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
  * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
- * tick or an iteration. `dt` is seconds, finite, not negative. */
+ * tick or an iteration, and while the world ends. `dt` is seconds, finite, not negative. */
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt);
 
 /* Ends the tick that runs, or the next one when none does, with ECS_CANCELLED: systems that
@@ -1816,7 +1817,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
 /* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
  * conflict a dashed one with what both touch; exclusive systems are boxes, disabled ones grey,
- * broken ones red. */
+ * broken ones red; those of asynchronous groups have a dashed frame and no edges. */
 ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);

@@ -2,8 +2,9 @@
  *
  * Phases are clusters, in their order. A solid edge is an explicit order, a dashed one a
  * conflict, with what both touch as its label. A conflict that follows from other edges is left
- * out. Exclusive systems are boxes, disabled ones grey, broken ones red; when a system runs and
- * what follows when it fails is its tooltip. Names are escaped. */
+ * out. Exclusive systems are boxes, disabled ones grey, broken ones red, those that run beside the
+ * ticks have a dashed frame and no edges; when a system runs and what follows when it fails is its
+ * tooltip. Names are escaped. */
 /* floor: 12 */
 #ifndef ECS_DOT_H
 #define ECS_DOT_H
@@ -39,8 +40,9 @@ static void ecsi_dot_node(ecsi_text *text, const ecsi_system *system, uint32_t i
     ECSI_CHECK(policy.total > ECSI_DOT_INDENT);
     ecsi_print(text, "    n%u [label=\"", index);
     ecsi_dot_name(text, system->name);
-    ecsi_print(text, "\", shape=%s, color=%s, fontcolor=%s, tooltip=\"",
-               system->run_exclusive != NULL ? "box" : "ellipse", color, color);
+    ecsi_print(text, "\", shape=%s, color=%s, fontcolor=%s%s, tooltip=\"",
+               system->run_exclusive != NULL ? "box" : "ellipse", color, color,
+               system->detached ? ", style=dashed" : "");
     ecsi_dot_name(text, what + ECSI_DOT_INDENT);
     ecsi_print(text, "\"];\n");
 }
@@ -92,6 +94,12 @@ static void ecsi_dot_text(ecsi_text *text, const ecsi_schedule *schedule)
         for (i = 0; i < phase->count; i++) {
             uint32_t index = ecsi_phase_system(schedule, phase, i);
             ecsi_dot_node(text, ecsi_system_at(schedule, index), index);
+        }
+        /* They are in no phase's order: each stands where its group is launched. */
+        for (i = 0; i < schedule->systems.count; i++) {
+            const ecsi_system *system = ecsi_system_at(schedule, i);
+            if (!system->detached || ecsi_phase_at(schedule, system->phase) != phase) continue;
+            ecsi_dot_node(text, system, i);
         }
         ecsi_print(text, "  }\n");
         for (i = 0; i < phase->count; i++) ecsi_dot_edges(text, schedule, phase, i);

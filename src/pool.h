@@ -60,11 +60,13 @@ enum {
     ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
-/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, and
- * calls work(worker, data). */
+/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, `apart`
+ * where its worker runs a job from elsewhere while it waits; both call work(worker, data). */
 typedef struct ecsi_guard {
     void (*help)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
                  void *data);
+    void (*apart)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                  void *data);
 } ecsi_guard;
 
 struct ecs_worker {
@@ -628,7 +630,13 @@ static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
     return (ecs_job *)item;
 }
 
-/* The job is not in our deque: it was stolen. */
+static void ecsi_job_execute_data(ecs_worker *worker, void *data)
+{
+    ECSI_CHECK(data != NULL);
+    ecsi_job_execute(worker, (ecs_job *)data);
+}
+
+/* The job is not in our deque: it was stolen. What its runner has may be another system's. */
 static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
 {
     uint32_t spins = 0;
@@ -638,8 +646,13 @@ static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
         ecs_job *other = ecsi_job_leap(worker, job);
         void *none = NULL;
         if (other != NULL) {
+            const ecsi_guard *guard = worker->guard;
             spins = 0;
-            ecsi_job_execute(worker, other);
+            if (guard == NULL) {
+                ecsi_job_execute(worker, other);
+            } else {
+                guard->apart(guard, worker, ecsi_job_execute_data, other);
+            }
             continue;
         }
         if (++spins < worker->pool->spins_max) {

@@ -326,7 +326,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
     run.report->status = ecsi_run_resolve(&run);
     if (run.report->status != ECS_OK) return run.report->status;
     if (world != NULL &&
-        (world->locks != 0 || world->schedule.ticking || world->flush.running)) {
+        (world->locks != 0 || world->schedule.ticking || world->schedule.ending ||
+         world->flush.running)) {
         run.report->status = ECS_LOCKED;
         return ECS_LOCKED;
     }

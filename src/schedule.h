@@ -314,7 +314,8 @@ typedef struct ecsi_schedule {
     bool strict;
     bool built;
     bool ticking;
-    bool adding;          /* a system's init runs: no other can be added */
+    bool adding;          /* a system's init or fini runs: none can be added or removed */
+    bool ending;          /* the world is destroyed: no tick begins */
     uint64_t since;       /* columns written since this tick may hold provisional handles */
     bool stop;            /* a system failed fast */
     uint64_t tick;

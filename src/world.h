@@ -623,11 +623,15 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(!world->schedule.ticking);
     ECSI_REQUIRE_VOID(!world->flush.running);
     ECSI_REQUIRE_VOID(!world->member);
+    ECSI_REQUIRE_VOID(!world->schedule.adding);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
     ecsi_groups_end(&world->schedule);
+    /* Each fini is called once, and nothing runs whose fini was called. */
+    world->schedule.adding = true;
+    world->schedule.ending = true;
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
@@ -2043,6 +2047,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
+    if (ECSI_UNLIKELY(world->schedule.ending)) return ECS_LOCKED;
     status = ecsi_schedule_build(&world->schedule);
     if (status == ECS_OK) status = ecsi_world_settle(world);
     if (status != ECS_OK) return status;

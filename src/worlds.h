@@ -587,18 +587,23 @@ static void ecsi_picks_sink(ecsi_pick *picks, uint32_t count, uint32_t at)
     ECSI_CHECK(at < count);
 }
 
-/* Adds a pick to the heap, which keeps the first `max` of all; false: one was left out. */
-static bool ecsi_picks_add(ecsi_pick *picks, uint32_t *count, uint32_t max, ecsi_pick pick)
+/* Adds a pick to the heap, which keeps the first `max` of all; *left is the first one that was
+ * left out. */
+static void ecsi_picks_add(ecsi_pick *picks, uint32_t *count, uint32_t max, ecsi_pick pick,
+                           ecsi_pick *left)
 {
     uint32_t at = *count;
     ECSI_CHECK(max > 0);
     ECSI_CHECK(*count <= max);
     if (*count == max) {
+        ecsi_pick out = pick;
         if (ecsi_pick_before(&pick, &picks[0])) {
+            out = picks[0];
             picks[0] = pick;
             ecsi_picks_sink(picks, max, 0);
         }
-        return false;
+        if (left->to == ECSI_NO_MEMBER || ecsi_pick_before(&out, left)) *left = out;
+        return;
     }
     *count += 1;
     while (at > 0 && ecsi_pick_before(&picks[(at - 1) / 2], &pick)) {
@@ -606,7 +611,6 @@ static bool ecsi_picks_add(ecsi_pick *picks, uint32_t *count, uint32_t max, ecsi
         at = (at - 1) / 2;
     }
     picks[at] = pick;
-    return true;
 }
 
 /* The heap becomes the list in order. */
@@ -640,16 +644,14 @@ static void ecsi_transfer_refused(ecs_worlds *worlds, ecsi_member *source,
                    transfer->retry.tries, ecs_status_text(status));
 }
 
-/* The rows of one chunk with markers that are due: into the heap, or refused without a route.
- * Answers false when one did not fit. */
-static bool ecsi_picks_of_chunk(ecs_worlds *worlds, uint32_t from, ecsi_chunk *chunk,
-                                uint32_t column, uint32_t *count)
+/* The rows of one chunk with markers that are due: into the heap, or refused without a route. */
+static void ecsi_picks_of_chunk(ecs_worlds *worlds, uint32_t from, ecsi_chunk *chunk,
+                                uint32_t column, uint32_t *count, ecsi_pick *left)
 {
     ecsi_member *source = &worlds->members[from];
     const ecsi_table *table = chunk->table;
     uint64_t tick = source->world->schedule.tick;
     uint32_t routing = ecsi_member_routing(source, table);
-    bool all = true;
     uint32_t row;
     ECSI_CHECK(column < table->column_count);
     for (row = 0; row < chunk->count; row++) {
@@ -668,23 +670,21 @@ static bool ecsi_picks_of_chunk(ecs_worlds *worlds, uint32_t from, ecsi_chunk *c
             ecsi_transfer_refused(worlds, source, transfer, ECS_NOT_FOUND);
             continue;
         }
-        if (!ecsi_picks_add(source->picks, count, worlds->desc.transfers_max, pick)) {
-            all = false;
-        }
+        ecsi_picks_add(source->picks, count, worlds->desc.transfers_max, pick, left);
     }
     ECSI_CHECK(*count <= worlds->desc.transfers_max);
-    return all;
 }
 
-/* Collects what is marked and due, in order; *all says whether that is all of it. */
-static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
+/* Collects what is marked and due, in order; *left is what comes next and did not fit. */
+static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, ecsi_pick *left)
 {
     ecsi_member *source = &worlds->members[from];
     const ecsi_storage *storage = &source->world->storage;
     uint32_t id = ecsi_component_seek(&source->world->components, ecs_type_of(ecs_transfer));
     uint32_t count = 0;
     uint32_t t;
-    *all = true;
+    memset(left, 0, sizeof *left);
+    left->to = ECSI_NO_MEMBER; /* nothing */
     ECSI_CHECK(source->world != NULL);
     if (id == 0) return 0;
     for (t = 0; t < storage->tables.count; t++) {
@@ -696,7 +696,7 @@ static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
         if (slot == NULL) continue;
         ECSI_CHECK(slot->column != ECSI_NO_COLUMN);
         for (chunk = table->first; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
-            if (!ecsi_picks_of_chunk(worlds, from, chunk, slot->column, &count)) *all = false;
+            ecsi_picks_of_chunk(worlds, from, chunk, slot->column, &count, left);
         }
     }
     ecsi_picks_sort(source->picks, count);
@@ -719,6 +719,37 @@ static void ecsi_picks_refused(ecsi_sending *sending, const ecsi_pick *picks, ui
                               (ecs_transfer *)ecsi_row_value(&world->storage, record,
                                                              sending->transfer), status);
         ecsi_row_touch(&world->storage, record, sending->transfer);
+    }
+}
+
+/* A group that no tick can take up is refused as a whole, with those that were left out: else
+ * they would be tried at another time, and go without the others. */
+static void ecsi_picks_refuse_group(ecsi_sending *sending, const ecsi_pick *of)
+{
+    const ecs_worlds *worlds = sending->worlds;
+    const ecsi_member *source = sending->source;
+    const ecsi_storage *storage = &source->world->storage;
+    uint32_t t;
+    ECSI_CHECK(of->group != 0);
+    ECSI_CHECK(sending->transfer != 0);
+    for (t = 0; t < storage->tables.count; t++) {
+        const ecsi_table *table = ecsi_table_at(storage, t);
+        const ecsi_table_slot *slot = ecsi_table_find(table, sending->transfer);
+        ecsi_chunk *chunk = table->row_count == 0 || slot == NULL ? NULL : table->first;
+        uint32_t row;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            for (row = 0; row < chunk->count; row++) {
+                const ecs_transfer *transfer = (const ecs_transfer *)ecsi_chunk_value(
+                    chunk, &table->columns[slot->column], row);
+                ecsi_pick pick = *of;
+                if (transfer->group != of->group || transfer->priority != of->priority) continue;
+                if (!ecs_retry_due(&transfer->retry, source->world->schedule.tick)) continue;
+                pick.to = transfer->target == 0 ? ecsi_member_routing(source, table)
+                                                : ecsi_member_numbered(worlds, transfer->target);
+                pick.entity = ecsi_chunk_entities(chunk)[row];
+                if (pick.to == of->to) ecsi_picks_refused(sending, &pick, 1, ECS_TOO_LARGE);
+            }
+        }
     }
 }
 
@@ -798,8 +829,8 @@ static bool ecsi_picks_group(ecsi_sending *sending, const ecsi_pick *picks, uint
 static void ecsi_worlds_send_marked(ecs_worlds *worlds, uint32_t from)
 {
     ecsi_member *source = &worlds->members[from];
-    bool all;
-    uint32_t count = ecsi_picks_collect(worlds, from, &all);
+    ecsi_pick left;
+    uint32_t count = ecsi_picks_collect(worlds, from, &left);
     uint64_t full = 0; /* bits of targets */
     uint32_t at = 0;
     ECSI_CHECK(source->world != NULL);
@@ -811,9 +842,10 @@ static void ecsi_worlds_send_marked(ecs_worlds *worlds, uint32_t from)
         uint64_t bit = (uint64_t)1 << picks->to;
         uint32_t n = ecsi_picks_run(&sending, picks, count - at);
         bool good = true;
-        if (!all && picks->group != 0 && at + n == count) {
-            /* The rest of this group may be among what did not fit. */
-            if (at == 0) ecsi_picks_refused(&sending, picks, n, ECS_TOO_LARGE);
+        if (picks->group != 0 && at + n == count && left.to == picks->to &&
+            left.group == picks->group && left.priority == picks->priority) {
+            /* The rest of this group is what did not fit. */
+            if (at == 0) ecsi_picks_refuse_group(&sending, picks);
         } else if ((full & bit) != 0) {
             ecsi_picks_refused(&sending, picks, n, ECS_FULL);
         } else if (picks->group != 0) {

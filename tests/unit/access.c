@@ -657,6 +657,108 @@ TEST(access_system_is_known_after_its_loops)
     CHECK(ecs_get(world, p.e, B) != NULL); /* and nobody is noted when they have ended */
     ecs_world_destroy(world);
 }
+
+/* A job of `begins` that another worker runs waits, and so that worker runs a system in it. That
+ * system's job is taken by the thread that waits for the first one: it is not `begins` that reads
+ * B then. */
+typedef struct chain {
+    probe p;
+    ecs_latch latch;
+    pthread_t runner;    /* of the first job */
+    uint32_t job_runs;
+    uint32_t pushed;
+    uint32_t reads;
+    uint32_t holds_left; /* systems that have not ended */
+} chain;
+
+static bool chain_waits(const uint32_t *word, uint32_t until)
+{
+    for (uint32_t ms = 0; ms < 10000; ms++) {
+        struct timespec time = {0, 1000000};
+        if (__atomic_load_n(word, __ATOMIC_ACQUIRE) >= until) return true;
+        nanosleep(&time, NULL);
+    }
+    return false;
+}
+
+static void chain_job(ecs_worker *worker, void *data)
+{
+    chain *c = (chain *)data;
+    c->runner = pthread_self();
+    __atomic_store_n(&c->job_runs, 1u, __ATOMIC_RELEASE);
+    ecs_latch_wait(worker, &c->latch);
+}
+
+static void chain_reads(ecs_worker *worker, void *data)
+{
+    chain *c = (chain *)data;
+    (void)worker;
+    note(&c->p, ecs_get(c->p.world, c->p.e, B) != NULL);
+    __atomic_store_n(&c->reads, 1u, __ATOMIC_RELEASE);
+}
+
+ECS_SYSTEM(begins, LOOKUP(A))
+{
+    chain *c = (chain *)view->user;
+    ecs_job job;
+    ecs_job_run(view->worker, &job, chain_job, c);
+    CHECK(chain_waits(&c->pushed, 1));
+    ecs_job_wait(view->worker, &job);
+    note(&c->p, ecs_get(view->world, c->p.e, B) != NULL); /* it is known again */
+    return ECS_OK;
+}
+
+ECS_SYSTEM(releases, WRITE(C))
+{
+    chain *c = (chain *)view->user;
+    if (view->base == 0) CHECK(chain_waits(&c->job_runs, 1));
+    return ECS_OK;
+}
+
+/* Two of them: one in the job, the other holds the third worker. */
+ECS_SYSTEM(holds, LOOKUP(B))
+{
+    chain *c = (chain *)view->user;
+    if (pthread_equal(pthread_self(), c->runner)) {
+        ecs_job job;
+        ecs_job_run(view->worker, &job, chain_reads, c);
+        __atomic_store_n(&c->pushed, 1u, __ATOMIC_RELEASE);
+        CHECK(chain_waits(&c->reads, 1)); /* somebody else takes it */
+        ecs_job_wait(view->worker, &job);
+    } else {
+        CHECK(chain_waits(&c->reads, 1));
+    }
+    if (__atomic_sub_fetch(&c->holds_left, 1u, __ATOMIC_ACQ_REL) == 0) {
+        ecs_latch_down(view->worker, &c->latch);
+    }
+    return ECS_OK;
+}
+
+TEST(access_job_of_another_system_is_not_that_of_who_waits)
+{
+    static const char *const names[] = {"hold1", "hold2"};
+    chain c;
+    ecs_world *world;
+    memset(&c, 0, sizeof c);
+    world = world_make(ECS_CHECK_REPORT, 3, &c.p);
+    c.holds_left = 2;
+    ecs_latch_init(&c.latch, 1);
+    for (uint32_t i = 0; i < 4; i++) {
+        ecs_system_desc desc;
+        memset(&desc, 0, sizeof desc);
+        desc.system = i == 0 ? &begins : i == 1 ? &releases : &holds;
+        desc.unsplit = true;
+        desc.user = &c;
+        if (i >= 2) desc.name = names[i - 2];
+        if (i >= 2) desc.after[0] = "releases";
+        REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    }
+    CHECK_STATUS(ecs_tick(world, 1), ECS_OK);
+    CHECK_EQ_U64(c.p.allowed, 1);
+    CHECK_EQ_U64(c.p.refused, 1);
+    CHECK_EQ_U64(found(world), 1);
+    ecs_world_destroy(world);
+}
 #endif
 
 /* ---- Writing what is only read ----------------------------------------------------------- */

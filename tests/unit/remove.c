@@ -132,6 +132,53 @@ TEST(remove_calls_fini_once_and_at_once)
     CHECK_RAN("");
 }
 
+static ecs_status ending[5];
+static uint32_t endings[3];
+
+static void fini_of_the_last(ecs_world *world, void *user)
+{
+    endings[*(const uint32_t *)user]++;
+    ending[0] = ecs_system_remove(world, "first");
+    ending[1] = ecs_system_add(world, &idle, 0);
+    ending[2] = ecs_tick(world, 0);
+    ending[3] = ecs_is_null(ecs_spawn(world)) ? ECS_INVALID : ECS_OK;
+#ifndef ECS_NO_RUN
+    {
+        ecs_run_desc run;
+        memset(&run, 0, sizeof run);
+        run.mode = ECS_RUN_UNTIMED;
+        run.go_on = true; /* else it would go on for ever */
+        ending[4] = ecs_run(world, &run, NULL);
+    }
+#else
+    ending[4] = ECS_LOCKED;
+#endif
+}
+
+/* Else those behind would move, and one would be ended twice. */
+TEST(remove_inside_fini_of_a_world_that_ends_is_locked)
+{
+    static const char *const names[] = {"first", "second", "third"};
+    static const uint32_t numbers[] = {0, 1, 2};
+    ecs_world *world = ecs_world_create(NULL);
+    letter_add(world, "a");
+    for (uint32_t i = 0; i < 3; i++) {
+        ecs_system_desc desc;
+        memset(&desc, 0, sizeof desc);
+        desc.system = &idle;
+        desc.name = names[i];
+        desc.fini = fini_of_the_last;
+        desc.user = (void *)(uintptr_t)&numbers[i];
+        REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    }
+    ecs_world_destroy(world);
+    for (uint32_t i = 0; i < 3; i++) CHECK_EQ_U64(endings[i], 1);
+    for (uint32_t i = 0; i < 3; i++) CHECK_STATUS(ending[i], ECS_LOCKED);
+    CHECK_STATUS(ending[3], ECS_OK);
+    CHECK_STATUS(ending[4], ECS_LOCKED);
+    CHECK_RAN("");
+}
+
 static ecs_status inside[2];
 
 ECS_TASK(removes_in_tick)

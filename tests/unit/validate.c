@@ -813,4 +813,29 @@ TEST(validate_dot_is_well_formed_and_complete)
     CHECK_EQ_U64(strlen(small), sizeof small - 1);
     ecs_world_destroy(world);
 }
+
+TEST(validate_dot_has_the_systems_beside_the_ticks)
+{
+    ecs_world *world = world_make(false);
+    ecs_group_desc group;
+    ecs_system_desc desc;
+    plan p = {"beside", "rx", NULL, NULL, ECS_UPDATE};
+    memset(&group, 0, sizeof group);
+    memset(&desc, 0, sizeof desc);
+    group.name = "paths";
+    group.asynchronous = true;
+    REQUIRE_STATUS(ecs_group_add(world, &group), ECS_OK);
+    desc.group = "paths";
+    add_desc(world, &desc, &p);
+    add(world, "writer", "wx", NULL, NULL);
+    REQUIRE_STATUS(ecs_schedule_build(world), ECS_OK);
+    dot d = dot_read(world);
+    CHECK(!d.bad);
+    CHECK_EQ_U64(d.clusters, 5);
+    CHECK_EQ_U64(d.nodes, 2);
+    CHECK_EQ_U64(d.solid + d.dashed, 0);
+    CHECK_CONTAINS(text, "[label=\"beside\", shape=ellipse, color=black, fontcolor=black, "
+                         "style=dashed, tooltip=");
+    ecs_world_destroy(world);
+}
 #endif

@@ -1331,6 +1331,40 @@ TEST(marked_more_than_one_tick_takes_up_wait)
     end(&d);
 }
 
+/* A group that fits is not held up by what comes behind it and does not. */
+TEST(marked_group_that_fills_a_tick_goes_before_what_waits)
+{
+    ecs_worlds_desc desc = plain_desc();
+    ecs_entity member[4];
+    duo d;
+    uint32_t i;
+    desc.transfers_max = 4;
+    d = make(&desc);
+    for (i = 0; i < 3; i++) mark(d.a, numbered(d.a, i), d.to_b, 1, 0);
+    for (i = 0; i < 4; i++) {
+        member[i] = numbered(d.a, 10 + i);
+        mark(d.a, member[i], d.to_b, 9, 7);
+    }
+    for (i = 3; i < 6; i++) mark(d.a, numbered(d.a, i), d.to_b, 1, 0);
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+    for (i = 0; i < 4; i++) CHECK(!ecs_alive(d.a, member[i]));
+    CHECK_EQ_U64(ecs_entity_count(d.a), 6);
+    CHECK_EQ_U64(stats_of(&d).refused, 0);
+    /* One member too many is one that can never go. */
+    for (i = 0; i < 5; i++) {
+        ecs_entity e = numbered(d.a, 20 + i);
+        mark(d.a, e, d.to_b, 9, 8);
+        if (i < 4) member[i] = e;
+    }
+    CHECK_STATUS(ecs_worlds_tick_one(d.worlds, d.a, 0), ECS_OK);
+    CHECK_EQ_U64(transfer_of(d.a, member[0])->status, ECS_TOO_LARGE);
+    CHECK_EQ_U64(ecs_entity_count(d.a), 11);
+    for (i = 0; i < 40; i++) (void)ecs_worlds_tick_one(d.worlds, d.a, 0);
+    CHECK_EQ_U64(ecs_worlds_settle(d.worlds), 0);
+    CHECK_EQ_U64(ecs_entity_count(d.a), 5); /* none of them alone, and nothing else is left */
+    end(&d);
+}
+
 TEST(marked_groups_travel_whole)
 {
     ecs_worlds_desc desc = plain_desc();
