@@ -1545,7 +1545,8 @@ ECS_API bool ecs_retry_refused(ecs_retry *retry, const ecs_retry_desc *desc, uin
 typedef struct ecs_transfer {
     uint32_t target;   /* number of a member; 0: by component, then the default target */
     uint32_t priority; /* the highest goes first */
-    uint32_t group;    /* not 0: all of this group, priority and target in one batch */
+    uint32_t group;    /* not 0: all of this group, priority and target that are due in a tick go
+                          in one batch */
     uint32_t status;   /* ecs_status of the last try */
     ecs_retry retry;
 } ecs_transfer;
