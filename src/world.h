@@ -628,10 +628,12 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
     ecsi_groups_end(&world->schedule);
+    world->schedule.adding = true; /* a fini cannot add or remove systems */
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
     }
+    ecsi_groups_end(&world->schedule); /* a fini may tick */
     ecsi_own_drop(world);
     for (i = 0; i < world->storage.tables.count; i++) {
         ecsi_edit_clear(&world->storage, ecsi_table_at(&world->storage, i));
@@ -1974,11 +1976,12 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
 }
 
-/* The world's schedule is asked, when it checks. */
+/* The world's schedule is asked, when it checks. A view of an asynchronous group has no world to
+ * show, but its commands know one. */
 static void *ecsi_view_column(const ecs_view *view, uint32_t term, const ecs_type *type,
                               bool writes)
 {
-    const ecs_world *world = view->world;
+    const ecs_world *world = view->world != NULL ? view->world : view->cmd->flush->world;
     ECSI_REQUIRE(view->columns != NULL, NULL);
     ECSI_REQUIRE(type != NULL, NULL);
     ECSI_REQUIRE(term < ECS_TERMS_MAX, NULL);

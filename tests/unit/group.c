@@ -469,6 +469,26 @@ TEST(group_after_another_system_of_its_phase_falls_back)
     ecs_world_destroy(world);
 }
 
+/* The systems of a launch run at the same time: they cannot have an order. */
+TEST(group_whose_systems_have_an_order_falls_back)
+{
+    ecs_world *world = make(2);
+    ecs_system_desc desc = system_desc(&clocked, "watch");
+    add_group(world, "watch", 1, 1);
+    desc.after[0] = "look";
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    desc = system_desc(&look, "watch");
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    CHECK_STATUS(ecs_schedule_build(world), ECS_OK);
+    CHECK(!state_of(world, "watch").asynchronous);
+    CHECK_CONTAINS(logged, "clocked comes after another system of its phase, look");
+    CHECK_STATUS(ecs_system_remove(world, "look"), ECS_OK);
+    desc.after[0] = "clocked";
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    CHECK_STATUS(ecs_schedule_build(world), ECS_CYCLE);
+    ecs_world_destroy(world);
+}
+
 TEST(group_with_too_many_systems_falls_back)
 {
     ecs_world *world = make(2);
@@ -793,6 +813,37 @@ TEST(group_retries_at_once_on_the_same_copies)
     }
 }
 
+/* Another status for the last try, behind more than a report keeps. */
+ECS_SYSTEM(ends_badly, READ(Number))
+{
+    uint32_t now = view->base == 0 ? ECSI_ADD(&tried, 1u, relaxed) + 1 : 0;
+    return now == 0 ? ECS_OK : now == 21 ? ECS_TIMEOUT : ECS_FAILED;
+}
+
+TEST(group_that_fails_for_good_says_how_its_last_try_did)
+{
+    for (uint32_t b = 0; b < 2 * BACKENDS; b++) {
+        ecs_world *world = make(b / 2);
+        ecs_group_desc desc = group_desc("watch", 1, 1);
+        ecs_system_desc own = system_desc(&ends_badly, "watch");
+        ecs_system_state state;
+        own.idempotent = true;
+        own.unsplit = true;
+        desc.asynchronous = b % 2 == 0; /* the same as in a synchronous one */
+        desc.on_error = ECS_RETRY;
+        desc.retries = 20;
+        REQUIRE_STATUS(ecs_group_add(world, &desc), ECS_OK);
+        REQUIRE_STATUS(ecs_system_add_desc(world, &own), ECS_OK);
+        arm(0);
+        if (desc.asynchronous) ticks(world, 1);
+        CHECK_STATUS(ecs_tick(world, 1.0f), ECS_TIMEOUT);
+        CHECK_EQ_U64(ecs_tick_last(world)->failures_lost, 5);
+        REQUIRE_STATUS(ecs_system_state_get(world, "ends_badly", &state), ECS_OK);
+        CHECK_STATUS(state.last, ECS_TIMEOUT);
+        ecs_world_destroy(world);
+    }
+}
+
 TEST(group_retries_later_with_a_new_launch)
 {
     for (uint32_t b = 0; b < BACKENDS; b++) {
@@ -979,6 +1030,38 @@ TEST(group_future_cannot_be_waited_for_inside_of_it)
         ticks(world, 2);
         CHECK_EQ_U64(ECSI_LOAD(&w.ran, relaxed), 1);
         CHECK(ECSI_LOAD(&w.status, relaxed) == (uint32_t)ECS_LOCKED);
+        ecs_world_destroy(world);
+    }
+}
+
+ECS_SYSTEM(waits_often, READ(Number))
+{
+    waiting *w = (waiting *)view->user;
+    ecs_launch launch = {1, 1};
+    for (uint32_t i = 0; i < 200; i++) {
+        CHECK_STATUS(ecs_launch_wait(w->world, launch), ECS_LOCKED);
+    }
+    return ECS_OK;
+}
+
+/* The list of groups may move while somebody asks whether he is in one. */
+TEST(group_can_be_added_while_another_one_waits_for_itself)
+{
+    for (uint32_t b = 0; b < BACKENDS; b++) {
+        ecs_world *world = make(b);
+        ecs_system_desc desc = system_desc(&waits_often, "watch");
+        waiting w;
+        memset(&w, 0, sizeof w);
+        w.world = world;
+        desc.user = &w;
+        add_group(world, "watch", 4, 4);
+        REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+        for (uint32_t t = 0; t < 40; t++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "more%u", t);
+            ticks(world, 1);
+            add_group(world, name, 1, 1);
+        }
         ecs_world_destroy(world);
     }
 }
@@ -1203,6 +1286,32 @@ TEST(group_under_way_when_the_world_ends)
     }
 }
 
+static uint32_t ended_count;
+
+static void ends_with_a_tick(ecs_world *world, void *user)
+{
+    (void)user;
+    CHECK_STATUS(ecs_tick(world, 1.0f), ECS_OK);
+    CHECK(state_of(world, "other").under_way > 0);
+    ended_count++;
+}
+
+TEST(group_launched_by_the_last_fini_ends_with_the_world)
+{
+    for (uint32_t b = 0; b < BACKENDS; b++) {
+        ecs_world *world = with_owned(b, 5, 4);
+        ecs_system_desc desc = system_desc(&slow, "other");
+        desc.fini = ends_with_a_tick;
+        add_group(world, "other", 3, 2);
+        REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+        fails = 0;
+        ended_count = 0;
+        ticks(world, 1);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(ended_count, 1);
+    }
+}
+
 TEST(group_waits_for_its_tick_when_one_is_cancelled)
 {
     ecs_world *world = make(2);
@@ -1281,6 +1390,67 @@ static void few_release(void *memory, size_t bytes, size_t align, void *user)
     (void)user;
     alloc_live--;
     free(memory);
+}
+
+typedef struct { _Alignas(1024) uint64_t value; } Wide;
+ECS_COMPONENT(Wide, value);
+
+ECS_SYSTEM(looks_wide, READ(Wide), READ(Number))
+{
+    const Wide *wide = ecs_read(view, Wide);
+    CHECK((uintptr_t)wide % 1024 == 0);
+    CHECK_EQ_U64(wide[0].value, 7 + view->base);
+    return ECS_OK;
+}
+
+/* Memory so many bytes behind a round address. */
+static size_t shift;
+
+static void *shifted_alloc(size_t bytes, size_t align, void *user)
+{
+    unsigned char *memory = NULL;
+    (void)user;
+    if (posix_memalign((void **)&memory, 4096, bytes + 8192) != 0) return NULL;
+    memory += align > 64 ? 4096 : 64 + shift;
+    ((void **)(void *)memory)[-1] = memory - (align > 64 ? 4096 : 64 + shift);
+    return memory;
+}
+
+static void shifted_release(void *memory, size_t bytes, size_t align, void *user)
+{
+    (void)bytes;
+    (void)align;
+    (void)user;
+    if (memory != NULL) free(((void **)memory)[-1]);
+}
+
+/* Whether copies fit does not depend on where their memory lies. */
+TEST(group_copies_need_the_same_room_at_every_address)
+{
+    for (uint32_t kib = 132; kib < 142; kib++) {
+        uint64_t launched = 0;
+        for (shift = 0; shift < 1024; shift += 192) {
+            ecs_world_desc desc = world_desc(0);
+            ecs_allocator allocator = {shifted_alloc, NULL, shifted_release, NULL};
+            ecs_group_desc group = group_desc("watch", 1, 1);
+            ecs_world *world;
+            desc.allocator = &allocator;
+            world = ecs_world_create(&desc);
+            REQUIRE(world != NULL);
+            for (uint32_t i = 0; i < 130; i++) {
+                ecs_spawn_with(world, (Number, {i}), (Wide, {7 + i}));
+            }
+            group.copy_bytes_max = kib * 1024;
+            REQUIRE_STATUS(ecs_group_add(world, &group), ECS_OK);
+            add(world, &looks_wide, "watch");
+            ticks(world, 2);
+            if (shift == 0) launched = state_of(world, "watch").launched;
+            CHECK_EQ_U64(state_of(world, "watch").launched, launched);
+            ecs_world_destroy(world);
+        }
+        CHECK(kib > 132 || launched == 0);
+        CHECK(kib < 141 || launched > 0);
+    }
 }
 
 TEST(group_whose_memory_is_refused_leaves_nothing)
@@ -1432,6 +1602,47 @@ TEST(group_looks_types_up_while_others_are_registered)
     ecs_world_destroy(world);
 }
 #endif
+
+/* A system without a typed view takes its columns by number, in every mode. */
+static ecs_status raw_run(const ecs_view *view)
+{
+    const Number *number = (const Number *)ecs_view_read(view, 0, ecs_type_of(Number));
+    CHECK(view->world == NULL);
+    for (uint32_t i = 0; i < view->count; i++) {
+        CHECK(ecs_view_read(view, 0, ecs_type_of(Number)) == (const void *)number);
+        ecs_cmd_set(view->cmd, view->entities[i], Side, {number[i].value});
+    }
+    return ECS_OK;
+}
+
+/* The schedule is built anew while it runs, and its group falls back and comes again. */
+TEST(group_columns_of_raw_views_are_there_while_the_schedule_changes)
+{
+    for (uint32_t b = 0; b < BACKENDS; b++) {
+        for (uint32_t checks = 0; checks < 2; checks++) {
+            const ecs_term terms[1] = {{ecs_type_of(Number), {0}, ECS_ACCESS_READ}};
+            const ecs_system raw = {"raw", terms, 1, raw_run, NULL};
+            ecs_world_desc desc = world_desc(b);
+            ecs_world *world;
+            desc.check_access = checks == 0 ? ECS_CHECK_OFF : ECS_CHECK_REPORT;
+            world = ecs_world_create(&desc);
+            REQUIRE(world != NULL);
+            for (uint32_t i = 0; i < ROWS; i++) ecs_spawn_with(world, (Number, {i}));
+            add_group(world, "watch", 2, 2);
+            add(world, &raw, "watch");
+            for (uint32_t t = 0; t < 10; t++) {
+                ticks(world, 1);
+                add(world, &grow, "watch");
+                CHECK_STATUS(ecs_schedule_build(world), ECS_OK);
+                CHECK_STATUS(ecs_system_remove(world, "grow"), ECS_OK);
+                CHECK_STATUS(ecs_schedule_build(world), ECS_OK);
+            }
+            CHECK_EQ_U64(side_count(world), ROWS);
+            CHECK_EQ_U64(ecs_world_stats(world).access_violations, 0);
+            ecs_world_destroy(world);
+        }
+    }
+}
 
 TEST(group_is_in_the_explained_schedule)
 {

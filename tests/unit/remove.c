@@ -132,6 +132,24 @@ TEST(remove_calls_fini_once_and_at_once)
     CHECK_RAN("");
 }
 
+TEST(remove_in_the_fini_of_a_world_that_ends_is_locked)
+{
+    static const char letter[] = "f";
+    ecs_world *world = ecs_world_create(NULL);
+    ecs_system_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.system = &idle;
+    desc.fini = fini_note;
+    desc.user = (void *)(uintptr_t)letter;
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    desc.name = "other"; /* that fini_note removes */
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    fini_status = ECS_OK;
+    ecs_world_destroy(world);
+    CHECK_STATUS(fini_status, ECS_LOCKED);
+    CHECK_RAN("ff");
+}
+
 static ecs_status inside[2];
 
 ECS_TASK(removes_in_tick)
