@@ -198,6 +198,8 @@ static ecs_status ecsi_work_try(ecsi_work *work, ecs_worker *worker, uint32_t at
     cmd.queue = &work->queue;
     cmd.spawns_max = schedule->spawns_max;
     cmd.detached = true;
+    cmd.components_known = work->components_known;
+    cmd.events_known = work->events_known;
     memset(&view, 0, sizeof view);
     view.cmd = &cmd;
     view.worker = worker;
@@ -379,6 +381,10 @@ static void ecsi_work_fill(ecsi_schedule *schedule, ecsi_work *work, const ecsi_
     work->streams = ecsi_system_streams(system);
     work->attempts = system->attempts;
     work->stamp = system->stamp;
+    work->components_known = schedule->flush->components->list.count;
+#ifndef ECS_NO_EVENTS
+    work->events_known = schedule->flush->events->list.count;
+#endif
     work->unsplit = system->unsplit;
     work->dt = node->dt;
     work->budget_ns = system->desc.budget_ns;

@@ -188,6 +188,8 @@ typedef struct ecsi_work {
     uint32_t streams;      /* of one try */
     uint32_t attempts;
     uint32_t stamp;
+    uint32_t components_known; /* see ecs_commands */
+    uint32_t events_known;
     bool unsplit;
     bool budget_fails;
     float dt;

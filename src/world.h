@@ -1652,7 +1652,9 @@ static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     uint32_t quota = ECSI_EVENT_CAPACITY;
     uint32_t i = 0;
     ecsi_stream_lock(cmd);
-    if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    if (c->event != 0 && (!cmd->detached || c->event <= cmd->events_known)) {
+        quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    }
     ecsi_stream_unlock(cmd);
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);

@@ -1567,6 +1567,62 @@ TEST(group_that_is_slow_holds_nobody_up)
     ecs_world_destroy(world);
 }
 
+typedef struct { uint64_t value; } Late;
+ECS_COMPONENT(Late, value);
+typedef struct { uint64_t value; } Later;
+ECS_COMPONENT(Later, value);
+
+ECS_SYSTEM(records_late, READ(Number), EMIT(Ping))
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        Later later = {i};
+        ecs_cmd_set(view->cmd, view->entities[i], Late, {i});
+        (void)ecs_cmd_emit_type(view->cmd, ecs_type_of(Later), &later);
+        (void)ecs_emit(view, Ping, {i});
+    }
+    return ECS_OK;
+}
+
+/* What is recorded, and how much of it fits, does not depend on what the world has come to know
+ * before somebody begins with it: a type, an event with a quota of its own. */
+TEST(group_records_the_same_whatever_is_registered_meanwhile)
+{
+    uint64_t want[3] = {0, 0, 0};
+    for (uint32_t b = 0; b <= 2; b += 2) {
+        ecs_world *world = make(b);
+        ecs_group_desc desc = group_desc("blocker", 0, 1);
+        const ecs_tick_report *report = ecs_tick_last(world);
+        ecs_event_desc event;
+        ecs_component c;
+        uint64_t applied;
+        memset(&event, 0, sizeof event);
+        event.quota = 3;
+        desc.when_ready = true;
+        REQUIRE_STATUS(ecs_group_add(world, &desc), ECS_OK);
+        add(world, &held, "blocker"); /* it has the only thread of the pool */
+        desc = group_desc("watch", 1, 1);
+        desc.command_bytes_max = 20000; /* not all of it fits */
+        REQUIRE_STATUS(ecs_group_add(world, &desc), ECS_OK);
+        add(world, &records_late, "watch");
+        ECSI_STORE(&hold, b == 0 ? 0u : 1u, release);
+        ticks(world, 1);
+        if (b > 0) CHECK(!ecs_launch_ended(world, ecs_group_last(world, "blocker")));
+        CHECK_STATUS(ecs_component_register(world, ecs_type_of(Late), &c), ECS_OK);
+        CHECK_STATUS(ecs_event_configure_type(world, ecs_type_of(Later), &event), ECS_OK);
+        ticks(world, 1);
+        ECSI_STORE(&hold, 0u, release);
+        applied = report->commands_applied - state_of(world, "blocker").applied; /* one each */
+        if (b == 0) want[0] = report->commands_refused;
+        if (b == 0) want[1] = applied;
+        if (b == 0) want[2] = report->events_sent;
+        CHECK(report->commands_refused > 0);
+        CHECK_EQ_U64(report->commands_refused, want[0]);
+        CHECK_EQ_U64(applied, want[1]);
+        CHECK_EQ_U64(report->events_sent, want[2]);
+        ecs_world_destroy(world);
+    }
+}
+
 /* Types are registered while a system beside the ticks looks some up. */
 ECS_SYSTEM(namer, READ(Number), EMIT(Ping))
 {
