@@ -220,7 +220,7 @@ struct ecs_commands {
     ecs_status status; /* of the last spawn */
     bool begun; /* it has a marker */
     bool detached; /* of an asynchronous group: the world goes on meanwhile... */
-    uint32_t components_known; /* ...and these are what it knew at the launch: what has come since */
+    uint32_t components_known; /* ...and this is what it knew at the launch: what came since */
     uint32_t events_known;     /* must not show in what is recorded, or when that is would */
     uint32_t emit_type_count;
     uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
