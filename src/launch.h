@@ -686,6 +686,31 @@ static void ecsi_groups_forget(const ecsi_schedule *schedule, const ecsi_system 
     ECSI_CHECK(group->under_way <= group->desc.depth);
 }
 
+#ifndef ECS_NO_THREADS
+/* Waits until no job of an ended work is left in the pool. It looks through the queue itself, for
+ * the thread that should may be this one; what belongs to other worlds goes back. */
+static void ecsi_work_withdraw(ecsi_work *work)
+{
+    ecs_pool *pool = work->schedule->pool;
+    ECSI_CHECK(ECSI_LOAD(&work->state, relaxed) == ECSI_WORK_ENDED);
+    /* Acquire: pairs with the release of ecsi_work_job, which is gone then. */
+    while (ECSI_LOAD(&work->queued, acquire) != 0) {
+        ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->background);
+        ecsi_work *found = job != NULL ? (ecsi_work *)job->data : NULL;
+        ECSI_CHECK(job == NULL || job->run == ecsi_work_job);
+        if (found != NULL && found->schedule == work->schedule) {
+            ecsi_work_job(NULL, found);
+        } else if (found != NULL && !ecsi_injector_push(&pool->background, job)) {
+            /* No room any more: its world offers it again. Release: the last access. */
+            ECSI_STORE(&found->queued, 0u, release);
+        } else {
+            if (found != NULL) (void)ecsi_idle_notify(&pool->idle);
+            ecsi_yield();
+        }
+    }
+}
+#endif
+
 /* Ends what is under way: works that run are waited for, others do not begin any more, and what
  * was recorded is dropped. */
 static void ecsi_groups_end(ecsi_schedule *schedule)
@@ -713,9 +738,7 @@ static void ecsi_groups_end(ecsi_schedule *schedule)
 #ifndef ECS_NO_THREADS
         for (k = 0; group->launches != NULL && k < group->desc.depth; k++) {
             for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
-                const ecsi_work *work = &group->launches[k].works[w];
-                /* Acquire: pairs with the release of ecsi_work_job, which is gone then. */
-                while (ECSI_LOAD(&work->queued, acquire) != 0) ecsi_yield();
+                ecsi_work_withdraw(&group->launches[k].works[w]);
             }
         }
 #endif

@@ -1567,6 +1567,49 @@ TEST(group_that_is_slow_holds_nobody_up)
     ecs_world_destroy(world);
 }
 
+static ecs_world *doomed;
+static ecsi_atomic_u32 is_gone;
+
+ECS_TASK(ends_another)
+{
+    (void)view;
+    while (ECSI_LOAD(&hold, acquire) != 0) ecsi_yield();
+    ecs_world_destroy(doomed);
+    ECSI_STORE(&is_gone, 1u, release);
+    return ECS_OK;
+}
+
+/* The only thread of the pool ends a world whose jobs nobody but it could take out of the pool. */
+TEST(group_of_a_world_that_ends_on_the_only_thread_of_the_pool)
+{
+    ecs_pool_desc pool_desc;
+    ecs_world_desc desc = world_desc(0);
+    ecs_pool *pool;
+    ecs_world *world;
+    memset(&pool_desc, 0, sizeof pool_desc);
+    pool_desc.workers = 2;
+    pool = ecs_pool_create(&pool_desc);
+    REQUIRE(pool != NULL);
+    desc.backend = ECS_BACKEND_WORK_STEALING;
+    desc.pool = pool;
+    world = ecs_world_create(&desc);
+    doomed = ecs_world_create(&desc);
+    REQUIRE(world != NULL && doomed != NULL);
+    add_group(world, "watch", 9, 1);
+    add(world, &ends_another, "watch");
+    add_group(doomed, "watch", 9, 1);
+    add(doomed, &look, "watch");
+    ecs_spawn_with(doomed, (Number, {1}));
+    ECSI_STORE(&hold, 1u, release);
+    ticks(world, 1);
+    while (!ecsi_injector_empty(&pool->background)) ecsi_yield();
+    ticks(doomed, 1);
+    ECSI_STORE(&hold, 0u, release);
+    while (ECSI_LOAD(&is_gone, acquire) == 0) ecsi_yield();
+    ecs_world_destroy(world);
+    CHECK_STATUS(ecs_pool_destroy(pool), ECS_OK);
+}
+
 typedef struct { uint64_t value; } Late;
 ECS_COMPONENT(Late, value);
 typedef struct { uint64_t value; } Later;
