@@ -823,7 +823,8 @@ typedef struct ecs_iter {
 /* Starts, and locks the world until ecs_iter_next answers false or ecs_iter_end. */
 ECS_API void ecs_iter_begin(ecs_world *world, ecs_query query, ecs_iter *iter);
 /* The same on a const world, without lock and without change marks: for queries that
- * write nothing. */
+ * write nothing. Nothing refuses edits meanwhile: the world must not change, and no system
+ * be removed, before it has ended. */
 ECS_API void ecs_iter_begin_const(const ecs_world *world, ecs_query query, ecs_iter *iter);
 ECS_API bool ecs_iter_next(ecs_iter *iter);
 /* Ends early; harmless when it has ended. */
@@ -1132,7 +1133,8 @@ ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name);
  * set. That is decided when the schedule is built, and said once in the log.
  *
  * A failure counts in the tick in which the results are applied. Retries at once run on the same
- * copies; ECS_FAIL_FAST lets the phase finish and stops that tick. */
+ * copies, later ones are launches of their own, for which the events of the failed one are seen;
+ * ECS_FAIL_FAST lets the phase finish and stops that tick. */
 typedef struct ecs_group_desc {
     const char *name; /* no system's and no other group's */
     const char *before[ECS_ORDER_MAX]; /* names of systems and groups: in each phase that both */
@@ -1215,7 +1217,7 @@ ECS_API ecs_status ecs_schedule_validate(ecs_world *world, char *text, size_t by
 
 /* One tick. Applies ecs_world_commands first. ECS_OK, the status of the first system
  * that failed fast, or of a schedule that could not be built; ECS_LOCKED from inside a
- * tick or an iteration. `dt` is seconds, finite, not negative. */
+ * tick or an iteration, and while the world ends. `dt` is seconds, finite, not negative. */
 ECS_API ecs_status ecs_tick(ecs_world *world, float dt);
 
 /* Ends the tick that runs, or the next one when none does, with ECS_CANCELLED: systems that
@@ -1555,7 +1557,8 @@ ECS_API bool ecs_retry_refused(ecs_retry *retry, const ecs_retry_desc *desc, uin
 typedef struct ecs_transfer {
     uint32_t target;   /* number of a member; 0: by component, then the default target */
     uint32_t priority; /* the highest goes first */
-    uint32_t group;    /* not 0: all of this group, priority and target in one batch */
+    uint32_t group;    /* not 0: all of this group, priority and target that are due in a tick go
+                          in one batch */
     uint32_t status;   /* ecs_status of the last try */
     ecs_retry retry;
 } ecs_transfer;
@@ -1827,7 +1830,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 ECS_API size_t ecs_explain_schedule(const ecs_world *world, char *text, size_t bytes);
 /* The same as a graph for Graphviz: phases are clusters, explicit order is a solid edge, a
  * conflict a dashed one with what both touch; exclusive systems are boxes, disabled ones grey,
- * broken ones red. */
+ * broken ones red; those of asynchronous groups have a dashed frame and no edges. */
 ECS_API size_t ecs_explain_schedule_dot(const ecs_world *world, char *text, size_t bytes);
 ECS_API size_t ecs_explain_query(const ecs_world *world, ecs_query query, char *text,
                                  size_t bytes);
@@ -8689,7 +8692,9 @@ struct ecs_commands {
     uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
     bool begun; /* it has a marker */
-    bool detached; /* of an asynchronous group: the world goes on meanwhile */
+    bool detached; /* of an asynchronous group: the world goes on meanwhile... */
+    uint32_t components_known; /* ...and this is what it knew at the launch: what came since */
+    uint32_t events_known;     /* must not show in what is recorded, or when that is would */
     uint32_t emit_type_count;
     uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
     uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
@@ -9160,7 +9165,10 @@ static inline const ecsi_component *ecsi_stream_component(const ecs_commands *cm
     const ecsi_component *c = NULL;
     ECSI_CHECK(*id != 0 || type != NULL);
     ecsi_stream_lock(cmd);
-    if (*id == 0) *id = ecsi_component_seek(components, type);
+    if (*id == 0) {
+        *id = ecsi_component_seek(components, type);
+        if (ECSI_UNLIKELY(cmd->detached && *id > cmd->components_known)) *id = 0;
+    }
     if (ECSI_LIKELY(ecsi_component_known(components, *id))) {
         c = ecsi_component_at(components, *id);
     }
@@ -10556,11 +10564,13 @@ enum {
     ECSI_JOB_SYSTEM /* of a world's tick: the same */
 };
 
-/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, and
- * calls work(worker, data). */
+/* Of a system that runs: `help` is called where a worker begins to work for it in a loop, `apart`
+ * where its worker runs a job from elsewhere while it waits; both call work(worker, data). */
 typedef struct ecsi_guard {
     void (*help)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
                  void *data);
+    void (*apart)(const struct ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                  void *data);
 } ecsi_guard;
 
 struct ecs_worker {
@@ -11124,7 +11134,13 @@ static ecs_job *ecsi_job_leap(ecs_worker *worker, ecs_job *job)
     return (ecs_job *)item;
 }
 
-/* The job is not in our deque: it was stolen. */
+static void ecsi_job_execute_data(ecs_worker *worker, void *data)
+{
+    ECSI_CHECK(data != NULL);
+    ecsi_job_execute(worker, (ecs_job *)data);
+}
+
+/* The job is not in our deque: it was stolen. What its runner has may be another system's. */
 static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
 {
     uint32_t spins = 0;
@@ -11134,8 +11150,13 @@ static ECSI_NOINLINE void ecsi_job_wait_stolen(ecs_worker *worker, ecs_job *job)
         ecs_job *other = ecsi_job_leap(worker, job);
         void *none = NULL;
         if (other != NULL) {
+            const ecsi_guard *guard = worker->guard;
             spins = 0;
-            ecsi_job_execute(worker, other);
+            if (guard == NULL) {
+                ecsi_job_execute(worker, other);
+            } else {
+                guard->apart(guard, worker, ecsi_job_execute_data, other);
+            }
             continue;
         }
         if (++spins < worker->pool->spins_max) {
@@ -12416,6 +12437,8 @@ typedef struct ecsi_work {
     uint32_t streams;      /* of one try */
     uint32_t attempts;
     uint32_t stamp;
+    uint32_t components_known; /* see ecs_commands */
+    uint32_t events_known;
     bool unsplit;
     bool budget_fails;
     float dt;
@@ -12423,10 +12446,10 @@ typedef struct ecsi_work {
     uint64_t budget_ns;
     uint64_t overrun_ns;   /* the longest; these are what its tries came to */
     uint32_t overruns;
-    uint32_t fail_count;   /* tries that failed; the first ones are described */
+    uint32_t fail_count;   /* tries that failed; the first ones and the last are described */
     bool failed;           /* the last one did */
-    ecs_status statuses[ECS_FAILURES_MAX];
-    uint32_t blocks[ECS_FAILURES_MAX];
+    ecs_status statuses[ECS_FAILURES_MAX + 1];
+    uint32_t blocks[ECS_FAILURES_MAX + 1];
     ecsi_queue queue;
     ecsi_arena arena;      /* used up by the queue's only block */
     ecs_job job;
@@ -12489,6 +12512,7 @@ typedef struct ecsi_gauge {
 typedef struct ecsi_watch_entry {
     ecsi_atomic_u64 thread; /* 0: free */
     ecsi_atomic_ptr system;
+    bool beside; /* it runs beside the ticks: its thread's alone, as long as it has the entry */
 } ecsi_watch_entry;
 
 typedef struct ecsi_watch {
@@ -12542,7 +12566,8 @@ typedef struct ecsi_schedule {
     bool strict;
     bool built;
     bool ticking;
-    bool adding;          /* a system's init runs: no other can be added */
+    bool adding;          /* a system's init or fini runs: none can be added or removed */
+    bool ending;          /* the world is destroyed: no tick begins */
     uint64_t since;       /* columns written since this tick may hold provisional handles */
     bool stop;            /* a system failed fast */
     uint64_t tick;
@@ -13355,7 +13380,7 @@ static const char *ecsi_system_attached(const ecsi_schedule *schedule, const ecs
     }
     for (i = 0; i < schedule->systems.count; i++) {
         const ecsi_system *other = ecsi_system_at(schedule, i);
-        if (other->group == system->group || other->phase != system->phase) continue;
+        if (other == system || other->phase != system->phase) continue;
         *what = other->name;
         if (ecsi_system_precedes(other, system)) return "comes after another system of its phase, ";
     }
@@ -14154,7 +14179,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
  * world that is ticked from inside a system of another one has its own.
  *
  * Parts of a system's parallel loops are noted on the workers that run them. A job that another
- * worker has stolen is not: what it does with the world is not seen.
+ * worker has stolen is not, whoever it belongs to: what it does with the world is not seen.
  *
  * Row blocks and resources that a system may only read are hashed before and after its body. That
  * finds a write after it was done; of two readers that run at once both may be named for it.
@@ -14186,6 +14211,8 @@ typedef enum ecsi_want {
 typedef struct ecsi_seat {
     ecsi_watch_entry *entry; /* NULL: there was no room */
     void *outer;
+    bool found;              /* it was this thread's already */
+    bool outer_beside;
 } ecsi_seat;
 
 #ifndef ECS_NO_THREADS
@@ -14194,6 +14221,7 @@ typedef struct ecsi_access_guard {
     ecsi_guard guard; /* must be first */
     ecsi_watch *watch;
     const ecsi_system *system;
+    bool beside;
 } ecsi_access_guard;
 #endif
 
@@ -14220,17 +14248,23 @@ static ecsi_watch_entry *ecsi_watch_find(const ecsi_watch *watch, uint64_t self)
     return NULL;
 }
 
-/* Notes that this thread runs a system. When all slots that it may have are taken, this run is
- * not checked. */
-static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
+/* Notes that this thread runs a system, beside the ticks or in one (it may be in a phase's order by
+ * then); NULL: code of none. When all slots that it may have are taken, this run is not
+ * checked. */
+static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system, bool beside)
 {
     uint64_t self = ecsi_thread_number();
     ecsi_seat seat;
     uint32_t i;
-    ECSI_CHECK(system != NULL);
+    ECSI_CHECK(self != 0);
     seat.entry = ecsi_watch_find(watch, self);
     seat.outer = NULL;
-    if (seat.entry != NULL) seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
+    seat.outer_beside = false;
+    seat.found = seat.entry != NULL;
+    if (seat.found) {
+        seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
+        seat.outer_beside = seat.entry->beside;
+    }
     for (i = 0; i < ECSI_WATCH_PROBES && seat.entry == NULL; i++) {
         ecsi_watch_entry *entry = ecsi_watch_slot(watch, self, i);
         uint64_t seen = 0;
@@ -14240,6 +14274,7 @@ static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
     /* Relaxed: only this thread reads it. */
     if (seat.entry != NULL) {
         ECSI_STORE(&seat.entry->system, (void *)(uintptr_t)system, relaxed);
+        seat.entry->beside = beside;
     }
     return seat;
 }
@@ -14247,10 +14282,11 @@ static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
 static void ecsi_watch_leave(ecsi_seat seat)
 {
     if (seat.entry == NULL) return;
-    ECSI_CHECK(ECSI_LOAD(&seat.entry->system, relaxed) != NULL);
+    ECSI_CHECK(seat.found || seat.outer == NULL);
     ECSI_CHECK(ECSI_LOAD(&seat.entry->thread, relaxed) == ecsi_thread_number());
     ECSI_STORE(&seat.entry->system, seat.outer, relaxed); /* for this thread */
-    if (seat.outer != NULL) return;
+    seat.entry->beside = seat.outer_beside;
+    if (seat.found) return;
     /* Pairs with the acquire of the thread that takes it next. */
     ECSI_STORE(&seat.entry->thread, (uint64_t)0, release);
 }
@@ -14262,6 +14298,14 @@ static const ecsi_system *ecsi_watch_running(const ecsi_watch *watch)
     ECSI_CHECK(watch != NULL);
     /* Relaxed: this thread has written it. */
     return entry == NULL ? NULL : (const ecsi_system *)ECSI_LOAD(&entry->system, relaxed);
+}
+
+/* Whether that is one that runs beside the ticks. */
+static bool ecsi_watch_beside(const ecsi_watch *watch)
+{
+    const ecsi_watch_entry *entry = ecsi_watch_find(watch, ecsi_thread_number());
+    ECSI_CHECK(entry != NULL);
+    return entry != NULL && entry->beside;
 }
 
 /* Whether a finding is new. The table keeps the first ones; what is not in it any more is only
@@ -14359,7 +14403,7 @@ ECSI_COLD static bool ecsi_access_ask(const ecsi_schedule *schedule, uint32_t co
     ECSI_CHECK(want == ECSI_WANT_WORLD || component != 0);
     if (system == NULL) return true;
     /* Beside the ticks there is no world to ask. */
-    if (component == 0 || system->detached) {
+    if (component == 0 || ecsi_watch_beside(schedule->watch)) {
         return ecsi_access_tell(schedule, system, 0, "the whole world", ECSI_WANT_WORLD);
     }
     if ((want == ECSI_WANT_VALUE || want == ECSI_WANT_RESOURCE) &&
@@ -14443,9 +14487,9 @@ ECSI_COLD static bool ecsi_access_column(const ecsi_schedule *schedule, uint32_t
     ECSI_CHECK(type != NULL);
     ECSI_CHECK(schedule->watch != NULL);
     if (system == NULL) return true;
-    if (system->detached) ecsi_registry_lock(components);
+    ecsi_registry_lock(components); /* it may run beside the ticks */
     component = ecsi_component_seek(components, type);
-    if (system->detached) ecsi_registry_unlock(components);
+    ecsi_registry_unlock(components);
     if (t < system->query->term_count && system->query->terms[t].component == component &&
         system->query->terms[t].access != ECS_ACCESS_LOOKUP) {
         strength = ecsi_access_strength(system->query->terms[t].access);
@@ -14493,12 +14537,26 @@ static void ecsi_access_help(const ecsi_guard *guard, ecs_worker *worker, ecs_jo
 {
     const ecsi_access_guard *access = (const ecsi_access_guard *)(const void *)guard;
     const ecsi_guard *held = worker->guard;
-    ecsi_seat seat = ecsi_watch_enter(access->watch, access->system);
+    ecsi_seat seat = ecsi_watch_enter(access->watch, access->system, access->beside);
     ECSI_CHECK(work != NULL);
     ECSI_CHECK(access->watch != NULL);
     worker->guard = guard;
     work(worker, data);
     worker->guard = held;
+    ecsi_watch_leave(seat);
+}
+
+/* A job that a system's worker took from another one while it waits, perhaps one of another
+ * system: what it does is not seen. */
+static void ecsi_access_apart(const ecsi_guard *guard, ecs_worker *worker, ecs_job_function work,
+                              void *data)
+{
+    const ecsi_access_guard *access = (const ecsi_access_guard *)(const void *)guard;
+    ecsi_seat seat = ecsi_watch_enter(access->watch, NULL, false);
+    ECSI_CHECK(worker->guard == guard);
+    worker->guard = NULL;
+    work(worker, data);
+    worker->guard = guard;
     ecsi_watch_leave(seat);
 }
 #endif
@@ -14507,14 +14565,17 @@ static void ecsi_access_help(const ecsi_guard *guard, ecs_worker *worker, ecs_jo
 static ecs_status ecsi_access_noted(const ecsi_schedule *schedule, const ecsi_system *system,
                                     const ecs_view *view)
 {
-    ecsi_seat seat = ecsi_watch_enter(schedule->watch, system);
+    bool beside = view->cmd->detached;
+    ecsi_seat seat = ecsi_watch_enter(schedule->watch, system, beside);
     ecs_status status;
 #ifndef ECS_NO_THREADS
     ecsi_access_guard access;
     const ecsi_guard *held = NULL;
     access.guard.help = ecsi_access_help;
+    access.guard.apart = ecsi_access_apart;
     access.watch = schedule->watch;
     access.system = system;
+    access.beside = beside;
     if (view->worker != NULL) {
         held = view->worker->guard;
         view->worker->guard = &access.guard;
@@ -15857,17 +15918,22 @@ typedef struct ecsi_copier {
     void *columns[ECS_TERMS_MAX];   /* of terms that are no columns */
 } ecsi_copier;
 
-/* Memory for a copy; NULL: there is no room. */
+/* Memory for a copy; NULL: there is no room. Whether there is must not depend on the address of
+ * the copies, which is a multiple of 64: above that a copy counts with all that it may skip. */
 static void *ecsi_copy_take(const ecsi_copier *copier, size_t bytes, size_t align)
 {
     ecsi_launch *launch = copier->launch;
-    size_t at = (size_t)(uintptr_t)launch->copies + launch->copied;
-    size_t start = ecsi_align_up(at, ecsi_max_u32((uint32_t)align, 16)) -
-                   (size_t)(uintptr_t)launch->copies;
+    size_t start = ecsi_align_up(launch->copied, ecsi_min_u32(ecsi_max_u32((uint32_t)align, 16),
+                                                              64));
+    size_t slack = align > 64 ? align - 64 : 0;
+    size_t at = (size_t)(uintptr_t)launch->copies + start;
     ECSI_CHECK(align <= ECS_ALIGN_MAX);
     ECSI_CHECK(launch->copied <= copier->bytes_max);
-    if (start > copier->bytes_max || bytes > copier->bytes_max - start) return NULL;
-    launch->copied = start + bytes;
+    if (start > copier->bytes_max || slack > copier->bytes_max - start) return NULL;
+    if (bytes > copier->bytes_max - start - slack) return NULL;
+    launch->copied = start + slack + bytes;
+    if (slack > 0) start += ecsi_align_up(at, align) - at;
+    ECSI_CHECK(start + bytes <= launch->copied);
     return launch->copies + start;
 }
 
@@ -16023,6 +16089,8 @@ static ecs_status ecsi_work_try(ecsi_work *work, ecs_worker *worker, uint32_t at
     cmd.queue = &work->queue;
     cmd.spawns_max = schedule->spawns_max;
     cmd.detached = true;
+    cmd.components_known = work->components_known;
+    cmd.events_known = work->events_known;
     memset(&view, 0, sizeof view);
     view.cmd = &cmd;
     view.worker = worker;
@@ -16068,10 +16136,9 @@ static void ecsi_work_run(ecsi_work *work, ecs_worker *worker)
         }
         work->failed = status != ECS_OK;
         if (!work->failed) break;
-        if (work->fail_count < ECS_FAILURES_MAX) {
-            work->statuses[work->fail_count] = status;
-            work->blocks[work->fail_count] = block;
-        }
+        /* The last one counts, even where the report has no room for all before it. */
+        work->statuses[ecsi_min_u32(work->fail_count, ECS_FAILURES_MAX)] = status;
+        work->blocks[ecsi_min_u32(work->fail_count, ECS_FAILURES_MAX)] = block;
         work->fail_count++;
     }
     ecsi_worker_busy(worker, -1);
@@ -16205,6 +16272,10 @@ static void ecsi_work_fill(ecsi_schedule *schedule, ecsi_work *work, const ecsi_
     work->streams = ecsi_system_streams(system);
     work->attempts = system->attempts;
     work->stamp = system->stamp;
+    work->components_known = schedule->flush->components->list.count;
+#ifndef ECS_NO_EVENTS
+    work->events_known = schedule->flush->events->list.count;
+#endif
     work->unsplit = system->unsplit;
     work->dt = node->dt;
     work->budget_ns = system->desc.budget_ns;
@@ -16328,7 +16399,7 @@ static bool ecsi_work_failed(ecsi_work *work, ecsi_node *node, uint32_t k)
 {
     ecsi_schedule *schedule = work->schedule;
     ecsi_system *system = node->system;
-    uint32_t kept = ecsi_min_u32(k, ECS_FAILURES_MAX - 1);
+    uint32_t kept = ecsi_min_u32(k, ECS_FAILURES_MAX);
     ecs_failure failure = ecsi_failure_make(node, work->statuses[kept], work->blocks[kept]);
     ecsi_outcome outcome = ECSI_GO_ON;
     ECSI_CHECK(k < work->fail_count);
@@ -16506,6 +16577,31 @@ static void ecsi_groups_forget(const ecsi_schedule *schedule, const ecsi_system 
     ECSI_CHECK(group->under_way <= group->desc.depth);
 }
 
+#ifndef ECS_NO_THREADS
+/* Waits until no job of an ended work is left in the pool. It looks through the queue itself, for
+ * the thread that should may be this one; what belongs to other worlds goes back. */
+static void ecsi_work_withdraw(ecsi_work *work)
+{
+    ecs_pool *pool = work->schedule->pool;
+    ECSI_CHECK(ECSI_LOAD(&work->state, relaxed) == ECSI_WORK_ENDED);
+    /* Acquire: pairs with the release of ecsi_work_job, which is gone then. */
+    while (ECSI_LOAD(&work->queued, acquire) != 0) {
+        ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->background);
+        ecsi_work *found = job != NULL ? (ecsi_work *)job->data : NULL;
+        ECSI_CHECK(job == NULL || job->run == ecsi_work_job);
+        if (found != NULL && found->schedule == work->schedule) {
+            ecsi_work_job(NULL, found);
+        } else if (found != NULL && !ecsi_injector_push(&pool->background, job)) {
+            /* No room any more: its world offers it again. Release: the last access. */
+            ECSI_STORE(&found->queued, 0u, release);
+        } else {
+            if (found != NULL) (void)ecsi_idle_notify(&pool->idle);
+            ecsi_yield();
+        }
+    }
+}
+#endif
+
 /* Ends what is under way: works that run are waited for, others do not begin any more, and what
  * was recorded is dropped. */
 static void ecsi_groups_end(ecsi_schedule *schedule)
@@ -16516,6 +16612,11 @@ static void ecsi_groups_end(ecsi_schedule *schedule)
     uint32_t w;
     memset(&start, 0, sizeof start);
     ECSI_CHECK(!schedule->ticking);
+    /* What could not be applied, launches that are held included, is in no batch any more. */
+    for (i = 0; i < schedule->lane_count && !ecsi_batch_empty(&schedule->batch); i++) {
+        ecsi_queue_rewind(schedule->flush, &schedule->lanes[i].queue, start);
+    }
+    memset(&schedule->batch, 0, sizeof schedule->batch);
     for (i = 0; i < schedule->groups.count; i++) {
         ecsi_group *group = ecsi_group_at(schedule, i);
         for (k = 0; k < group->under_way; k++) {
@@ -16533,9 +16634,7 @@ static void ecsi_groups_end(ecsi_schedule *schedule)
 #ifndef ECS_NO_THREADS
         for (k = 0; group->launches != NULL && k < group->desc.depth; k++) {
             for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
-                const ecsi_work *work = &group->launches[k].works[w];
-                /* Acquire: pairs with the release of ecsi_work_job, which is gone then. */
-                while (ECSI_LOAD(&work->queued, acquire) != 0) ecsi_yield();
+                ecsi_work_withdraw(&group->launches[k].works[w]);
             }
         }
 #endif
@@ -16543,26 +16642,32 @@ static void ecsi_groups_end(ecsi_schedule *schedule)
     ECSI_CHECK(schedule->under_way == 0);
 }
 
-/* Whether the calling thread runs a system of an asynchronous group of this world. */
+/* Whether the calling thread runs a system of an asynchronous group of this world. The world's
+ * thread may add a group meanwhile. */
 static bool ecsi_groups_inside(const ecsi_schedule *schedule)
 {
+    bool inside = false;
 #ifndef ECS_NO_THREADS
     uint64_t self = ecsi_thread_number();
     uint32_t i;
     uint32_t k;
     uint32_t w;
     ECSI_CHECK(self != 0);
-    for (i = 0; i < schedule->groups.count; i++) {
+    ecsi_registry_lock(schedule->flush->components);
+    for (i = 0; i < schedule->groups.count && !inside; i++) {
         const ecsi_group *group = ecsi_group_at(schedule, i);
         for (k = 0; group->launches != NULL && k < group->desc.depth; k++) {
             for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
-                if (ECSI_LOAD(&group->launches[k].works[w].runner, relaxed) == self) return true;
+                if (ECSI_LOAD(&group->launches[k].works[w].runner, relaxed) == self) inside = true;
             }
         }
     }
-#endif
     ECSI_CHECK(schedule->groups.count <= schedule->groups_max);
-    return false;
+    ecsi_registry_unlock(schedule->flush->components);
+#else
+    (void)schedule;
+#endif
+    return inside;
 }
 
 /* ---- Adding ----------------------------------------------------------------------------- */
@@ -16640,9 +16745,11 @@ static ecs_status ecsi_group_insert(ecsi_schedule *schedule, const ecs_group_des
     ecsi_group *group;
     ecs_status status = ecsi_group_resolve(schedule, &d);
     ECSI_CHECK(!schedule->ticking);
-    if (status == ECS_OK) {
+    if (status == ECS_OK) { /* works may look for themselves in the list meanwhile */
+        ecsi_registry_lock(schedule->flush->components);
         status = ecsi_vec_reserve(memory, &schedule->groups, schedule->groups.count + 1,
                                   schedule->groups_max, sizeof(ecsi_group *));
+        ecsi_registry_unlock(schedule->flush->components);
     }
     if (status != ECS_OK) return status;
     group = (ecsi_group *)ecsi_keep(memory, sizeof *group, 64);
@@ -16663,7 +16770,9 @@ static ecs_status ecsi_group_insert(ecsi_schedule *schedule, const ecs_group_des
         ecsi_keep_rewind(memory, mark);
         return status;
     }
+    ecsi_registry_lock(schedule->flush->components);
     *ECSI_VEC_AT(ecsi_group *, &schedule->groups, schedule->groups.count++) = group;
+    ecsi_registry_unlock(schedule->flush->components);
     group->number = schedule->groups.count;
     schedule->built = false;
     ECSI_CHECK(group->launches != NULL || !d.asynchronous);
@@ -17903,8 +18012,9 @@ static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedu
  *
  * Phases are clusters, in their order. A solid edge is an explicit order, a dashed one a
  * conflict, with what both touch as its label. A conflict that follows from other edges is left
- * out. Exclusive systems are boxes, disabled ones grey, broken ones red; when a system runs and
- * what follows when it fails is its tooltip. Names are escaped. */
+ * out. Exclusive systems are boxes, disabled ones grey, broken ones red, those that run beside the
+ * ticks have a dashed frame and no edges; when a system runs and what follows when it fails is its
+ * tooltip. Names are escaped. */
 /* floor: 12 */
 #ifndef ECS_DOT_H
 #define ECS_DOT_H
@@ -17938,8 +18048,9 @@ static void ecsi_dot_node(ecsi_text *text, const ecsi_system *system, uint32_t i
     ECSI_CHECK(policy.total > ECSI_DOT_INDENT);
     ecsi_print(text, "    n%u [label=\"", index);
     ecsi_dot_name(text, system->name);
-    ecsi_print(text, "\", shape=%s, color=%s, fontcolor=%s, tooltip=\"",
-               system->run_exclusive != NULL ? "box" : "ellipse", color, color);
+    ecsi_print(text, "\", shape=%s, color=%s, fontcolor=%s%s, tooltip=\"",
+               system->run_exclusive != NULL ? "box" : "ellipse", color, color,
+               system->detached ? ", style=dashed" : "");
     ecsi_dot_name(text, what + ECSI_DOT_INDENT);
     ecsi_print(text, "\"];\n");
 }
@@ -17991,6 +18102,12 @@ static void ecsi_dot_text(ecsi_text *text, const ecsi_schedule *schedule)
         for (i = 0; i < phase->count; i++) {
             uint32_t index = ecsi_phase_system(schedule, phase, i);
             ecsi_dot_node(text, ecsi_system_at(schedule, index), index);
+        }
+        /* They are in no phase's order: each stands where its group is launched. */
+        for (i = 0; i < schedule->systems.count; i++) {
+            const ecsi_system *system = ecsi_system_at(schedule, i);
+            if (!system->detached || ecsi_phase_at(schedule, system->phase) != phase) continue;
+            ecsi_dot_node(text, system, i);
         }
         ecsi_print(text, "  }\n");
         for (i = 0; i < phase->count; i++) ecsi_dot_edges(text, schedule, phase, i);
@@ -18779,11 +18896,15 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(!world->schedule.ticking);
     ECSI_REQUIRE_VOID(!world->flush.running);
     ECSI_REQUIRE_VOID(!world->member);
+    ECSI_REQUIRE_VOID(!world->schedule.adding);
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
     ecsi_groups_end(&world->schedule);
+    /* Each fini is called once, and nothing runs whose fini was called. */
+    world->schedule.adding = true;
+    world->schedule.ending = true;
     for (i = world->schedule.systems.count; i > 0; i--) {
         const ecsi_system *system = ecsi_system_at(&world->schedule, i - 1);
         if (system->desc.fini != NULL) system->desc.fini(world, system->desc.user);
@@ -19806,7 +19927,9 @@ static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     uint32_t quota = ECSI_EVENT_CAPACITY;
     uint32_t i = 0;
     ecsi_stream_lock(cmd);
-    if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    if (c->event != 0 && (!cmd->detached || c->event <= cmd->events_known)) {
+        quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    }
     ecsi_stream_unlock(cmd);
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
@@ -20130,11 +20253,12 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
 }
 
-/* The world's schedule is asked, when it checks. */
+/* The world's schedule is asked, when it checks. A view of an asynchronous group has no world to
+ * show, but its commands know one. */
 static void *ecsi_view_column(const ecs_view *view, uint32_t term, const ecs_type *type,
                               bool writes)
 {
-    const ecs_world *world = view->world;
+    const ecs_world *world = view->world != NULL ? view->world : view->cmd->flush->world;
     ECSI_REQUIRE(view->columns != NULL, NULL);
     ECSI_REQUIRE(type != NULL, NULL);
     ECSI_REQUIRE(term < ECS_TERMS_MAX, NULL);
@@ -20199,6 +20323,7 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
+    if (ECSI_UNLIKELY(world->schedule.ending)) return ECS_LOCKED;
     status = ecsi_schedule_build(&world->schedule);
     if (status == ECS_OK) status = ecsi_world_settle(world);
     if (status != ECS_OK) return status;
@@ -20904,18 +21029,23 @@ static void ecsi_picks_sink(ecsi_pick *picks, uint32_t count, uint32_t at)
     ECSI_CHECK(at < count);
 }
 
-/* Adds a pick to the heap, which keeps the first `max` of all; false: one was left out. */
-static bool ecsi_picks_add(ecsi_pick *picks, uint32_t *count, uint32_t max, ecsi_pick pick)
+/* Adds a pick to the heap, which keeps the first `max` of all; *left is the first one that was
+ * left out. */
+static void ecsi_picks_add(ecsi_pick *picks, uint32_t *count, uint32_t max, ecsi_pick pick,
+                           ecsi_pick *left)
 {
     uint32_t at = *count;
     ECSI_CHECK(max > 0);
     ECSI_CHECK(*count <= max);
     if (*count == max) {
+        ecsi_pick out = pick;
         if (ecsi_pick_before(&pick, &picks[0])) {
+            out = picks[0];
             picks[0] = pick;
             ecsi_picks_sink(picks, max, 0);
         }
-        return false;
+        if (left->to == ECSI_NO_MEMBER || ecsi_pick_before(&out, left)) *left = out;
+        return;
     }
     *count += 1;
     while (at > 0 && ecsi_pick_before(&picks[(at - 1) / 2], &pick)) {
@@ -20923,7 +21053,6 @@ static bool ecsi_picks_add(ecsi_pick *picks, uint32_t *count, uint32_t max, ecsi
         at = (at - 1) / 2;
     }
     picks[at] = pick;
-    return true;
 }
 
 /* The heap becomes the list in order. */
@@ -20957,16 +21086,14 @@ static void ecsi_transfer_refused(ecs_worlds *worlds, ecsi_member *source,
                    transfer->retry.tries, ecs_status_text(status));
 }
 
-/* The rows of one chunk with markers that are due: into the heap, or refused without a route.
- * Answers false when one did not fit. */
-static bool ecsi_picks_of_chunk(ecs_worlds *worlds, uint32_t from, ecsi_chunk *chunk,
-                                uint32_t column, uint32_t *count)
+/* The rows of one chunk with markers that are due: into the heap, or refused without a route. */
+static void ecsi_picks_of_chunk(ecs_worlds *worlds, uint32_t from, ecsi_chunk *chunk,
+                                uint32_t column, uint32_t *count, ecsi_pick *left)
 {
     ecsi_member *source = &worlds->members[from];
     const ecsi_table *table = chunk->table;
     uint64_t tick = source->world->schedule.tick;
     uint32_t routing = ecsi_member_routing(source, table);
-    bool all = true;
     uint32_t row;
     ECSI_CHECK(column < table->column_count);
     for (row = 0; row < chunk->count; row++) {
@@ -20985,23 +21112,21 @@ static bool ecsi_picks_of_chunk(ecs_worlds *worlds, uint32_t from, ecsi_chunk *c
             ecsi_transfer_refused(worlds, source, transfer, ECS_NOT_FOUND);
             continue;
         }
-        if (!ecsi_picks_add(source->picks, count, worlds->desc.transfers_max, pick)) {
-            all = false;
-        }
+        ecsi_picks_add(source->picks, count, worlds->desc.transfers_max, pick, left);
     }
     ECSI_CHECK(*count <= worlds->desc.transfers_max);
-    return all;
 }
 
-/* Collects what is marked and due, in order; *all says whether that is all of it. */
-static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
+/* Collects what is marked and due, in order; *left is what comes next and did not fit. */
+static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, ecsi_pick *left)
 {
     ecsi_member *source = &worlds->members[from];
     const ecsi_storage *storage = &source->world->storage;
     uint32_t id = ecsi_component_seek(&source->world->components, ecs_type_of(ecs_transfer));
     uint32_t count = 0;
     uint32_t t;
-    *all = true;
+    memset(left, 0, sizeof *left);
+    left->to = ECSI_NO_MEMBER; /* nothing */
     ECSI_CHECK(source->world != NULL);
     if (id == 0) return 0;
     for (t = 0; t < storage->tables.count; t++) {
@@ -21013,7 +21138,7 @@ static uint32_t ecsi_picks_collect(ecs_worlds *worlds, uint32_t from, bool *all)
         if (slot == NULL) continue;
         ECSI_CHECK(slot->column != ECSI_NO_COLUMN);
         for (chunk = table->first; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
-            if (!ecsi_picks_of_chunk(worlds, from, chunk, slot->column, &count)) *all = false;
+            ecsi_picks_of_chunk(worlds, from, chunk, slot->column, &count, left);
         }
     }
     ecsi_picks_sort(source->picks, count);
@@ -21036,6 +21161,37 @@ static void ecsi_picks_refused(ecsi_sending *sending, const ecsi_pick *picks, ui
                               (ecs_transfer *)ecsi_row_value(&world->storage, record,
                                                              sending->transfer), status);
         ecsi_row_touch(&world->storage, record, sending->transfer);
+    }
+}
+
+/* A group that no tick can take up is refused as a whole, with those that were left out: else
+ * they would be tried at another time, and go without the others. */
+static void ecsi_picks_refuse_group(ecsi_sending *sending, const ecsi_pick *of)
+{
+    const ecs_worlds *worlds = sending->worlds;
+    const ecsi_member *source = sending->source;
+    const ecsi_storage *storage = &source->world->storage;
+    uint32_t t;
+    ECSI_CHECK(of->group != 0);
+    ECSI_CHECK(sending->transfer != 0);
+    for (t = 0; t < storage->tables.count; t++) {
+        const ecsi_table *table = ecsi_table_at(storage, t);
+        const ecsi_table_slot *slot = ecsi_table_find(table, sending->transfer);
+        ecsi_chunk *chunk = table->row_count == 0 || slot == NULL ? NULL : table->first;
+        uint32_t row;
+        for (; chunk != NULL && chunk->count > 0; chunk = chunk->next) {
+            for (row = 0; row < chunk->count; row++) {
+                const ecs_transfer *transfer = (const ecs_transfer *)ecsi_chunk_value(
+                    chunk, &table->columns[slot->column], row);
+                ecsi_pick pick = *of;
+                if (transfer->group != of->group || transfer->priority != of->priority) continue;
+                if (!ecs_retry_due(&transfer->retry, source->world->schedule.tick)) continue;
+                pick.to = transfer->target == 0 ? ecsi_member_routing(source, table)
+                                                : ecsi_member_numbered(worlds, transfer->target);
+                pick.entity = ecsi_chunk_entities(chunk)[row];
+                if (pick.to == of->to) ecsi_picks_refused(sending, &pick, 1, ECS_TOO_LARGE);
+            }
+        }
     }
 }
 
@@ -21115,8 +21271,8 @@ static bool ecsi_picks_group(ecsi_sending *sending, const ecsi_pick *picks, uint
 static void ecsi_worlds_send_marked(ecs_worlds *worlds, uint32_t from)
 {
     ecsi_member *source = &worlds->members[from];
-    bool all;
-    uint32_t count = ecsi_picks_collect(worlds, from, &all);
+    ecsi_pick left;
+    uint32_t count = ecsi_picks_collect(worlds, from, &left);
     uint64_t full = 0; /* bits of targets */
     uint32_t at = 0;
     ECSI_CHECK(source->world != NULL);
@@ -21128,9 +21284,10 @@ static void ecsi_worlds_send_marked(ecs_worlds *worlds, uint32_t from)
         uint64_t bit = (uint64_t)1 << picks->to;
         uint32_t n = ecsi_picks_run(&sending, picks, count - at);
         bool good = true;
-        if (!all && picks->group != 0 && at + n == count) {
-            /* The rest of this group may be among what did not fit. */
-            if (at == 0) ecsi_picks_refused(&sending, picks, n, ECS_TOO_LARGE);
+        if (picks->group != 0 && at + n == count && left.to == picks->to &&
+            left.group == picks->group && left.priority == picks->priority) {
+            /* The rest of this group is what did not fit. */
+            if (at == 0) ecsi_picks_refuse_group(&sending, picks);
         } else if ((full & bit) != 0) {
             ecsi_picks_refused(&sending, picks, n, ECS_FULL);
         } else if (picks->group != 0) {
@@ -22459,7 +22616,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
     run.report->status = ecsi_run_resolve(&run);
     if (run.report->status != ECS_OK) return run.report->status;
     if (world != NULL &&
-        (world->locks != 0 || world->schedule.ticking || world->flush.running)) {
+        (world->locks != 0 || world->schedule.ticking || world->schedule.ending ||
+         world->flush.running)) {
         run.report->status = ECS_LOCKED;
         return ECS_LOCKED;
     }

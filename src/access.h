@@ -45,6 +45,7 @@ typedef struct ecsi_seat {
     ecsi_watch_entry *entry; /* NULL: there was no room */
     void *outer;
     bool found;              /* it was this thread's already */
+    bool outer_beside;
 } ecsi_seat;
 
 #ifndef ECS_NO_THREADS
@@ -53,6 +54,7 @@ typedef struct ecsi_access_guard {
     ecsi_guard guard; /* must be first */
     ecsi_watch *watch;
     const ecsi_system *system;
+    bool beside;
 } ecsi_access_guard;
 #endif
 
@@ -79,9 +81,10 @@ static ecsi_watch_entry *ecsi_watch_find(const ecsi_watch *watch, uint64_t self)
     return NULL;
 }
 
-/* Notes that this thread runs a system; NULL: code of none. When all slots that it may have are
- * taken, this run is not checked. */
-static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
+/* Notes that this thread runs a system, beside the ticks or in one (it may be in a phase's order by
+ * then); NULL: code of none. When all slots that it may have are taken, this run is not
+ * checked. */
+static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system, bool beside)
 {
     uint64_t self = ecsi_thread_number();
     ecsi_seat seat;
@@ -89,8 +92,12 @@ static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
     ECSI_CHECK(self != 0);
     seat.entry = ecsi_watch_find(watch, self);
     seat.outer = NULL;
+    seat.outer_beside = false;
     seat.found = seat.entry != NULL;
-    if (seat.found) seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
+    if (seat.found) {
+        seat.outer = ECSI_LOAD(&seat.entry->system, relaxed);
+        seat.outer_beside = seat.entry->beside;
+    }
     for (i = 0; i < ECSI_WATCH_PROBES && seat.entry == NULL; i++) {
         ecsi_watch_entry *entry = ecsi_watch_slot(watch, self, i);
         uint64_t seen = 0;
@@ -100,6 +107,7 @@ static ecsi_seat ecsi_watch_enter(ecsi_watch *watch, const ecsi_system *system)
     /* Relaxed: only this thread reads it. */
     if (seat.entry != NULL) {
         ECSI_STORE(&seat.entry->system, (void *)(uintptr_t)system, relaxed);
+        seat.entry->beside = beside;
     }
     return seat;
 }
@@ -110,6 +118,7 @@ static void ecsi_watch_leave(ecsi_seat seat)
     ECSI_CHECK(seat.found || seat.outer == NULL);
     ECSI_CHECK(ECSI_LOAD(&seat.entry->thread, relaxed) == ecsi_thread_number());
     ECSI_STORE(&seat.entry->system, seat.outer, relaxed); /* for this thread */
+    seat.entry->beside = seat.outer_beside;
     if (seat.found) return;
     /* Pairs with the acquire of the thread that takes it next. */
     ECSI_STORE(&seat.entry->thread, (uint64_t)0, release);
@@ -122,6 +131,14 @@ static const ecsi_system *ecsi_watch_running(const ecsi_watch *watch)
     ECSI_CHECK(watch != NULL);
     /* Relaxed: this thread has written it. */
     return entry == NULL ? NULL : (const ecsi_system *)ECSI_LOAD(&entry->system, relaxed);
+}
+
+/* Whether that is one that runs beside the ticks. */
+static bool ecsi_watch_beside(const ecsi_watch *watch)
+{
+    const ecsi_watch_entry *entry = ecsi_watch_find(watch, ecsi_thread_number());
+    ECSI_CHECK(entry != NULL);
+    return entry != NULL && entry->beside;
 }
 
 /* Whether a finding is new. The table keeps the first ones; what is not in it any more is only
@@ -219,7 +236,7 @@ ECSI_COLD static bool ecsi_access_ask(const ecsi_schedule *schedule, uint32_t co
     ECSI_CHECK(want == ECSI_WANT_WORLD || component != 0);
     if (system == NULL) return true;
     /* Beside the ticks there is no world to ask. */
-    if (component == 0 || system->detached) {
+    if (component == 0 || ecsi_watch_beside(schedule->watch)) {
         return ecsi_access_tell(schedule, system, 0, "the whole world", ECSI_WANT_WORLD);
     }
     if ((want == ECSI_WANT_VALUE || want == ECSI_WANT_RESOURCE) &&
@@ -303,9 +320,9 @@ ECSI_COLD static bool ecsi_access_column(const ecsi_schedule *schedule, uint32_t
     ECSI_CHECK(type != NULL);
     ECSI_CHECK(schedule->watch != NULL);
     if (system == NULL) return true;
-    if (system->detached) ecsi_registry_lock(components);
+    ecsi_registry_lock(components); /* it may run beside the ticks */
     component = ecsi_component_seek(components, type);
-    if (system->detached) ecsi_registry_unlock(components);
+    ecsi_registry_unlock(components);
     if (t < system->query->term_count && system->query->terms[t].component == component &&
         system->query->terms[t].access != ECS_ACCESS_LOOKUP) {
         strength = ecsi_access_strength(system->query->terms[t].access);
@@ -353,7 +370,7 @@ static void ecsi_access_help(const ecsi_guard *guard, ecs_worker *worker, ecs_jo
 {
     const ecsi_access_guard *access = (const ecsi_access_guard *)(const void *)guard;
     const ecsi_guard *held = worker->guard;
-    ecsi_seat seat = ecsi_watch_enter(access->watch, access->system);
+    ecsi_seat seat = ecsi_watch_enter(access->watch, access->system, access->beside);
     ECSI_CHECK(work != NULL);
     ECSI_CHECK(access->watch != NULL);
     worker->guard = guard;
@@ -368,7 +385,7 @@ static void ecsi_access_apart(const ecsi_guard *guard, ecs_worker *worker, ecs_j
                               void *data)
 {
     const ecsi_access_guard *access = (const ecsi_access_guard *)(const void *)guard;
-    ecsi_seat seat = ecsi_watch_enter(access->watch, NULL);
+    ecsi_seat seat = ecsi_watch_enter(access->watch, NULL, false);
     ECSI_CHECK(worker->guard == guard);
     worker->guard = NULL;
     work(worker, data);
@@ -381,7 +398,8 @@ static void ecsi_access_apart(const ecsi_guard *guard, ecs_worker *worker, ecs_j
 static ecs_status ecsi_access_noted(const ecsi_schedule *schedule, const ecsi_system *system,
                                     const ecs_view *view)
 {
-    ecsi_seat seat = ecsi_watch_enter(schedule->watch, system);
+    bool beside = view->cmd->detached;
+    ecsi_seat seat = ecsi_watch_enter(schedule->watch, system, beside);
     ecs_status status;
 #ifndef ECS_NO_THREADS
     ecsi_access_guard access;
@@ -390,6 +408,7 @@ static ecs_status ecsi_access_noted(const ecsi_schedule *schedule, const ecsi_sy
     access.guard.apart = ecsi_access_apart;
     access.watch = schedule->watch;
     access.system = system;
+    access.beside = beside;
     if (view->worker != NULL) {
         held = view->worker->guard;
         view->worker->guard = &access.guard;

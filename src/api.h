@@ -1122,7 +1122,8 @@ ECS_API ecs_status ecs_system_remove(ecs_world *world, const char *name);
  * set. That is decided when the schedule is built, and said once in the log.
  *
  * A failure counts in the tick in which the results are applied. Retries at once run on the same
- * copies; ECS_FAIL_FAST lets the phase finish and stops that tick. */
+ * copies, later ones are launches of their own, for which the events of the failed one are seen;
+ * ECS_FAIL_FAST lets the phase finish and stops that tick. */
 typedef struct ecs_group_desc {
     const char *name; /* no system's and no other group's */
     const char *before[ECS_ORDER_MAX]; /* names of systems and groups: in each phase that both */

@@ -219,7 +219,9 @@ struct ecs_commands {
     uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
     bool begun; /* it has a marker */
-    bool detached; /* of an asynchronous group: the world goes on meanwhile */
+    bool detached; /* of an asynchronous group: the world goes on meanwhile... */
+    uint32_t components_known; /* ...and this is what it knew at the launch: what came since */
+    uint32_t events_known;     /* must not show in what is recorded, or when that is would */
     uint32_t emit_type_count;
     uint32_t emit_types[ECSI_EMIT_TYPES_MAX]; /* component ids that were emitted */
     uint32_t emit_counts[ECSI_EMIT_TYPES_MAX];
@@ -690,7 +692,10 @@ static inline const ecsi_component *ecsi_stream_component(const ecs_commands *cm
     const ecsi_component *c = NULL;
     ECSI_CHECK(*id != 0 || type != NULL);
     ecsi_stream_lock(cmd);
-    if (*id == 0) *id = ecsi_component_seek(components, type);
+    if (*id == 0) {
+        *id = ecsi_component_seek(components, type);
+        if (ECSI_UNLIKELY(cmd->detached && *id > cmd->components_known)) *id = 0;
+    }
     if (ECSI_LIKELY(ecsi_component_known(components, *id))) {
         c = ecsi_component_at(components, *id);
     }

@@ -27,17 +27,22 @@ typedef struct ecsi_copier {
     void *columns[ECS_TERMS_MAX];   /* of terms that are no columns */
 } ecsi_copier;
 
-/* Memory for a copy; NULL: there is no room. */
+/* Memory for a copy; NULL: there is no room. Whether there is must not depend on the address of
+ * the copies, which is a multiple of 64: above that a copy counts with all that it may skip. */
 static void *ecsi_copy_take(const ecsi_copier *copier, size_t bytes, size_t align)
 {
     ecsi_launch *launch = copier->launch;
-    size_t at = (size_t)(uintptr_t)launch->copies + launch->copied;
-    size_t start = ecsi_align_up(at, ecsi_max_u32((uint32_t)align, 16)) -
-                   (size_t)(uintptr_t)launch->copies;
+    size_t start = ecsi_align_up(launch->copied, ecsi_min_u32(ecsi_max_u32((uint32_t)align, 16),
+                                                              64));
+    size_t slack = align > 64 ? align - 64 : 0;
+    size_t at = (size_t)(uintptr_t)launch->copies + start;
     ECSI_CHECK(align <= ECS_ALIGN_MAX);
     ECSI_CHECK(launch->copied <= copier->bytes_max);
-    if (start > copier->bytes_max || bytes > copier->bytes_max - start) return NULL;
-    launch->copied = start + bytes;
+    if (start > copier->bytes_max || slack > copier->bytes_max - start) return NULL;
+    if (bytes > copier->bytes_max - start - slack) return NULL;
+    launch->copied = start + slack + bytes;
+    if (slack > 0) start += ecsi_align_up(at, align) - at;
+    ECSI_CHECK(start + bytes <= launch->copied);
     return launch->copies + start;
 }
 
@@ -193,6 +198,8 @@ static ecs_status ecsi_work_try(ecsi_work *work, ecs_worker *worker, uint32_t at
     cmd.queue = &work->queue;
     cmd.spawns_max = schedule->spawns_max;
     cmd.detached = true;
+    cmd.components_known = work->components_known;
+    cmd.events_known = work->events_known;
     memset(&view, 0, sizeof view);
     view.cmd = &cmd;
     view.worker = worker;
@@ -238,10 +245,9 @@ static void ecsi_work_run(ecsi_work *work, ecs_worker *worker)
         }
         work->failed = status != ECS_OK;
         if (!work->failed) break;
-        if (work->fail_count < ECS_FAILURES_MAX) {
-            work->statuses[work->fail_count] = status;
-            work->blocks[work->fail_count] = block;
-        }
+        /* The last one counts, even where the report has no room for all before it. */
+        work->statuses[ecsi_min_u32(work->fail_count, ECS_FAILURES_MAX)] = status;
+        work->blocks[ecsi_min_u32(work->fail_count, ECS_FAILURES_MAX)] = block;
         work->fail_count++;
     }
     ecsi_worker_busy(worker, -1);
@@ -375,6 +381,10 @@ static void ecsi_work_fill(ecsi_schedule *schedule, ecsi_work *work, const ecsi_
     work->streams = ecsi_system_streams(system);
     work->attempts = system->attempts;
     work->stamp = system->stamp;
+    work->components_known = schedule->flush->components->list.count;
+#ifndef ECS_NO_EVENTS
+    work->events_known = schedule->flush->events->list.count;
+#endif
     work->unsplit = system->unsplit;
     work->dt = node->dt;
     work->budget_ns = system->desc.budget_ns;
@@ -498,7 +508,7 @@ static bool ecsi_work_failed(ecsi_work *work, ecsi_node *node, uint32_t k)
 {
     ecsi_schedule *schedule = work->schedule;
     ecsi_system *system = node->system;
-    uint32_t kept = ecsi_min_u32(k, ECS_FAILURES_MAX - 1);
+    uint32_t kept = ecsi_min_u32(k, ECS_FAILURES_MAX);
     ecs_failure failure = ecsi_failure_make(node, work->statuses[kept], work->blocks[kept]);
     ecsi_outcome outcome = ECSI_GO_ON;
     ECSI_CHECK(k < work->fail_count);
@@ -676,6 +686,31 @@ static void ecsi_groups_forget(const ecsi_schedule *schedule, const ecsi_system 
     ECSI_CHECK(group->under_way <= group->desc.depth);
 }
 
+#ifndef ECS_NO_THREADS
+/* Waits until no job of an ended work is left in the pool. It looks through the queue itself, for
+ * the thread that should may be this one; what belongs to other worlds goes back. */
+static void ecsi_work_withdraw(ecsi_work *work)
+{
+    ecs_pool *pool = work->schedule->pool;
+    ECSI_CHECK(ECSI_LOAD(&work->state, relaxed) == ECSI_WORK_ENDED);
+    /* Acquire: pairs with the release of ecsi_work_job, which is gone then. */
+    while (ECSI_LOAD(&work->queued, acquire) != 0) {
+        ecs_job *job = (ecs_job *)ecsi_injector_pop(&pool->background);
+        ecsi_work *found = job != NULL ? (ecsi_work *)job->data : NULL;
+        ECSI_CHECK(job == NULL || job->run == ecsi_work_job);
+        if (found != NULL && found->schedule == work->schedule) {
+            ecsi_work_job(NULL, found);
+        } else if (found != NULL && !ecsi_injector_push(&pool->background, job)) {
+            /* No room any more: its world offers it again. Release: the last access. */
+            ECSI_STORE(&found->queued, 0u, release);
+        } else {
+            if (found != NULL) (void)ecsi_idle_notify(&pool->idle);
+            ecsi_yield();
+        }
+    }
+}
+#endif
+
 /* Ends what is under way: works that run are waited for, others do not begin any more, and what
  * was recorded is dropped. */
 static void ecsi_groups_end(ecsi_schedule *schedule)
@@ -686,6 +721,11 @@ static void ecsi_groups_end(ecsi_schedule *schedule)
     uint32_t w;
     memset(&start, 0, sizeof start);
     ECSI_CHECK(!schedule->ticking);
+    /* What could not be applied, launches that are held included, is in no batch any more. */
+    for (i = 0; i < schedule->lane_count && !ecsi_batch_empty(&schedule->batch); i++) {
+        ecsi_queue_rewind(schedule->flush, &schedule->lanes[i].queue, start);
+    }
+    memset(&schedule->batch, 0, sizeof schedule->batch);
     for (i = 0; i < schedule->groups.count; i++) {
         ecsi_group *group = ecsi_group_at(schedule, i);
         for (k = 0; k < group->under_way; k++) {
@@ -703,9 +743,7 @@ static void ecsi_groups_end(ecsi_schedule *schedule)
 #ifndef ECS_NO_THREADS
         for (k = 0; group->launches != NULL && k < group->desc.depth; k++) {
             for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
-                const ecsi_work *work = &group->launches[k].works[w];
-                /* Acquire: pairs with the release of ecsi_work_job, which is gone then. */
-                while (ECSI_LOAD(&work->queued, acquire) != 0) ecsi_yield();
+                ecsi_work_withdraw(&group->launches[k].works[w]);
             }
         }
 #endif
@@ -713,26 +751,32 @@ static void ecsi_groups_end(ecsi_schedule *schedule)
     ECSI_CHECK(schedule->under_way == 0);
 }
 
-/* Whether the calling thread runs a system of an asynchronous group of this world. */
+/* Whether the calling thread runs a system of an asynchronous group of this world. The world's
+ * thread may add a group meanwhile. */
 static bool ecsi_groups_inside(const ecsi_schedule *schedule)
 {
+    bool inside = false;
 #ifndef ECS_NO_THREADS
     uint64_t self = ecsi_thread_number();
     uint32_t i;
     uint32_t k;
     uint32_t w;
     ECSI_CHECK(self != 0);
-    for (i = 0; i < schedule->groups.count; i++) {
+    ecsi_registry_lock(schedule->flush->components);
+    for (i = 0; i < schedule->groups.count && !inside; i++) {
         const ecsi_group *group = ecsi_group_at(schedule, i);
         for (k = 0; group->launches != NULL && k < group->desc.depth; k++) {
             for (w = 0; w < ECS_GROUP_SYSTEMS_MAX; w++) {
-                if (ECSI_LOAD(&group->launches[k].works[w].runner, relaxed) == self) return true;
+                if (ECSI_LOAD(&group->launches[k].works[w].runner, relaxed) == self) inside = true;
             }
         }
     }
-#endif
     ECSI_CHECK(schedule->groups.count <= schedule->groups_max);
-    return false;
+    ecsi_registry_unlock(schedule->flush->components);
+#else
+    (void)schedule;
+#endif
+    return inside;
 }
 
 /* ---- Adding ----------------------------------------------------------------------------- */
@@ -810,9 +854,11 @@ static ecs_status ecsi_group_insert(ecsi_schedule *schedule, const ecs_group_des
     ecsi_group *group;
     ecs_status status = ecsi_group_resolve(schedule, &d);
     ECSI_CHECK(!schedule->ticking);
-    if (status == ECS_OK) {
+    if (status == ECS_OK) { /* works may look for themselves in the list meanwhile */
+        ecsi_registry_lock(schedule->flush->components);
         status = ecsi_vec_reserve(memory, &schedule->groups, schedule->groups.count + 1,
                                   schedule->groups_max, sizeof(ecsi_group *));
+        ecsi_registry_unlock(schedule->flush->components);
     }
     if (status != ECS_OK) return status;
     group = (ecsi_group *)ecsi_keep(memory, sizeof *group, 64);
@@ -833,7 +879,9 @@ static ecs_status ecsi_group_insert(ecsi_schedule *schedule, const ecs_group_des
         ecsi_keep_rewind(memory, mark);
         return status;
     }
+    ecsi_registry_lock(schedule->flush->components);
     *ECSI_VEC_AT(ecsi_group *, &schedule->groups, schedule->groups.count++) = group;
+    ecsi_registry_unlock(schedule->flush->components);
     group->number = schedule->groups.count;
     schedule->built = false;
     ECSI_CHECK(group->launches != NULL || !d.asynchronous);

@@ -188,6 +188,8 @@ typedef struct ecsi_work {
     uint32_t streams;      /* of one try */
     uint32_t attempts;
     uint32_t stamp;
+    uint32_t components_known; /* see ecs_commands */
+    uint32_t events_known;
     bool unsplit;
     bool budget_fails;
     float dt;
@@ -195,10 +197,10 @@ typedef struct ecsi_work {
     uint64_t budget_ns;
     uint64_t overrun_ns;   /* the longest; these are what its tries came to */
     uint32_t overruns;
-    uint32_t fail_count;   /* tries that failed; the first ones are described */
+    uint32_t fail_count;   /* tries that failed; the first ones and the last are described */
     bool failed;           /* the last one did */
-    ecs_status statuses[ECS_FAILURES_MAX];
-    uint32_t blocks[ECS_FAILURES_MAX];
+    ecs_status statuses[ECS_FAILURES_MAX + 1];
+    uint32_t blocks[ECS_FAILURES_MAX + 1];
     ecsi_queue queue;
     ecsi_arena arena;      /* used up by the queue's only block */
     ecs_job job;
@@ -261,6 +263,7 @@ typedef struct ecsi_gauge {
 typedef struct ecsi_watch_entry {
     ecsi_atomic_u64 thread; /* 0: free */
     ecsi_atomic_ptr system;
+    bool beside; /* it runs beside the ticks: its thread's alone, as long as it has the entry */
 } ecsi_watch_entry;
 
 typedef struct ecsi_watch {
@@ -1128,7 +1131,7 @@ static const char *ecsi_system_attached(const ecsi_schedule *schedule, const ecs
     }
     for (i = 0; i < schedule->systems.count; i++) {
         const ecsi_system *other = ecsi_system_at(schedule, i);
-        if (other->group == system->group || other->phase != system->phase) continue;
+        if (other == system || other->phase != system->phase) continue;
         *what = other->name;
         if (ecsi_system_precedes(other, system)) return "comes after another system of its phase, ";
     }

@@ -1654,7 +1654,9 @@ static uint32_t *ecsi_emit_count(ecs_commands *cmd, uint32_t id)
     uint32_t quota = ECSI_EVENT_CAPACITY;
     uint32_t i = 0;
     ecsi_stream_lock(cmd);
-    if (c->event != 0) quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    if (c->event != 0 && (!cmd->detached || c->event <= cmd->events_known)) {
+        quota = ecsi_event_at(cmd->flush->events, c->event - 1)->quota;
+    }
     ecsi_stream_unlock(cmd);
     ECSI_CHECK(quota > 0);
     ECSI_CHECK(cmd->emit_type_count <= ECSI_EMIT_TYPES_MAX);
@@ -1978,11 +1980,12 @@ ECS_API float ecs_system_alpha(const ecs_world *world, const char *name)
     return fixed->step_s > 0 ? (float)(fixed->saved_s / (double)fixed->step_s) : 0.0f;
 }
 
-/* The world's schedule is asked, when it checks. */
+/* The world's schedule is asked, when it checks. A view of an asynchronous group has no world to
+ * show, but its commands know one. */
 static void *ecsi_view_column(const ecs_view *view, uint32_t term, const ecs_type *type,
                               bool writes)
 {
-    const ecs_world *world = view->world;
+    const ecs_world *world = view->world != NULL ? view->world : view->cmd->flush->world;
     ECSI_REQUIRE(view->columns != NULL, NULL);
     ECSI_REQUIRE(type != NULL, NULL);
     ECSI_REQUIRE(term < ECS_TERMS_MAX, NULL);

@@ -469,6 +469,26 @@ TEST(group_after_another_system_of_its_phase_falls_back)
     ecs_world_destroy(world);
 }
 
+/* The systems of a launch run at the same time: they cannot have an order. */
+TEST(group_whose_systems_have_an_order_falls_back)
+{
+    ecs_world *world = make(2);
+    ecs_system_desc desc = system_desc(&clocked, "watch");
+    add_group(world, "watch", 1, 1);
+    desc.after[0] = "look";
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    desc = system_desc(&look, "watch");
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    CHECK_STATUS(ecs_schedule_build(world), ECS_OK);
+    CHECK(!state_of(world, "watch").asynchronous);
+    CHECK_CONTAINS(logged, "clocked comes after another system of its phase, look");
+    CHECK_STATUS(ecs_system_remove(world, "look"), ECS_OK);
+    desc.after[0] = "clocked";
+    REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+    CHECK_STATUS(ecs_schedule_build(world), ECS_CYCLE);
+    ecs_world_destroy(world);
+}
+
 TEST(group_with_too_many_systems_falls_back)
 {
     ecs_world *world = make(2);
@@ -793,6 +813,37 @@ TEST(group_retries_at_once_on_the_same_copies)
     }
 }
 
+/* Another status for the last try, behind more than a report keeps. */
+ECS_SYSTEM(ends_badly, READ(Number))
+{
+    uint32_t now = view->base == 0 ? ECSI_ADD(&tried, 1u, relaxed) + 1 : 0;
+    return now == 0 ? ECS_OK : now == 21 ? ECS_TIMEOUT : ECS_FAILED;
+}
+
+TEST(group_that_fails_for_good_says_how_its_last_try_did)
+{
+    for (uint32_t b = 0; b < 2 * BACKENDS; b++) {
+        ecs_world *world = make(b / 2);
+        ecs_group_desc desc = group_desc("watch", 1, 1);
+        ecs_system_desc own = system_desc(&ends_badly, "watch");
+        ecs_system_state state;
+        own.idempotent = true;
+        own.unsplit = true;
+        desc.asynchronous = b % 2 == 0; /* the same as in a synchronous one */
+        desc.on_error = ECS_RETRY;
+        desc.retries = 20;
+        REQUIRE_STATUS(ecs_group_add(world, &desc), ECS_OK);
+        REQUIRE_STATUS(ecs_system_add_desc(world, &own), ECS_OK);
+        arm(0);
+        if (desc.asynchronous) ticks(world, 1);
+        CHECK_STATUS(ecs_tick(world, 1.0f), ECS_TIMEOUT);
+        CHECK_EQ_U64(ecs_tick_last(world)->failures_lost, 5);
+        REQUIRE_STATUS(ecs_system_state_get(world, "ends_badly", &state), ECS_OK);
+        CHECK_STATUS(state.last, ECS_TIMEOUT);
+        ecs_world_destroy(world);
+    }
+}
+
 TEST(group_retries_later_with_a_new_launch)
 {
     for (uint32_t b = 0; b < BACKENDS; b++) {
@@ -979,6 +1030,38 @@ TEST(group_future_cannot_be_waited_for_inside_of_it)
         ticks(world, 2);
         CHECK_EQ_U64(ECSI_LOAD(&w.ran, relaxed), 1);
         CHECK(ECSI_LOAD(&w.status, relaxed) == (uint32_t)ECS_LOCKED);
+        ecs_world_destroy(world);
+    }
+}
+
+ECS_SYSTEM(waits_often, READ(Number))
+{
+    waiting *w = (waiting *)view->user;
+    ecs_launch launch = {1, 1};
+    for (uint32_t i = 0; i < 200; i++) {
+        CHECK_STATUS(ecs_launch_wait(w->world, launch), ECS_LOCKED);
+    }
+    return ECS_OK;
+}
+
+/* The list of groups may move while somebody asks whether he is in one. */
+TEST(group_can_be_added_while_another_one_waits_for_itself)
+{
+    for (uint32_t b = 0; b < BACKENDS; b++) {
+        ecs_world *world = make(b);
+        ecs_system_desc desc = system_desc(&waits_often, "watch");
+        waiting w;
+        memset(&w, 0, sizeof w);
+        w.world = world;
+        desc.user = &w;
+        add_group(world, "watch", 4, 4);
+        REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
+        for (uint32_t t = 0; t < 40; t++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "more%u", t);
+            ticks(world, 1);
+            add_group(world, name, 1, 1);
+        }
         ecs_world_destroy(world);
     }
 }
@@ -1283,6 +1366,67 @@ static void few_release(void *memory, size_t bytes, size_t align, void *user)
     free(memory);
 }
 
+typedef struct { _Alignas(1024) uint64_t value; } Wide;
+ECS_COMPONENT(Wide, value);
+
+ECS_SYSTEM(looks_wide, READ(Wide), READ(Number))
+{
+    const Wide *wide = ecs_read(view, Wide);
+    CHECK((uintptr_t)wide % 1024 == 0);
+    CHECK_EQ_U64(wide[0].value, 7 + view->base);
+    return ECS_OK;
+}
+
+/* Memory so many bytes behind a round address. */
+static size_t shift;
+
+static void *shifted_alloc(size_t bytes, size_t align, void *user)
+{
+    unsigned char *memory = NULL;
+    (void)user;
+    if (posix_memalign((void **)&memory, 4096, bytes + 8192) != 0) return NULL;
+    memory += align > 64 ? 4096 : 64 + shift;
+    ((void **)(void *)memory)[-1] = memory - (align > 64 ? 4096 : 64 + shift);
+    return memory;
+}
+
+static void shifted_release(void *memory, size_t bytes, size_t align, void *user)
+{
+    (void)bytes;
+    (void)align;
+    (void)user;
+    if (memory != NULL) free(((void **)memory)[-1]);
+}
+
+/* Whether copies fit does not depend on where their memory lies. */
+TEST(group_copies_need_the_same_room_at_every_address)
+{
+    for (uint32_t kib = 132; kib < 142; kib++) {
+        uint64_t launched = 0;
+        for (shift = 0; shift < 1024; shift += 192) {
+            ecs_world_desc desc = world_desc(0);
+            ecs_allocator allocator = {shifted_alloc, NULL, shifted_release, NULL};
+            ecs_group_desc group = group_desc("watch", 1, 1);
+            ecs_world *world;
+            desc.allocator = &allocator;
+            world = ecs_world_create(&desc);
+            REQUIRE(world != NULL);
+            for (uint32_t i = 0; i < 130; i++) {
+                ecs_spawn_with(world, (Number, {i}), (Wide, {7 + i}));
+            }
+            group.copy_bytes_max = kib * 1024;
+            REQUIRE_STATUS(ecs_group_add(world, &group), ECS_OK);
+            add(world, &looks_wide, "watch");
+            ticks(world, 2);
+            if (shift == 0) launched = state_of(world, "watch").launched;
+            CHECK_EQ_U64(state_of(world, "watch").launched, launched);
+            ecs_world_destroy(world);
+        }
+        CHECK(kib > 132 || launched == 0);
+        CHECK(kib < 141 || launched > 0);
+    }
+}
+
 TEST(group_whose_memory_is_refused_leaves_nothing)
 {
     bool done = false;
@@ -1397,6 +1541,105 @@ TEST(group_that_is_slow_holds_nobody_up)
     ecs_world_destroy(world);
 }
 
+static ecs_world *doomed;
+static ecsi_atomic_u32 is_gone;
+
+ECS_TASK(ends_another)
+{
+    (void)view;
+    while (ECSI_LOAD(&hold, acquire) != 0) ecsi_yield();
+    ecs_world_destroy(doomed);
+    ECSI_STORE(&is_gone, 1u, release);
+    return ECS_OK;
+}
+
+/* The only thread of the pool ends a world whose jobs nobody but it could take out of the pool. */
+TEST(group_of_a_world_that_ends_on_the_only_thread_of_the_pool)
+{
+    ecs_pool_desc pool_desc;
+    ecs_world_desc desc = world_desc(0);
+    ecs_pool *pool;
+    ecs_world *world;
+    memset(&pool_desc, 0, sizeof pool_desc);
+    pool_desc.workers = 2;
+    pool = ecs_pool_create(&pool_desc);
+    REQUIRE(pool != NULL);
+    desc.backend = ECS_BACKEND_WORK_STEALING;
+    desc.pool = pool;
+    world = ecs_world_create(&desc);
+    doomed = ecs_world_create(&desc);
+    REQUIRE(world != NULL && doomed != NULL);
+    add_group(world, "watch", 9, 1);
+    add(world, &ends_another, "watch");
+    add_group(doomed, "watch", 9, 1);
+    add(doomed, &look, "watch");
+    ecs_spawn_with(doomed, (Number, {1}));
+    ECSI_STORE(&hold, 1u, release);
+    ticks(world, 1);
+    while (!ecsi_injector_empty(&pool->background)) ecsi_yield();
+    ticks(doomed, 1);
+    ECSI_STORE(&hold, 0u, release);
+    while (ECSI_LOAD(&is_gone, acquire) == 0) ecsi_yield();
+    ecs_world_destroy(world);
+    CHECK_STATUS(ecs_pool_destroy(pool), ECS_OK);
+}
+
+typedef struct { uint64_t value; } Late;
+ECS_COMPONENT(Late, value);
+typedef struct { uint64_t value; } Later;
+ECS_COMPONENT(Later, value);
+
+ECS_SYSTEM(records_late, READ(Number), EMIT(Ping))
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        Later later = {i};
+        ecs_cmd_set(view->cmd, view->entities[i], Late, {i});
+        (void)ecs_cmd_emit_type(view->cmd, ecs_type_of(Later), &later);
+        (void)ecs_emit(view, Ping, {i});
+    }
+    return ECS_OK;
+}
+
+/* What is recorded, and how much of it fits, does not depend on what the world has come to know
+ * before somebody begins with it: a type, an event with a quota of its own. */
+TEST(group_records_the_same_whatever_is_registered_meanwhile)
+{
+    uint64_t want[3] = {0, 0, 0};
+    for (uint32_t b = 0; b <= 2; b += 2) {
+        ecs_world *world = make(b);
+        ecs_group_desc desc = group_desc("blocker", 0, 1);
+        const ecs_tick_report *report = ecs_tick_last(world);
+        ecs_event_desc event;
+        ecs_component c;
+        uint64_t applied;
+        memset(&event, 0, sizeof event);
+        event.quota = 3;
+        desc.when_ready = true;
+        REQUIRE_STATUS(ecs_group_add(world, &desc), ECS_OK);
+        add(world, &held, "blocker"); /* it has the only thread of the pool */
+        desc = group_desc("watch", 1, 1);
+        desc.command_bytes_max = 20000; /* not all of it fits */
+        REQUIRE_STATUS(ecs_group_add(world, &desc), ECS_OK);
+        add(world, &records_late, "watch");
+        ECSI_STORE(&hold, b == 0 ? 0u : 1u, release);
+        ticks(world, 1);
+        if (b > 0) CHECK(!ecs_launch_ended(world, ecs_group_last(world, "blocker")));
+        CHECK_STATUS(ecs_component_register(world, ecs_type_of(Late), &c), ECS_OK);
+        CHECK_STATUS(ecs_event_configure_type(world, ecs_type_of(Later), &event), ECS_OK);
+        ticks(world, 1);
+        ECSI_STORE(&hold, 0u, release);
+        applied = report->commands_applied - state_of(world, "blocker").applied; /* one each */
+        if (b == 0) want[0] = report->commands_refused;
+        if (b == 0) want[1] = applied;
+        if (b == 0) want[2] = report->events_sent;
+        CHECK(report->commands_refused > 0);
+        CHECK_EQ_U64(report->commands_refused, want[0]);
+        CHECK_EQ_U64(applied, want[1]);
+        CHECK_EQ_U64(report->events_sent, want[2]);
+        ecs_world_destroy(world);
+    }
+}
+
 /* Types are registered while a system beside the ticks looks some up. */
 ECS_SYSTEM(namer, READ(Number), EMIT(Ping))
 {
@@ -1432,6 +1675,47 @@ TEST(group_looks_types_up_while_others_are_registered)
     ecs_world_destroy(world);
 }
 #endif
+
+/* A system without a typed view takes its columns by number, in every mode. */
+static ecs_status raw_run(const ecs_view *view)
+{
+    const Number *number = (const Number *)ecs_view_read(view, 0, ecs_type_of(Number));
+    CHECK(view->world == NULL);
+    for (uint32_t i = 0; i < view->count; i++) {
+        CHECK(ecs_view_read(view, 0, ecs_type_of(Number)) == (const void *)number);
+        ecs_cmd_set(view->cmd, view->entities[i], Side, {number[i].value});
+    }
+    return ECS_OK;
+}
+
+/* The schedule is built anew while it runs, and its group falls back and comes again. */
+TEST(group_columns_of_raw_views_are_there_while_the_schedule_changes)
+{
+    for (uint32_t b = 0; b < BACKENDS; b++) {
+        for (uint32_t checks = 0; checks < 2; checks++) {
+            const ecs_term terms[1] = {{ecs_type_of(Number), {0}, ECS_ACCESS_READ}};
+            const ecs_system raw = {"raw", terms, 1, raw_run, NULL};
+            ecs_world_desc desc = world_desc(b);
+            ecs_world *world;
+            desc.check_access = checks == 0 ? ECS_CHECK_OFF : ECS_CHECK_REPORT;
+            world = ecs_world_create(&desc);
+            REQUIRE(world != NULL);
+            for (uint32_t i = 0; i < ROWS; i++) ecs_spawn_with(world, (Number, {i}));
+            add_group(world, "watch", 2, 2);
+            add(world, &raw, "watch");
+            for (uint32_t t = 0; t < 10; t++) {
+                ticks(world, 1);
+                add(world, &grow, "watch");
+                CHECK_STATUS(ecs_schedule_build(world), ECS_OK);
+                CHECK_STATUS(ecs_system_remove(world, "grow"), ECS_OK);
+                CHECK_STATUS(ecs_schedule_build(world), ECS_OK);
+            }
+            CHECK_EQ_U64(side_count(world), ROWS);
+            CHECK_EQ_U64(ecs_world_stats(world).access_violations, 0);
+            ecs_world_destroy(world);
+        }
+    }
+}
 
 TEST(group_is_in_the_explained_schedule)
 {
