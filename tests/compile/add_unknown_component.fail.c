@@ -1,4 +1,4 @@
-/* expect-warning: ecsi_add_Loose */
+/* expect-warning: ecsg_add_Loose */
 /* A type that is no component cannot be added. */
 #include "ecs.h"
 

@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_optional_write_Position */
+/* expect: no member named .?ecsg_optional_write_Position */
 /* ANY gives columns to read only. */
 #include "ecs.h"
 

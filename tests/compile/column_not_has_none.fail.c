@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_optional_Velocity */
+/* expect: no member named .?ecsg_optional_Velocity */
 /* NOT gives no column, not even an optional one. */
 #include "ecs.h"
 

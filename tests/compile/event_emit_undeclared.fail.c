@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_emit_Hit */
+/* expect: no member named .?ecsg_emit_Hit */
 /* An event that the system did not declare cannot be emitted. */
 #include "ecs.h"
 

@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_on_(count_)?Hit */
+/* expect: no member named .?ecsg_on_(count_)?Hit */
 /* EMIT does not let a system read. */
 #include "ecs.h"
 

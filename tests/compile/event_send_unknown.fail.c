@@ -1,4 +1,4 @@
-/* expect-warning: ecsi_(send|address)_Loose */
+/* expect-warning: ecsg_(send|address)_Loose */
 /* A type that is no event cannot be sent. */
 #include "ecs.h"
 

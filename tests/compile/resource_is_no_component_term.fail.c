@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_res_read_Position */
+/* expect: no member named .?ecsg_res_read_Position */
 /* READ of a type is about components, not about the resource of that type. */
 #include "ecs.h"
 

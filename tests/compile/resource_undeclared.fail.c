@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_res_read_Gravity */
+/* expect: no member named .?ecsg_res_read_Gravity */
 /* A resource that the system did not declare is not there. */
 #include "ecs.h"
 

@@ -1,4 +1,4 @@
-/* expect: no member named .?ecsi_res_write_Gravity */
+/* expect: no member named .?ecsg_res_write_Gravity */
 /* RES_READ gives nothing to write to. */
 #include "ecs.h"
 

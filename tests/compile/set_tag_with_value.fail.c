@@ -1,4 +1,4 @@
-/* expect: ecsi_(set|address)_Player|incomplete.*Player */
+/* expect: ecsg_(set|address)_Player|incomplete.*Player */
 /* A tag has no value. */
 #include "ecs.h"
 

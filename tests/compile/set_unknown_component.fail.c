@@ -1,4 +1,4 @@
-/* expect-warning: ecsi_(set|address)_Loose */
+/* expect-warning: ecsg_(set|address)_Loose */
 /* A type that is no component cannot be set. */
 #include "ecs.h"
 

@@ -1,4 +1,4 @@
-/* expect: (duplicate member|redeclaration of).*ecsi_term_Position */
+/* expect: (duplicate member|redeclaration of).*ecsg_term_Position */
 /* One type in two terms. */
 #include "ecs.h"
 
