@@ -2,10 +2,10 @@
  *
  * A seed makes a plan: groups with random delays, depths and policies, and systems in them that
  * read, write, spawn, end, tell, fail, and lose time at random. Two worlds follow it, one on the
- * blocking backend and one on a pool. Between ticks groups and systems are
- * switched, removed and added again, entities come and go, launches are waited for and ticks are
- * cancelled, the same in both worlds. After each tick both must have one hash, and in the end
- * the same counters. A failure names its seed: `stress.group --seed N group_replays_a_seed`. */
+ * blocking backend and one on a pool. Between ticks groups and systems are switched, removed and
+ * added again, entities come and go, launches are waited for and ticks are cancelled, the same in
+ * both worlds. After each tick both must have one hash, and in the end the same counters. A
+ * failure names its seed: `stress.group --seed N group_replays_a_seed`. */
 
 #define ECS_IMPLEMENTATION
 #include "../test.h"
@@ -30,7 +30,7 @@ typedef struct {
     uint32_t kind;
     uint32_t group; /* number plus one; 0: none */
     uint64_t seed;
-    bool out; /* taken out for now */
+    bool removed; /* comes back when it is drawn again */
 } planned;
 
 typedef struct {
@@ -239,12 +239,12 @@ static void between(ecs_world *world, uint32_t tick, bool last)
     case 0: CHECK_STATUS(ecs_group_enable(world, group, (dice >> 32) % 3 != 0), ECS_OK); break;
     case 1: (void)ecs_system_enable(world, s->name, (dice >> 32) % 3 != 0); break;
     case 2:
-        if (!s->out) {
+        if (!s->removed) {
             CHECK_STATUS(ecs_system_remove(world, s->name), ECS_OK);
         } else {
             add_system(world, s);
         }
-        if (last) s->out = !s->out;
+        if (last) s->removed = !s->removed;
         break;
     case 3:
         for (uint64_t i = 0; i < 40; i++) {
