@@ -266,11 +266,11 @@ TEST(group_hashes_are_the_same_on_any_number_of_workers)
 
 /* ---- refusals --------------------------------------------------------------------------- */
 
-static ecsi_atomic_u32 last_dt; /* whole seconds */
+static ecsi_atomic_u32 dt_of[16]; /* by tick, in whole seconds: launches may run side by side */
 
 ECS_SYSTEM(clocked, READ(Number))
 {
-    ECSI_STORE(&last_dt, (uint32_t)view->dt, relaxed);
+    ECSI_STORE(&dt_of[view->tick % 16], (uint32_t)view->dt, relaxed);
     if (view->base == 0) ecs_cmd_set(view->cmd, view->entities[0], Side, {view->tick});
     return ECS_OK;
 }
@@ -279,6 +279,7 @@ TEST(group_without_room_refuses_counts_and_is_due_again)
 {
     for (uint32_t b = 0; b < BACKENDS; b++) {
         ecs_world *world = make(b);
+        ECSI_STORE(&dt_of[13], 0u, relaxed);
         add_group(world, "watch", 4, 2);
         add(world, &clocked, "watch");
         ticks(world, 9); /* launched in 1, 2, 5, 6, 9 */
@@ -288,7 +289,7 @@ TEST(group_without_room_refuses_counts_and_is_due_again)
         ticks(world, 4); /* 9, 10, 13 */
         CHECK_EQ_U64(side_max(world), 9);
         CHECK_STATUS(ecs_launch_wait(world, ecs_group_last(world, "watch")), ECS_OK);
-        CHECK_EQ_U64(ECSI_LOAD(&last_dt, relaxed), 3); /* no time is lost: 13 - 10 */
+        CHECK_EQ_U64(ECSI_LOAD(&dt_of[13], relaxed), 3); /* no time is lost: 13 - 10 */
         ecs_world_destroy(world);
     }
 }
@@ -308,7 +309,7 @@ TEST(group_whose_copies_do_not_fit_is_not_launched)
     ticks(world, 1);
     CHECK_EQ_U64(state_of(world, "watch").launched, 1);
     CHECK_STATUS(ecs_launch_wait(world, ecs_group_last(world, "watch")), ECS_OK);
-    CHECK_EQ_U64(ECSI_LOAD(&last_dt, relaxed), 4); /* since it was added */
+    CHECK_EQ_U64(ECSI_LOAD(&dt_of[4], relaxed), 4); /* since it was added */
     ecs_world_destroy(world);
 }
 
@@ -1454,6 +1455,48 @@ TEST(group_whose_memory_is_refused_leaves_nothing)
     CHECK(done);
 }
 
+ECS_SYSTEM(fills, READ(Number))
+{
+    for (uint32_t i = 0; i < view->count * 20; i++) {
+        ecs_entity e = ecs_cmd_spawn(view->cmd);
+        (void)ecs_cmd_set(view->cmd, e, Side, {view->tick});
+    }
+    return ECS_OK;
+}
+
+/* The flush finds no memory for what a launch recorded: it is kept, and so is its place. */
+TEST(group_results_without_memory_are_applied_later)
+{
+    ecs_world_desc desc = world_desc(0);
+    ecs_allocator allocator = {few_alloc, NULL, few_release, NULL};
+    ecs_group_desc group = group_desc("watch", 1, 1);
+    ecs_world *world;
+    alloc_left = INT64_MAX;
+    desc.allocator = &allocator;
+    world = ecs_world_create(&desc);
+    REQUIRE(world != NULL);
+    for (uint32_t i = 0; i < 100; i++) (void)ecs_spawn_with(world, (Number, {i}));
+    REQUIRE_STATUS(ecs_group_add(world, &group), ECS_OK);
+    add(world, &fills, "watch");
+    ticks(world, 1);
+    alloc_left = 0;
+    ticks(world, 1);
+    CHECK_STATUS(ecs_tick(world, 1.0f), ECS_NO_MEMORY); /* what is recorded comes first */
+    CHECK_EQ_U64(ecs_entity_count(world), 100);
+    CHECK_EQ_U64(state_of(world, "watch").launched, 1);
+    CHECK_EQ_U64(state_of(world, "watch").refused, 1);
+    alloc_left = INT64_MAX;
+    CHECK_STATUS(ecs_group_enable(world, "watch", false), ECS_OK);
+    ticks(world, 1);
+    CHECK_EQ_U64(ecs_entity_count(world), 100 + 2000);
+    for (ecs_entity e = ecs_entity_next(world, ecs_null()); !ecs_is_null(e);
+         e = ecs_entity_next(world, e)) {
+        if (ecs_has(world, e, Side)) CHECK_EQ_U64(ecs_get(world, e, Side)->value, 1);
+    }
+    ecs_world_destroy(world);
+    CHECK(alloc_live == 0);
+}
+
 /* ---- pools ------------------------------------------------------------------------------ */
 
 /* More works than the pool's queue has room for. */
@@ -1621,6 +1664,7 @@ TEST(group_records_the_same_whatever_is_registered_meanwhile)
         desc.command_bytes_max = 20000; /* not all of it fits */
         REQUIRE_STATUS(ecs_group_add(world, &desc), ECS_OK);
         add(world, &records_late, "watch");
+        CHECK_STATUS(ecs_component_register(world, ecs_type_of(Later), &c), ECS_OK);
         ECSI_STORE(&hold, b == 0 ? 0u : 1u, release);
         ticks(world, 1);
         if (b > 0) CHECK(!ecs_launch_ended(world, ecs_group_last(world, "blocker")));
