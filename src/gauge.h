@@ -62,6 +62,9 @@ static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
     ECSI_CHECK(gauge->on);
     if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
     if (gauge->declares || gauge->io_pending != NULL) return false;
+#ifndef ECS_NO_IO
+    if (schedule->io->open) return false;
+#endif
     if (schedule->samples <= ECSI_SAMPLE_FIRST) return false;
     return adaptive->last_ns < adaptive->rules.light_ns / 2;
 }
@@ -147,8 +150,15 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     sample.measured = ECS_IO_UNKNOWN;
     if (gauge->io_pending != NULL) {
         sample.measured = gauge->io_pending(schedule->world, gauge->io_user);
+#ifndef ECS_NO_IO
+    } else if (schedule->io->open) {
+        sample.measured = schedule->io->tick_peak;
+#endif
     }
     (void)ecsi_adaptive_step(adaptive, &sample, schedule->tick, schedule->sample);
+#ifndef ECS_NO_IO
+    schedule->io->batching = adaptive->choice.batching;
+#endif
     ECSI_CHECK(!adaptive->choice.sharing || schedule->pool != NULL);
 }
 
