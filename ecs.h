@@ -1986,14 +1986,15 @@ typedef struct ecs_io_request {
 
 /* Queues a request; from outside systems with ecs_world_commands. Null: refused, and ecs_cmd_status
  * says why: ECS_INVALID (unknown operation or flags, no handle, no buffer, a member that is not
- * there), ECS_TOO_LARGE (more than ECS_IO_LENGTH_MAX bytes), ECS_FULL (quota), ECS_NO_MEMORY. */
+ * there), ECS_TOO_LARGE (more than ECS_IO_LENGTH_MAX bytes), ECS_FULL (quota), ECS_NO_MEMORY,
+ * ECS_CANCELLED (the world ends). */
 ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request);
 /* The same as a request for ECS_IO_CANCEL. */
 ECS_API ecs_io_id ecs_io_cancel(ecs_commands *cmd, ecs_io_id id);
 /* Between ticks: sends what is queued, and waits until something has ended that a tick would
- * deliver, but no longer than `timeout_ns`; 0 only looks. Systems of asynchronous groups run
- * meanwhile, also on this thread. ECS_TIMEOUT: nothing has ended. ECS_CANCELLED: ecs_io_wake.
- * ECS_NOT_FOUND: nothing is under way. ECS_LOCKED: inside a tick or a callback. */
+ * deliver, but no longer than `timeout_ns`; 0 only looks. ECS_TIMEOUT: nothing has ended.
+ * ECS_CANCELLED: ecs_io_wake. ECS_NOT_FOUND: nothing is under way. ECS_LOCKED: inside a tick, an
+ * iteration or a callback. */
 ECS_API ecs_status ecs_io_wait(ecs_world *world, uint64_t timeout_ns);
 /* Wakes ecs_io_wait, or the next one; any thread, also a signal handler. */
 ECS_API void ecs_io_wake(ecs_world *world);
@@ -13034,6 +13035,15 @@ static inline bool ecsi_io_is_file(const ecs_io_request *request)
     return file && request->offset != ECS_IO_HERE;
 }
 
+/* What a transfer of all bytes has come to: what was moved counts more than why it ended. */
+static int64_t ecsi_io_so_far(const ecs_io_operation *op, int64_t result)
+{
+    uint64_t moved = op->ecsi_length - op->request.length;
+    ECSI_CHECK(op->request.length <= op->ecsi_length);
+    ECSI_CHECK(moved == 0 || (op->request.flags & ECS_IO_WHOLE) != 0);
+    return moved > 0 ? (int64_t)moved : result;
+}
+
 /* Whether it goes on by itself: the rest of a short transfer, the next result of a request that
  * repeats. It is ready then. */
 static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
@@ -13050,10 +13060,7 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
             if (ecsi_io_is_file(&op->request)) op->request.offset += more;
         }
         ends = ends || *result == 0 || op->request.length == 0;
-        /* What it has done counts more than the error that came then: the next one shows that. */
-        if (ends && op->request.length < op->ecsi_length) {
-            *result = (int64_t)(op->ecsi_length - op->request.length);
-        }
+        if (ends) *result = ecsi_io_so_far(op, *result);
         return !ends;
     }
     if ((flags & ECS_IO_MULTI) == 0 || ends) return false;
@@ -13618,7 +13625,7 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
         if ((op->ecsi_bits & ECSI_IO_MISPLACED) != 0) result = -EFAULT;
-        ecsi_io_finish(io, op, result);
+        ecsi_io_finish(io, op, ecsi_io_so_far(op, result));
         return;
     }
     if (request->op == ECS_IO_CANCEL) {
@@ -13702,6 +13709,19 @@ static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
     if (wait_ns > 0 && io->timers.count > 0) {
         io->now = ecsi_clock_ns();
         ecsi_io_expire(io);
+    }
+}
+
+/* Takes what has ended, without waiting, and lets transfers go on as far as they can. */
+static void ecsi_io_look(ecsi_io *io)
+{
+    uint32_t round;
+    ECSI_CHECK(!io->replaying);
+    ECSI_CHECK(!io->delivering);
+    for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
+        ecsi_io_reap(io, 0);
+        if (io->ready.count == 0) return;
+        ecsi_io_submit(io);
     }
 }
 
@@ -19197,7 +19217,7 @@ static void ecsi_tick_boundary(ecsi_schedule *schedule)
             ecsi_io_replay(io);
         } else {
             ecsi_tick_join(schedule);
-            ecsi_io_reap(io, 0);
+            ecsi_io_look(io);
         }
         ecsi_io_deliver(io);
         if (io->stats.delivered == before) break;
@@ -25219,6 +25239,7 @@ ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
         return id;
     }
     cmd->status = ecsi_request_check(request);
+    if (ECSI_UNLIKELY(cmd->flush->world->io.ending)) cmd->status = ECS_CANCELLED;
     number = cmd->serial << ECSI_ORDINAL_BITS | cmd->request_count;
     if (cmd->status == ECS_OK && (cmd->request_count >= cmd->flush->requests_max ||
                                   cmd->serial >= ECSI_SERIAL_MAX)) {

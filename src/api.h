@@ -1975,14 +1975,15 @@ typedef struct ecs_io_request {
 
 /* Queues a request; from outside systems with ecs_world_commands. Null: refused, and ecs_cmd_status
  * says why: ECS_INVALID (unknown operation or flags, no handle, no buffer, a member that is not
- * there), ECS_TOO_LARGE (more than ECS_IO_LENGTH_MAX bytes), ECS_FULL (quota), ECS_NO_MEMORY. */
+ * there), ECS_TOO_LARGE (more than ECS_IO_LENGTH_MAX bytes), ECS_FULL (quota), ECS_NO_MEMORY,
+ * ECS_CANCELLED (the world ends). */
 ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request);
 /* The same as a request for ECS_IO_CANCEL. */
 ECS_API ecs_io_id ecs_io_cancel(ecs_commands *cmd, ecs_io_id id);
 /* Between ticks: sends what is queued, and waits until something has ended that a tick would
- * deliver, but no longer than `timeout_ns`; 0 only looks. Systems of asynchronous groups run
- * meanwhile, also on this thread. ECS_TIMEOUT: nothing has ended. ECS_CANCELLED: ecs_io_wake.
- * ECS_NOT_FOUND: nothing is under way. ECS_LOCKED: inside a tick or a callback. */
+ * deliver, but no longer than `timeout_ns`; 0 only looks. ECS_TIMEOUT: nothing has ended.
+ * ECS_CANCELLED: ecs_io_wake. ECS_NOT_FOUND: nothing is under way. ECS_LOCKED: inside a tick, an
+ * iteration or a callback. */
 ECS_API ecs_status ecs_io_wait(ecs_world *world, uint64_t timeout_ns);
 /* Wakes ecs_io_wait, or the next one; any thread, also a signal handler. */
 ECS_API void ecs_io_wake(ecs_world *world);

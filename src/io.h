@@ -493,6 +493,15 @@ static inline bool ecsi_io_is_file(const ecs_io_request *request)
     return file && request->offset != ECS_IO_HERE;
 }
 
+/* What a transfer of all bytes has come to: what was moved counts more than why it ended. */
+static int64_t ecsi_io_so_far(const ecs_io_operation *op, int64_t result)
+{
+    uint64_t moved = op->ecsi_length - op->request.length;
+    ECSI_CHECK(op->request.length <= op->ecsi_length);
+    ECSI_CHECK(moved == 0 || (op->request.flags & ECS_IO_WHOLE) != 0);
+    return moved > 0 ? (int64_t)moved : result;
+}
+
 /* Whether it goes on by itself: the rest of a short transfer, the next result of a request that
  * repeats. It is ready then. */
 static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
@@ -509,10 +518,7 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
             if (ecsi_io_is_file(&op->request)) op->request.offset += more;
         }
         ends = ends || *result == 0 || op->request.length == 0;
-        /* What it has done counts more than the error that came then: the next one shows that. */
-        if (ends && op->request.length < op->ecsi_length) {
-            *result = (int64_t)(op->ecsi_length - op->request.length);
-        }
+        if (ends) *result = ecsi_io_so_far(op, *result);
         return !ends;
     }
     if ((flags & ECS_IO_MULTI) == 0 || ends) return false;

@@ -50,7 +50,7 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
         if ((op->ecsi_bits & ECSI_IO_MISPLACED) != 0) result = -EFAULT;
-        ecsi_io_finish(io, op, result);
+        ecsi_io_finish(io, op, ecsi_io_so_far(op, result));
         return;
     }
     if (request->op == ECS_IO_CANCEL) {
@@ -134,6 +134,19 @@ static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
     if (wait_ns > 0 && io->timers.count > 0) {
         io->now = ecsi_clock_ns();
         ecsi_io_expire(io);
+    }
+}
+
+/* Takes what has ended, without waiting, and lets transfers go on as far as they can. */
+static void ecsi_io_look(ecsi_io *io)
+{
+    uint32_t round;
+    ECSI_CHECK(!io->replaying);
+    ECSI_CHECK(!io->delivering);
+    for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
+        ecsi_io_reap(io, 0);
+        if (io->ready.count == 0) return;
+        ecsi_io_submit(io);
     }
 }
 

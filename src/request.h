@@ -78,6 +78,7 @@ ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
         return id;
     }
     cmd->status = ecsi_request_check(request);
+    if (ECSI_UNLIKELY(cmd->flush->world->io.ending)) cmd->status = ECS_CANCELLED;
     number = cmd->serial << ECSI_ORDINAL_BITS | cmd->request_count;
     if (cmd->status == ECS_OK && (cmd->request_count >= cmd->flush->requests_max ||
                                   cmd->serial >= ECSI_SERIAL_MAX)) {

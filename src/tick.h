@@ -36,7 +36,7 @@ static void ecsi_tick_boundary(ecsi_schedule *schedule)
             ecsi_io_replay(io);
         } else {
             ecsi_tick_join(schedule);
-            ecsi_io_reap(io, 0);
+            ecsi_io_look(io);
         }
         ecsi_io_deliver(io);
         if (io->stats.delivered == before) break;
