@@ -2046,7 +2046,7 @@ typedef struct ecs_io_operation {
     struct ecs_io_operation *ecsi_order[2]; /* before, after */
     struct ecs_io_operation *ecsi_chain;
     struct ecs_io_operation *ecsi_named;
-    struct ecs_io_operation *ecsi_handled;
+    struct ecs_io_operation *ecsi_handled[2]; /* before, after */
     uint64_t ecsi_deadline;
     uint64_t ecsi_begin;
     uint64_t ecsi_length;
@@ -2902,6 +2902,20 @@ static inline uint32_t ecsi_lowest_bit(uint64_t bits)
     return n;
 #endif
 }
+
+#ifndef ECS_NO_IO
+/* Number of the highest set bit. `bits` is not 0. */
+static inline uint32_t ecsi_highest_bit(uint64_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return 63u - (uint32_t)__builtin_clzll(bits);
+#else
+    uint32_t n = 0;
+    while (bits >> n > 1u) n++;
+    return n;
+#endif
+}
+#endif
 
 #endif /* ECS_PLATFORM_H */
 
@@ -12926,8 +12940,11 @@ static void ecsi_io_enter(ecsi_io *io, ecs_io_operation *op)
     op->ecsi_named = *home;
     *home = op;
     if (!ecsi_io_has_handle(op->request.op)) return;
+    /* Many may have one handle, and the oldest goes first: a list of both directions. */
     home = &io->handled[ecsi_io_home(io, (uint64_t)op->request.handle)];
-    op->ecsi_handled = *home;
+    op->ecsi_handled[0] = NULL;
+    op->ecsi_handled[1] = *home;
+    if (*home != NULL) (*home)->ecsi_handled[0] = op;
     *home = op;
 }
 
@@ -12941,9 +12958,12 @@ static void ecsi_io_leave(ecsi_io *io, ecs_io_operation *op)
     while (*link != op) link = &(*link)->ecsi_named;
     *link = op->ecsi_named;
     if (ecsi_io_has_handle(op->request.op)) {
+        ecs_io_operation *next = op->ecsi_handled[1];
         link = &io->handled[ecsi_io_home(io, (uint64_t)op->request.handle)];
-        while (*link != op) link = &(*link)->ecsi_handled;
-        *link = op->ecsi_handled;
+        if (op->ecsi_handled[0] != NULL) link = &op->ecsi_handled[0]->ecsi_handled[1];
+        ECSI_CHECK(*link == op);
+        *link = next;
+        if (next != NULL) next->ecsi_handled[0] = op->ecsi_handled[0];
     }
     if (before != NULL) before->ecsi_order[1] = after;
     if (after != NULL) after->ecsi_order[0] = before;
@@ -13590,7 +13610,7 @@ static void ecsi_io_close_others(ecsi_io *io, const ecs_io_operation *closing)
 {
     ecs_io_operation *op = io->handled[ecsi_io_home(io, (uint64_t)closing->request.handle)];
     ECSI_CHECK(closing->request.op == ECS_IO_CLOSE);
-    for (; op != NULL; op = op->ecsi_handled) {
+    for (; op != NULL; op = op->ecsi_handled[1]) {
         if (op->request.handle == closing->request.handle && op->serial < closing->serial) {
             ecsi_io_stop(io, op, 0);
         }
@@ -13776,13 +13796,8 @@ static void ecsi_io_store(ecsi_io *io, const ecs_io_operation *op)
 
 static uint32_t ecsi_io_bucket(uint64_t ns)
 {
-    uint32_t bucket = 0;
-    while (ns > 1 && bucket + 1 < ECS_IO_LATENCIES) {
-        ns >>= 1;
-        bucket++;
-    }
-    ECSI_CHECK(bucket < ECS_IO_LATENCIES);
-    return bucket;
+    uint32_t bucket = ns == 0 ? 0 : ecsi_highest_bit(ns);
+    return ecsi_min_u32(bucket, ECS_IO_LATENCIES - 1);
 }
 
 /* Delivers one: result, callback, event. The world is open for edits. */

@@ -2035,7 +2035,7 @@ typedef struct ecs_io_operation {
     struct ecs_io_operation *ecsi_order[2]; /* before, after */
     struct ecs_io_operation *ecsi_chain;
     struct ecs_io_operation *ecsi_named;
-    struct ecs_io_operation *ecsi_handled;
+    struct ecs_io_operation *ecsi_handled[2]; /* before, after */
     uint64_t ecsi_deadline;
     uint64_t ecsi_begin;
     uint64_t ecsi_length;

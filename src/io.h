@@ -384,8 +384,11 @@ static void ecsi_io_enter(ecsi_io *io, ecs_io_operation *op)
     op->ecsi_named = *home;
     *home = op;
     if (!ecsi_io_has_handle(op->request.op)) return;
+    /* Many may have one handle, and the oldest goes first: a list of both directions. */
     home = &io->handled[ecsi_io_home(io, (uint64_t)op->request.handle)];
-    op->ecsi_handled = *home;
+    op->ecsi_handled[0] = NULL;
+    op->ecsi_handled[1] = *home;
+    if (*home != NULL) (*home)->ecsi_handled[0] = op;
     *home = op;
 }
 
@@ -399,9 +402,12 @@ static void ecsi_io_leave(ecsi_io *io, ecs_io_operation *op)
     while (*link != op) link = &(*link)->ecsi_named;
     *link = op->ecsi_named;
     if (ecsi_io_has_handle(op->request.op)) {
+        ecs_io_operation *next = op->ecsi_handled[1];
         link = &io->handled[ecsi_io_home(io, (uint64_t)op->request.handle)];
-        while (*link != op) link = &(*link)->ecsi_handled;
-        *link = op->ecsi_handled;
+        if (op->ecsi_handled[0] != NULL) link = &op->ecsi_handled[0]->ecsi_handled[1];
+        ECSI_CHECK(*link == op);
+        *link = next;
+        if (next != NULL) next->ecsi_handled[0] = op->ecsi_handled[0];
     }
     if (before != NULL) before->ecsi_order[1] = after;
     if (after != NULL) after->ecsi_order[0] = before;

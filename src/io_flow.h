@@ -15,7 +15,7 @@ static void ecsi_io_close_others(ecsi_io *io, const ecs_io_operation *closing)
 {
     ecs_io_operation *op = io->handled[ecsi_io_home(io, (uint64_t)closing->request.handle)];
     ECSI_CHECK(closing->request.op == ECS_IO_CLOSE);
-    for (; op != NULL; op = op->ecsi_handled) {
+    for (; op != NULL; op = op->ecsi_handled[1]) {
         if (op->request.handle == closing->request.handle && op->serial < closing->serial) {
             ecsi_io_stop(io, op, 0);
         }
@@ -201,13 +201,8 @@ static void ecsi_io_store(ecsi_io *io, const ecs_io_operation *op)
 
 static uint32_t ecsi_io_bucket(uint64_t ns)
 {
-    uint32_t bucket = 0;
-    while (ns > 1 && bucket + 1 < ECS_IO_LATENCIES) {
-        ns >>= 1;
-        bucket++;
-    }
-    ECSI_CHECK(bucket < ECS_IO_LATENCIES);
-    return bucket;
+    uint32_t bucket = ns == 0 ? 0 : ecsi_highest_bit(ns);
+    return ecsi_min_u32(bucket, ECS_IO_LATENCIES - 1);
 }
 
 /* Delivers one: result, callback, event. The world is open for edits. */
