@@ -12694,6 +12694,7 @@ typedef struct ecsi_io {
 static void ecsi_io_list_add(ecsi_io_list *list, ecs_io_operation *op)
 {
     ECSI_CHECK(op != NULL);
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK((list->first == NULL) == (list->count == 0));
     op->ecsi_next = NULL;
     if (list->first == NULL) {
@@ -12731,6 +12732,7 @@ static ecs_io_operation *ecsi_io_merge(ecs_io_operation *a, ecs_io_operation *b)
     }
     *link = a != NULL ? a : b;
     ECSI_CHECK(first != NULL);
+    ECSI_CHECK(first->ecsi_state == ECSI_IO_ENDED);
     return first;
 }
 
@@ -12761,6 +12763,7 @@ static void ecsi_io_sort(ecsi_io_list *list)
     }
     for (op = list->first; op != NULL; op = op->ecsi_next) list->last = op;
     ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    ECSI_CHECK(list->last == NULL || list->last->ecsi_next == NULL);
 }
 
 /* ---- Timers --------------------------------------------------------------------------- */
@@ -12775,12 +12778,15 @@ static inline ecs_io_operation **ecsi_io_timer_at(const ecsi_io *io, uint32_t i)
 static inline bool ecsi_io_sooner(const ecs_io_operation *a, const ecs_io_operation *b)
 {
     ECSI_CHECK(a != b);
+    ECSI_CHECK(a->serial != b->serial);
     if (a->ecsi_deadline != b->ecsi_deadline) return a->ecsi_deadline < b->ecsi_deadline;
     return a->serial < b->serial;
 }
 
 static void ecsi_io_timer_put(const ecsi_io *io, uint32_t place, ecs_io_operation *op)
 {
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_ENDED);
     *ecsi_io_timer_at(io, place) = op;
     op->ecsi_timer = place;
 }
@@ -12807,6 +12813,7 @@ static void ecsi_io_timer_sift(const ecsi_io *io, uint32_t place)
     }
     ecsi_io_timer_put(io, place, op);
     ECSI_CHECK(op->ecsi_timer < count);
+    ECSI_CHECK(*ecsi_io_timer_at(io, op->ecsi_timer) == op);
 }
 
 /* The heap has room for all slots. */
@@ -12839,6 +12846,7 @@ static void ecsi_io_timer_remove(ecsi_io *io, ecs_io_operation *op)
 /* Results that may wait for their delivery while their operations go on. */
 static inline uint32_t ecsi_io_shots_max(const ecsi_io *io)
 {
+    ECSI_CHECK(io->desc.requests_max <= 1u << 24);
     return io->desc.requests_max / 4 + 16;
 }
 
@@ -12874,6 +12882,8 @@ static ecs_status ecsi_io_page_add(ecsi_io *io, uint32_t count)
 
 static inline uint32_t ecsi_io_home(const ecsi_io *io, uint64_t key)
 {
+    ECSI_CHECK(io->named != NULL);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)io->table_mask + 1));
     return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & io->table_mask;
 }
 
@@ -12891,6 +12901,7 @@ static ecs_io_operation *ecsi_io_slot_take(ecsi_io *io)
         op = io->free;
     }
     ECSI_CHECK(op->ecsi_state == ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_owner == io);
     io->free = op->ecsi_next;
     op->ecsi_next = NULL;
     op->ecsi_timer = ECSI_IO_UNTIMED;
@@ -12904,6 +12915,7 @@ static void ecsi_io_slot_give(ecsi_io *io, ecs_io_operation *op)
 {
     ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
     ECSI_CHECK(io->stats.under_way > 0);
+    ECSI_CHECK(op->ecsi_timer == ECSI_IO_UNTIMED);
     op->ecsi_state = ECSI_IO_FREE;
     op->ecsi_next = io->free;
     io->free = op;
@@ -12914,6 +12926,7 @@ static void ecsi_io_slot_give(ecsi_io *io, ecs_io_operation *op)
 /* Whether an operation is about its handle: closing it ends the others. */
 static inline bool ecsi_io_has_handle(uint32_t op)
 {
+    ECSI_CHECK(op < ECS_IO_OPS);
     switch (op) {
     case ECS_IO_NOP:
     case ECS_IO_OPEN:
@@ -12970,6 +12983,7 @@ static void ecsi_io_leave(ecsi_io *io, ecs_io_operation *op)
     if (io->oldest == op) io->oldest = after;
     if (io->newest == op) io->newest = before;
     ECSI_CHECK((io->oldest == NULL) == (io->newest == NULL));
+    ECSI_CHECK((io->oldest == NULL) == (io->entered == 0));
 }
 
 static ecs_io_operation *ecsi_io_find(const ecsi_io *io, uint64_t id)
@@ -13003,6 +13017,7 @@ static void ecsi_io_end_one(ecsi_io *io, ecs_io_operation *op, int64_t result)
 {
     ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK(op->ecsi_state != ECSI_IO_ENDED);
+    ECSI_CHECK((op->request.flags & ECS_IO_JOIN) == 0 || io->joined > 0);
     ecsi_io_timer_remove(io, op);
     op->ecsi_state = ECSI_IO_ENDED;
     op->done.result = result;
@@ -13019,6 +13034,7 @@ static void ecsi_io_finish(ecsi_io *io, ecs_io_operation *op, int64_t result)
 {
     ecs_io_operation *next = op->ecsi_chain;
     ecsi_io_end_one(io, op, result);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
     ECSI_CHECK(next == NULL || next->ecsi_state == ECSI_IO_CHAINED);
     if (next != NULL && ecsi_io_succeeded(op)) {
         next->ecsi_state = ECSI_IO_READY;
@@ -13035,6 +13051,8 @@ static bool ecsi_io_shoot(ecsi_io *io, const ecs_io_operation *op, int64_t resul
     if (shot == NULL) return false;
     io->shots++;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_SHOT) == 0);
+    ECSI_CHECK(io->shots <= ecsi_io_shots_max(io));
     shot->request = op->request;
     shot->request.flags &= ~(uint32_t)ECS_IO_JOIN;
     shot->done = op->done;
@@ -13071,6 +13089,7 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     uint32_t flags = op->request.flags;
     bool ends = *result < 0 || (op->ecsi_bits & ECSI_IO_CANCELLED) != 0;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK((flags & ECS_IO_WHOLE) == 0 || (flags & ECS_IO_MULTI) == 0);
     if ((flags & ECS_IO_WHOLE) != 0) {
         if (*result > 0) {
             size_t more = (size_t)*result;
@@ -13097,6 +13116,7 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
     io = (ecsi_io *)operation->ecsi_owner;
     if ((flags & ECS_IO_MORE) != 0) return ecsi_io_shoot(io, operation, result);
     ECSI_CHECK(io->engaged > 0);
+    ECSI_CHECK(io->open && !io->replaying);
     io->engaged--;
     if (result == -ECANCELED && (operation->ecsi_bits & ECSI_IO_EXPIRED) != 0) {
         result = -ETIMEDOUT;
@@ -13114,6 +13134,7 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
 static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
 {
     ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(!io->replaying);
     if (op->ecsi_state == ECSI_IO_ENDED || (op->ecsi_bits & ECSI_IO_CANCELLED) != 0) return;
     op->ecsi_bits |= (uint16_t)(ECSI_IO_CANCELLED | why);
     ecsi_io_timer_remove(io, op);
@@ -13610,6 +13631,7 @@ static void ecsi_io_close_others(ecsi_io *io, const ecs_io_operation *closing)
 {
     ecs_io_operation *op = io->handled[ecsi_io_home(io, (uint64_t)closing->request.handle)];
     ECSI_CHECK(closing->request.op == ECS_IO_CLOSE);
+    ECSI_CHECK(closing->ecsi_state == ECSI_IO_READY);
     for (; op != NULL; op = op->ecsi_handled[1]) {
         if (op->request.handle == closing->request.handle && op->serial < closing->serial) {
             ecsi_io_stop(io, op, 0);
@@ -13622,6 +13644,7 @@ static void ecsi_io_start_cancel(ecsi_io *io, ecs_io_operation *op)
     ecs_io_operation *other = ecsi_io_find(io, op->request.offset);
     bool found = other != NULL && other != op && other->ecsi_state != ECSI_IO_ENDED;
     ECSI_CHECK(op->request.op == ECS_IO_CANCEL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (found) ecsi_io_stop(io, other, 0);
     ecsi_io_finish(io, op, found ? 0 : -ENOENT);
 }
@@ -13632,6 +13655,7 @@ static uint64_t ecsi_io_deadline(const ecsi_io *io, const ecs_io_request *reques
     uint64_t ns = request->timeout_ns;
     if ((request->flags & ECS_IO_ABSOLUTE) != 0) return ns;
     ECSI_CHECK(io->now > 0);
+    ECSI_CHECK(ns > 0 || request->op == ECS_IO_TIMER);
     return ns > UINT64_MAX - io->now ? UINT64_MAX : io->now + ns;
 }
 
@@ -13641,6 +13665,7 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     const ecs_io_request *request = &op->request;
     bool first = op->ecsi_begin == 0;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
+    ECSI_CHECK(io->now > 0);
     if (first) op->ecsi_begin = io->now;
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
@@ -13678,6 +13703,7 @@ static void ecsi_io_submit(ecsi_io *io)
         return;
     }
     ECSI_CHECK(io->engine != NULL);
+    ECSI_CHECK(io->engaged <= io->entered);
     io->now = ecsi_clock_ns();
     /* Each step begins an operation or moves bytes of one. */
     for (steps = 0; io->ready.count > 0 && steps < ECSI_IO_STEPS_MAX; steps++) {
@@ -13718,7 +13744,8 @@ static uint64_t ecsi_io_until_timer(const ecsi_io *io, uint64_t most)
 /* Takes what has ended; waits for it up to `wait_ns` if nothing has. */
 static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
 {
-    ECSI_CHECK(io->engine != NULL);
+    ECSI_CHECK(!io->replaying);
+    ECSI_CHECK(io->engine != NULL || io->entered == 0);
     if (io->engaged == 0 && io->timers.count == 0 && wait_ns == 0) return;
     io->now = ecsi_clock_ns();
     if (io->timers.count > 0) ecsi_io_expire(io);
@@ -13770,6 +13797,7 @@ static void ecsi_io_note_put(const ecsi_io *io, const ecs_io_operation *op)
     note.flags = op->done.flags;
     note.bytes = ecsi_io_brought(op);
     ECSI_CHECK(io->desc.record != NULL);
+    ECSI_CHECK(note.boundary > 0);
     io->desc.record(&note, sizeof note, io->desc.user);
     if (note.bytes > 0) io->desc.record(op->done.buffer, note.bytes, io->desc.user);
 }
@@ -13784,6 +13812,7 @@ static void ecsi_io_store(ecsi_io *io, const ecs_io_operation *op)
     uint32_t id = ecsi_component_seek(io->flush->components, op->request.type);
     unsigned char *value = NULL;
     ECSI_CHECK(op->request.type != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED || op->serial == 0);
     if (record != NULL && id != 0) value = (unsigned char *)ecsi_row_value(storage, record, id);
     if (value == NULL) {
         io->stats.lost++;
@@ -13829,6 +13858,7 @@ static void ecsi_io_deliver(ecsi_io *io)
     ecs_io_operation *op;
     ECSI_CHECK(!io->delivering);
     ECSI_CHECK(!io->flush->running);
+    ECSI_CHECK(io->open);
     io->boundary++;
     if (io->ended.count == 0) return;
     if (io->unsorted) ecsi_io_sort(&io->ended);
@@ -13915,6 +13945,7 @@ static int64_t ecsi_io_engage(ecsi_io *io)
     int error = ENOSYS;
     ECSI_CHECK(io->engine == NULL);
     ECSI_CHECK(io->state != NULL);
+    ECSI_CHECK(!io->replaying);
     ecsi_io_describe(io, &d);
     d.memory = io->state;
     d.bytes = io->state_bytes;
@@ -13951,6 +13982,7 @@ static ecs_status ecsi_io_reserve(ecsi_io *io)
     uint32_t homes = ecsi_round_up_power(ecsi_min_u32(io->desc.requests_max, 16384));
     size_t bytes = homes * sizeof(ecs_io_operation *);
     ECSI_CHECK(io->state == NULL);
+    ECSI_CHECK(ecsi_is_power_of_two(homes));
     io->state_bytes = ecsi_io_state_bytes(io);
     io->state = ecsi_alloc(memory, io->state_bytes, 64);
     io->book = (ecsi_io_book *)ecsi_alloc(memory, sizeof *io->book, 64);
@@ -13974,6 +14006,7 @@ static int64_t ecsi_io_open(ecsi_io *io)
     if (ECSI_LIKELY(io->open)) return 0;
     if (io->desc.requests_max == 0) return -ENOBUFS;
     ECSI_CHECK(io->stats.under_way == 0);
+    ECSI_CHECK(io->engine == NULL);
     if (io->state == NULL && ecsi_io_reserve(io) != ECS_OK) return -ENOMEM;
     if (!io->replaying) {
         int64_t why = ecsi_io_engage(io);
@@ -14000,6 +14033,7 @@ static bool ecsi_io_resolve(ecs_io_desc *d, bool fixed)
 static void ecsi_io_rouse(ecsi_io *io)
 {
     ECSI_CHECK(io->memory != NULL);
+    ECSI_CHECK(io->flush != NULL);
     /* Acquire: pairs with the release of ecsi_io_open. */
     if (ECSI_LOAD(&io->wakeable, acquire) != 0) io->engine->wake(io->state);
 }
@@ -14013,6 +14047,7 @@ static ecs_status ecsi_io_create(ecsi_io *io)
     uint32_t count = io->desc.requests_max + ecsi_io_shots_max(io);
     ecs_status status;
     ECSI_CHECK(io->flush != NULL);
+    ECSI_CHECK(!io->open);
     io->replaying = io->desc.replay != NULL;
     if (!memory->fixed || io->desc.requests_max == 0) return ECS_OK;
     status = ecsi_io_reserve(io);
@@ -14067,6 +14102,7 @@ static void ecsi_io_destroy(ecsi_io *io)
     ecsi_memory *memory = io->memory;
     uint32_t i;
     ECSI_CHECK(io->engine == NULL);
+    ECSI_CHECK(!io->open);
     for (i = 0; i < io->pages.count; i++) {
         uint32_t left = io->desc.requests_max + ecsi_io_shots_max(io) - i * ECSI_IO_PAGE;
         ecsi_release(memory, *ECSI_VEC_AT(ecs_io_operation *, &io->pages, i),
@@ -14087,6 +14123,7 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     ecs_io_operation op;
     bool delivering = io->delivering;
     ECSI_CHECK(result < 0);
+    ECSI_CHECK(id != 0);
     memset(&op, 0, sizeof op);
     op.request = *request;
     op.done.id.bits = id;
@@ -14124,6 +14161,7 @@ static void ecsi_io_fill(ecsi_io *io, ecs_io_operation *op, const ecs_io_request
     if ((request->flags & ECS_IO_JOIN) != 0) io->joined++;
     if (request->region != 0) io->book->regions[request->region - 1].users++;
     ECSI_CHECK(op->serial != 0);
+    ECSI_CHECK(request->region <= ECS_IO_REGIONS_MAX);
     ecsi_io_enter(io, op);
 }
 
@@ -14142,6 +14180,7 @@ static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
     ecs_io_operation *before = io->chain_stream == stream ? io->chain : NULL;
     bool broken = io->chain_stream == stream && io->chain_broken;
     ECSI_CHECK(before == NULL || before->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (before != NULL && !broken) {
         before->ecsi_chain = op;
         op->ecsi_state = ECSI_IO_CHAINED;
@@ -14203,6 +14242,7 @@ static ecs_io_operation *ecsi_io_numbered(const ecsi_io *io, uint64_t serial)
 {
     ecs_io_operation *op = io->oldest;
     ECSI_CHECK(serial != 0);
+    ECSI_CHECK(io->replaying);
     while (op != NULL && op->serial < serial) op = op->ecsi_order[1];
     ECSI_CHECK(op == NULL || op->ecsi_state != ECSI_IO_FREE);
     return op != NULL && op->serial == serial ? op : NULL;
@@ -14215,6 +14255,7 @@ static bool ecsi_io_replay_one(ecsi_io *io, const ecsi_io_note *note)
     if (op == NULL || op->ecsi_state == ECSI_IO_ENDED) return false;
     if (note->bytes > op->request.length) return false;
     ECSI_CHECK(io->replaying);
+    ECSI_CHECK(note->boundary == io->boundary + 1);
     if (note->bytes > 0 && !io->desc.replay(op->done.buffer, note->bytes, io->desc.user)) {
         return false;
     }
@@ -14267,6 +14308,7 @@ static uint32_t ecsi_io_threshold(const ecsi_io *io)
     for (i = 0; i < known; i++) sum += io->history[i];
     sum = sum * 6 / ((uint64_t)known * 10);
     ECSI_CHECK(most >= ECSI_IO_THRESHOLD_MIN);
+    ECSI_CHECK(most <= ECSI_IO_THRESHOLD_MAX);
     if (sum < ECSI_IO_THRESHOLD_MIN) return ECSI_IO_THRESHOLD_MIN;
     return sum > most ? most : (uint32_t)sum;
 }
@@ -14275,6 +14317,7 @@ static uint32_t ecsi_io_threshold(const ecsi_io *io)
 static inline void ecsi_io_inner(ecsi_io *io)
 {
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open || io->ready.count == 0);
     if (ECSI_LIKELY(io->ready.count == 0)) return;
     if (io->ready.count >= ecsi_io_threshold(io)) ecsi_io_submit(io);
 }
@@ -25188,6 +25231,8 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 /* What an operation cannot do without. */
 static bool ecsi_request_needs_buffer(const ecs_io_request *r)
 {
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->length <= ECS_IO_LENGTH_MAX);
     switch (r->op) {
     case ECS_IO_OPEN:
     case ECS_IO_CONNECT:
@@ -25222,13 +25267,15 @@ static uint32_t ecsi_request_flags(uint32_t op)
 static bool ecsi_request_member(const ecs_io_request *r)
 {
     if (r->type == NULL) return r->member_offset == 0;
-    ECSI_CHECK(sizeof(int64_t) == 8);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->type->bytes > 0 || r->type->name != NULL);
     return !ecs_is_null(r->entity) && r->type->bytes >= 8 && r->member_offset <= r->type->bytes - 8;
 }
 
 static ecs_status ecsi_request_check(const ecs_io_request *r)
 {
-    ECSI_REQUIRE(r != NULL, ECS_INVALID);
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(ECS_IO_LENGTH_MAX <= SIZE_MAX / 2);
     if (r->op >= ECS_IO_OPS || (r->flags & ~ecsi_request_flags(r->op)) != 0) return ECS_INVALID;
     if (r->length > ECS_IO_LENGTH_MAX) return ECS_TOO_LARGE;
     if (ecsi_io_has_handle(r->op) && r->handle < 0) return ECS_INVALID;
@@ -25245,7 +25292,7 @@ static ecs_status ecsi_request_check(const ecs_io_request *r)
 ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
 {
     ecs_io_id id = {0};
-    ecsi_command *command;
+    ecsi_command *command = NULL;
     uint64_t number;
     ECSI_REQUIRE(cmd != NULL, id);
     ECSI_REQUIRE(request != NULL, id);
@@ -25268,6 +25315,8 @@ ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
     }
     ecsi_spawn_status(cmd, cmd->status);
     if (cmd->status != ECS_OK) return id;
+    ECSI_CHECK(command != NULL);
+    ECSI_CHECK(cmd->request_count < cmd->flush->requests_max);
     memcpy(ecsi_command_payload(command), request, sizeof *request);
     cmd->request_count++;
     id.bits = number;
@@ -25317,6 +25366,7 @@ ECS_API ecs_status ecs_io_wait(ecs_world *world, uint64_t timeout_ns)
         /* Acquire: pairs with the release of ecs_io_wake. */
         if (ECSI_SWAP(&io->woken, 0u, acq_rel) != 0) return ECS_CANCELLED;
         if (io->ended.count > 0) return ECS_OK;
+        ECSI_CHECK(io->ready.count == 0);
         if (io->entered == 0) return ECS_NOT_FOUND;
         ecsi_io_reap(io, timeout_ns == ECS_IO_FOREVER ? ECS_IO_FOREVER : left);
         ecsi_io_submit(io);
@@ -25347,6 +25397,8 @@ ECS_API ecs_status ecs_io_region_add(ecs_world *world, void *memory, size_t byte
         }
     }
     if (place == ECS_IO_REGIONS_MAX) return ECS_FULL;
+    ECSI_CHECK(io->book->regions[place].users == 0);
+    ECSI_CHECK(io->open);
     io->book->regions[place].memory = (unsigned char *)memory;
     io->book->regions[place].bytes = bytes;
     io->book->regions[place].users = 0;
@@ -25364,6 +25416,8 @@ ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region)
     if (region == 0 || region > ECS_IO_REGIONS_MAX || !world->io.open) return ECS_NOT_FOUND;
     r = &world->io.book->regions[region - 1];
     if (r->memory == NULL) return ECS_NOT_FOUND;
+    ECSI_CHECK(r->bytes > 0);
+    ECSI_CHECK(r->users <= world->io.entered + world->io.shots);
     if (r->users > 0) return ECS_LOCKED;
     r->memory = NULL;
     if (world->io.engine != NULL && world->io.engine->region != NULL) {

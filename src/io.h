@@ -138,6 +138,7 @@ typedef struct ecsi_io {
 static void ecsi_io_list_add(ecsi_io_list *list, ecs_io_operation *op)
 {
     ECSI_CHECK(op != NULL);
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK((list->first == NULL) == (list->count == 0));
     op->ecsi_next = NULL;
     if (list->first == NULL) {
@@ -175,6 +176,7 @@ static ecs_io_operation *ecsi_io_merge(ecs_io_operation *a, ecs_io_operation *b)
     }
     *link = a != NULL ? a : b;
     ECSI_CHECK(first != NULL);
+    ECSI_CHECK(first->ecsi_state == ECSI_IO_ENDED);
     return first;
 }
 
@@ -205,6 +207,7 @@ static void ecsi_io_sort(ecsi_io_list *list)
     }
     for (op = list->first; op != NULL; op = op->ecsi_next) list->last = op;
     ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    ECSI_CHECK(list->last == NULL || list->last->ecsi_next == NULL);
 }
 
 /* ---- Timers --------------------------------------------------------------------------- */
@@ -219,12 +222,15 @@ static inline ecs_io_operation **ecsi_io_timer_at(const ecsi_io *io, uint32_t i)
 static inline bool ecsi_io_sooner(const ecs_io_operation *a, const ecs_io_operation *b)
 {
     ECSI_CHECK(a != b);
+    ECSI_CHECK(a->serial != b->serial);
     if (a->ecsi_deadline != b->ecsi_deadline) return a->ecsi_deadline < b->ecsi_deadline;
     return a->serial < b->serial;
 }
 
 static void ecsi_io_timer_put(const ecsi_io *io, uint32_t place, ecs_io_operation *op)
 {
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_ENDED);
     *ecsi_io_timer_at(io, place) = op;
     op->ecsi_timer = place;
 }
@@ -251,6 +257,7 @@ static void ecsi_io_timer_sift(const ecsi_io *io, uint32_t place)
     }
     ecsi_io_timer_put(io, place, op);
     ECSI_CHECK(op->ecsi_timer < count);
+    ECSI_CHECK(*ecsi_io_timer_at(io, op->ecsi_timer) == op);
 }
 
 /* The heap has room for all slots. */
@@ -283,6 +290,7 @@ static void ecsi_io_timer_remove(ecsi_io *io, ecs_io_operation *op)
 /* Results that may wait for their delivery while their operations go on. */
 static inline uint32_t ecsi_io_shots_max(const ecsi_io *io)
 {
+    ECSI_CHECK(io->desc.requests_max <= 1u << 24);
     return io->desc.requests_max / 4 + 16;
 }
 
@@ -318,6 +326,8 @@ static ecs_status ecsi_io_page_add(ecsi_io *io, uint32_t count)
 
 static inline uint32_t ecsi_io_home(const ecsi_io *io, uint64_t key)
 {
+    ECSI_CHECK(io->named != NULL);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)io->table_mask + 1));
     return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & io->table_mask;
 }
 
@@ -335,6 +345,7 @@ static ecs_io_operation *ecsi_io_slot_take(ecsi_io *io)
         op = io->free;
     }
     ECSI_CHECK(op->ecsi_state == ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_owner == io);
     io->free = op->ecsi_next;
     op->ecsi_next = NULL;
     op->ecsi_timer = ECSI_IO_UNTIMED;
@@ -348,6 +359,7 @@ static void ecsi_io_slot_give(ecsi_io *io, ecs_io_operation *op)
 {
     ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
     ECSI_CHECK(io->stats.under_way > 0);
+    ECSI_CHECK(op->ecsi_timer == ECSI_IO_UNTIMED);
     op->ecsi_state = ECSI_IO_FREE;
     op->ecsi_next = io->free;
     io->free = op;
@@ -358,6 +370,7 @@ static void ecsi_io_slot_give(ecsi_io *io, ecs_io_operation *op)
 /* Whether an operation is about its handle: closing it ends the others. */
 static inline bool ecsi_io_has_handle(uint32_t op)
 {
+    ECSI_CHECK(op < ECS_IO_OPS);
     switch (op) {
     case ECS_IO_NOP:
     case ECS_IO_OPEN:
@@ -414,6 +427,7 @@ static void ecsi_io_leave(ecsi_io *io, ecs_io_operation *op)
     if (io->oldest == op) io->oldest = after;
     if (io->newest == op) io->newest = before;
     ECSI_CHECK((io->oldest == NULL) == (io->newest == NULL));
+    ECSI_CHECK((io->oldest == NULL) == (io->entered == 0));
 }
 
 static ecs_io_operation *ecsi_io_find(const ecsi_io *io, uint64_t id)
@@ -447,6 +461,7 @@ static void ecsi_io_end_one(ecsi_io *io, ecs_io_operation *op, int64_t result)
 {
     ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK(op->ecsi_state != ECSI_IO_ENDED);
+    ECSI_CHECK((op->request.flags & ECS_IO_JOIN) == 0 || io->joined > 0);
     ecsi_io_timer_remove(io, op);
     op->ecsi_state = ECSI_IO_ENDED;
     op->done.result = result;
@@ -463,6 +478,7 @@ static void ecsi_io_finish(ecsi_io *io, ecs_io_operation *op, int64_t result)
 {
     ecs_io_operation *next = op->ecsi_chain;
     ecsi_io_end_one(io, op, result);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
     ECSI_CHECK(next == NULL || next->ecsi_state == ECSI_IO_CHAINED);
     if (next != NULL && ecsi_io_succeeded(op)) {
         next->ecsi_state = ECSI_IO_READY;
@@ -479,6 +495,8 @@ static bool ecsi_io_shoot(ecsi_io *io, const ecs_io_operation *op, int64_t resul
     if (shot == NULL) return false;
     io->shots++;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_SHOT) == 0);
+    ECSI_CHECK(io->shots <= ecsi_io_shots_max(io));
     shot->request = op->request;
     shot->request.flags &= ~(uint32_t)ECS_IO_JOIN;
     shot->done = op->done;
@@ -515,6 +533,7 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     uint32_t flags = op->request.flags;
     bool ends = *result < 0 || (op->ecsi_bits & ECSI_IO_CANCELLED) != 0;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK((flags & ECS_IO_WHOLE) == 0 || (flags & ECS_IO_MULTI) == 0);
     if ((flags & ECS_IO_WHOLE) != 0) {
         if (*result > 0) {
             size_t more = (size_t)*result;
@@ -541,6 +560,7 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
     io = (ecsi_io *)operation->ecsi_owner;
     if ((flags & ECS_IO_MORE) != 0) return ecsi_io_shoot(io, operation, result);
     ECSI_CHECK(io->engaged > 0);
+    ECSI_CHECK(io->open && !io->replaying);
     io->engaged--;
     if (result == -ECANCELED && (operation->ecsi_bits & ECSI_IO_EXPIRED) != 0) {
         result = -ETIMEDOUT;
@@ -558,6 +578,7 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
 static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
 {
     ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(!io->replaying);
     if (op->ecsi_state == ECSI_IO_ENDED || (op->ecsi_bits & ECSI_IO_CANCELLED) != 0) return;
     op->ecsi_bits |= (uint16_t)(ECSI_IO_CANCELLED | why);
     ecsi_io_timer_remove(io, op);

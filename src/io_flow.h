@@ -15,6 +15,7 @@ static void ecsi_io_close_others(ecsi_io *io, const ecs_io_operation *closing)
 {
     ecs_io_operation *op = io->handled[ecsi_io_home(io, (uint64_t)closing->request.handle)];
     ECSI_CHECK(closing->request.op == ECS_IO_CLOSE);
+    ECSI_CHECK(closing->ecsi_state == ECSI_IO_READY);
     for (; op != NULL; op = op->ecsi_handled[1]) {
         if (op->request.handle == closing->request.handle && op->serial < closing->serial) {
             ecsi_io_stop(io, op, 0);
@@ -27,6 +28,7 @@ static void ecsi_io_start_cancel(ecsi_io *io, ecs_io_operation *op)
     ecs_io_operation *other = ecsi_io_find(io, op->request.offset);
     bool found = other != NULL && other != op && other->ecsi_state != ECSI_IO_ENDED;
     ECSI_CHECK(op->request.op == ECS_IO_CANCEL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (found) ecsi_io_stop(io, other, 0);
     ecsi_io_finish(io, op, found ? 0 : -ENOENT);
 }
@@ -37,6 +39,7 @@ static uint64_t ecsi_io_deadline(const ecsi_io *io, const ecs_io_request *reques
     uint64_t ns = request->timeout_ns;
     if ((request->flags & ECS_IO_ABSOLUTE) != 0) return ns;
     ECSI_CHECK(io->now > 0);
+    ECSI_CHECK(ns > 0 || request->op == ECS_IO_TIMER);
     return ns > UINT64_MAX - io->now ? UINT64_MAX : io->now + ns;
 }
 
@@ -46,6 +49,7 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     const ecs_io_request *request = &op->request;
     bool first = op->ecsi_begin == 0;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
+    ECSI_CHECK(io->now > 0);
     if (first) op->ecsi_begin = io->now;
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
@@ -83,6 +87,7 @@ static void ecsi_io_submit(ecsi_io *io)
         return;
     }
     ECSI_CHECK(io->engine != NULL);
+    ECSI_CHECK(io->engaged <= io->entered);
     io->now = ecsi_clock_ns();
     /* Each step begins an operation or moves bytes of one. */
     for (steps = 0; io->ready.count > 0 && steps < ECSI_IO_STEPS_MAX; steps++) {
@@ -123,7 +128,8 @@ static uint64_t ecsi_io_until_timer(const ecsi_io *io, uint64_t most)
 /* Takes what has ended; waits for it up to `wait_ns` if nothing has. */
 static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
 {
-    ECSI_CHECK(io->engine != NULL);
+    ECSI_CHECK(!io->replaying);
+    ECSI_CHECK(io->engine != NULL || io->entered == 0);
     if (io->engaged == 0 && io->timers.count == 0 && wait_ns == 0) return;
     io->now = ecsi_clock_ns();
     if (io->timers.count > 0) ecsi_io_expire(io);
@@ -175,6 +181,7 @@ static void ecsi_io_note_put(const ecsi_io *io, const ecs_io_operation *op)
     note.flags = op->done.flags;
     note.bytes = ecsi_io_brought(op);
     ECSI_CHECK(io->desc.record != NULL);
+    ECSI_CHECK(note.boundary > 0);
     io->desc.record(&note, sizeof note, io->desc.user);
     if (note.bytes > 0) io->desc.record(op->done.buffer, note.bytes, io->desc.user);
 }
@@ -189,6 +196,7 @@ static void ecsi_io_store(ecsi_io *io, const ecs_io_operation *op)
     uint32_t id = ecsi_component_seek(io->flush->components, op->request.type);
     unsigned char *value = NULL;
     ECSI_CHECK(op->request.type != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED || op->serial == 0);
     if (record != NULL && id != 0) value = (unsigned char *)ecsi_row_value(storage, record, id);
     if (value == NULL) {
         io->stats.lost++;
@@ -234,6 +242,7 @@ static void ecsi_io_deliver(ecsi_io *io)
     ecs_io_operation *op;
     ECSI_CHECK(!io->delivering);
     ECSI_CHECK(!io->flush->running);
+    ECSI_CHECK(io->open);
     io->boundary++;
     if (io->ended.count == 0) return;
     if (io->unsorted) ecsi_io_sort(&io->ended);
@@ -320,6 +329,7 @@ static int64_t ecsi_io_engage(ecsi_io *io)
     int error = ENOSYS;
     ECSI_CHECK(io->engine == NULL);
     ECSI_CHECK(io->state != NULL);
+    ECSI_CHECK(!io->replaying);
     ecsi_io_describe(io, &d);
     d.memory = io->state;
     d.bytes = io->state_bytes;
@@ -356,6 +366,7 @@ static ecs_status ecsi_io_reserve(ecsi_io *io)
     uint32_t homes = ecsi_round_up_power(ecsi_min_u32(io->desc.requests_max, 16384));
     size_t bytes = homes * sizeof(ecs_io_operation *);
     ECSI_CHECK(io->state == NULL);
+    ECSI_CHECK(ecsi_is_power_of_two(homes));
     io->state_bytes = ecsi_io_state_bytes(io);
     io->state = ecsi_alloc(memory, io->state_bytes, 64);
     io->book = (ecsi_io_book *)ecsi_alloc(memory, sizeof *io->book, 64);
@@ -379,6 +390,7 @@ static int64_t ecsi_io_open(ecsi_io *io)
     if (ECSI_LIKELY(io->open)) return 0;
     if (io->desc.requests_max == 0) return -ENOBUFS;
     ECSI_CHECK(io->stats.under_way == 0);
+    ECSI_CHECK(io->engine == NULL);
     if (io->state == NULL && ecsi_io_reserve(io) != ECS_OK) return -ENOMEM;
     if (!io->replaying) {
         int64_t why = ecsi_io_engage(io);
@@ -405,6 +417,7 @@ static bool ecsi_io_resolve(ecs_io_desc *d, bool fixed)
 static void ecsi_io_rouse(ecsi_io *io)
 {
     ECSI_CHECK(io->memory != NULL);
+    ECSI_CHECK(io->flush != NULL);
     /* Acquire: pairs with the release of ecsi_io_open. */
     if (ECSI_LOAD(&io->wakeable, acquire) != 0) io->engine->wake(io->state);
 }
@@ -418,6 +431,7 @@ static ecs_status ecsi_io_create(ecsi_io *io)
     uint32_t count = io->desc.requests_max + ecsi_io_shots_max(io);
     ecs_status status;
     ECSI_CHECK(io->flush != NULL);
+    ECSI_CHECK(!io->open);
     io->replaying = io->desc.replay != NULL;
     if (!memory->fixed || io->desc.requests_max == 0) return ECS_OK;
     status = ecsi_io_reserve(io);
@@ -472,6 +486,7 @@ static void ecsi_io_destroy(ecsi_io *io)
     ecsi_memory *memory = io->memory;
     uint32_t i;
     ECSI_CHECK(io->engine == NULL);
+    ECSI_CHECK(!io->open);
     for (i = 0; i < io->pages.count; i++) {
         uint32_t left = io->desc.requests_max + ecsi_io_shots_max(io) - i * ECSI_IO_PAGE;
         ecsi_release(memory, *ECSI_VEC_AT(ecs_io_operation *, &io->pages, i),
@@ -492,6 +507,7 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     ecs_io_operation op;
     bool delivering = io->delivering;
     ECSI_CHECK(result < 0);
+    ECSI_CHECK(id != 0);
     memset(&op, 0, sizeof op);
     op.request = *request;
     op.done.id.bits = id;
@@ -529,6 +545,7 @@ static void ecsi_io_fill(ecsi_io *io, ecs_io_operation *op, const ecs_io_request
     if ((request->flags & ECS_IO_JOIN) != 0) io->joined++;
     if (request->region != 0) io->book->regions[request->region - 1].users++;
     ECSI_CHECK(op->serial != 0);
+    ECSI_CHECK(request->region <= ECS_IO_REGIONS_MAX);
     ecsi_io_enter(io, op);
 }
 
@@ -547,6 +564,7 @@ static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
     ecs_io_operation *before = io->chain_stream == stream ? io->chain : NULL;
     bool broken = io->chain_stream == stream && io->chain_broken;
     ECSI_CHECK(before == NULL || before->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (before != NULL && !broken) {
         before->ecsi_chain = op;
         op->ecsi_state = ECSI_IO_CHAINED;
@@ -608,6 +626,7 @@ static ecs_io_operation *ecsi_io_numbered(const ecsi_io *io, uint64_t serial)
 {
     ecs_io_operation *op = io->oldest;
     ECSI_CHECK(serial != 0);
+    ECSI_CHECK(io->replaying);
     while (op != NULL && op->serial < serial) op = op->ecsi_order[1];
     ECSI_CHECK(op == NULL || op->ecsi_state != ECSI_IO_FREE);
     return op != NULL && op->serial == serial ? op : NULL;
@@ -620,6 +639,7 @@ static bool ecsi_io_replay_one(ecsi_io *io, const ecsi_io_note *note)
     if (op == NULL || op->ecsi_state == ECSI_IO_ENDED) return false;
     if (note->bytes > op->request.length) return false;
     ECSI_CHECK(io->replaying);
+    ECSI_CHECK(note->boundary == io->boundary + 1);
     if (note->bytes > 0 && !io->desc.replay(op->done.buffer, note->bytes, io->desc.user)) {
         return false;
     }
@@ -672,6 +692,7 @@ static uint32_t ecsi_io_threshold(const ecsi_io *io)
     for (i = 0; i < known; i++) sum += io->history[i];
     sum = sum * 6 / ((uint64_t)known * 10);
     ECSI_CHECK(most >= ECSI_IO_THRESHOLD_MIN);
+    ECSI_CHECK(most <= ECSI_IO_THRESHOLD_MAX);
     if (sum < ECSI_IO_THRESHOLD_MIN) return ECSI_IO_THRESHOLD_MIN;
     return sum > most ? most : (uint32_t)sum;
 }
@@ -680,6 +701,7 @@ static uint32_t ecsi_io_threshold(const ecsi_io *io)
 static inline void ecsi_io_inner(ecsi_io *io)
 {
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open || io->ready.count == 0);
     if (ECSI_LIKELY(io->ready.count == 0)) return;
     if (io->ready.count >= ecsi_io_threshold(io)) ecsi_io_submit(io);
 }

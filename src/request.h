@@ -12,6 +12,8 @@
 /* What an operation cannot do without. */
 static bool ecsi_request_needs_buffer(const ecs_io_request *r)
 {
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->length <= ECS_IO_LENGTH_MAX);
     switch (r->op) {
     case ECS_IO_OPEN:
     case ECS_IO_CONNECT:
@@ -46,13 +48,15 @@ static uint32_t ecsi_request_flags(uint32_t op)
 static bool ecsi_request_member(const ecs_io_request *r)
 {
     if (r->type == NULL) return r->member_offset == 0;
-    ECSI_CHECK(sizeof(int64_t) == 8);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->type->bytes > 0 || r->type->name != NULL);
     return !ecs_is_null(r->entity) && r->type->bytes >= 8 && r->member_offset <= r->type->bytes - 8;
 }
 
 static ecs_status ecsi_request_check(const ecs_io_request *r)
 {
-    ECSI_REQUIRE(r != NULL, ECS_INVALID);
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(ECS_IO_LENGTH_MAX <= SIZE_MAX / 2);
     if (r->op >= ECS_IO_OPS || (r->flags & ~ecsi_request_flags(r->op)) != 0) return ECS_INVALID;
     if (r->length > ECS_IO_LENGTH_MAX) return ECS_TOO_LARGE;
     if (ecsi_io_has_handle(r->op) && r->handle < 0) return ECS_INVALID;
@@ -69,7 +73,7 @@ static ecs_status ecsi_request_check(const ecs_io_request *r)
 ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
 {
     ecs_io_id id = {0};
-    ecsi_command *command;
+    ecsi_command *command = NULL;
     uint64_t number;
     ECSI_REQUIRE(cmd != NULL, id);
     ECSI_REQUIRE(request != NULL, id);
@@ -92,6 +96,8 @@ ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
     }
     ecsi_spawn_status(cmd, cmd->status);
     if (cmd->status != ECS_OK) return id;
+    ECSI_CHECK(command != NULL);
+    ECSI_CHECK(cmd->request_count < cmd->flush->requests_max);
     memcpy(ecsi_command_payload(command), request, sizeof *request);
     cmd->request_count++;
     id.bits = number;
@@ -141,6 +147,7 @@ ECS_API ecs_status ecs_io_wait(ecs_world *world, uint64_t timeout_ns)
         /* Acquire: pairs with the release of ecs_io_wake. */
         if (ECSI_SWAP(&io->woken, 0u, acq_rel) != 0) return ECS_CANCELLED;
         if (io->ended.count > 0) return ECS_OK;
+        ECSI_CHECK(io->ready.count == 0);
         if (io->entered == 0) return ECS_NOT_FOUND;
         ecsi_io_reap(io, timeout_ns == ECS_IO_FOREVER ? ECS_IO_FOREVER : left);
         ecsi_io_submit(io);
@@ -171,6 +178,8 @@ ECS_API ecs_status ecs_io_region_add(ecs_world *world, void *memory, size_t byte
         }
     }
     if (place == ECS_IO_REGIONS_MAX) return ECS_FULL;
+    ECSI_CHECK(io->book->regions[place].users == 0);
+    ECSI_CHECK(io->open);
     io->book->regions[place].memory = (unsigned char *)memory;
     io->book->regions[place].bytes = bytes;
     io->book->regions[place].users = 0;
@@ -188,6 +197,8 @@ ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region)
     if (region == 0 || region > ECS_IO_REGIONS_MAX || !world->io.open) return ECS_NOT_FOUND;
     r = &world->io.book->regions[region - 1];
     if (r->memory == NULL) return ECS_NOT_FOUND;
+    ECSI_CHECK(r->bytes > 0);
+    ECSI_CHECK(r->users <= world->io.entered + world->io.shots);
     if (r->users > 0) return ECS_LOCKED;
     r->memory = NULL;
     if (world->io.engine != NULL && world->io.engine->region != NULL) {
