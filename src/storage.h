@@ -573,7 +573,7 @@ static bool ecsi_storage_holds(const ecsi_storage *storage, ecsi_gap *gap, const
     gap->changes = storage->chunk_changes;
     gap->from = 0;
     gap->to = UINTPTR_MAX;
-    for (i = 0; i < storage->chunks.count; i++) {
+    for (i = 1; i < storage->chunks.count; i++) { /* ids begin with 1 */
         const ecsi_chunk *chunk = *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, i);
         uintptr_t begin = (uintptr_t)chunk;
         uintptr_t end = chunk == NULL ? 0 : begin + chunk->bytes;
