@@ -16,6 +16,9 @@
 
 #if ECSI_SYS
 
+/* So long a wait may be that nobody can wake. */
+#define ECSI_POLL_BLIND_NS 10000000u
+
 /* Queues of a handle: who reads, who writes, who only asks. */
 enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
 
@@ -74,8 +77,10 @@ static int ecsi_blocking_open(void *state, const ecs_io_engine_desc *desc)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     int error = ecsi_poller_open(state, desc);
-    if (error != 0) return error;
     ECSI_CHECK(p->first_count == 0);
+    /* The last engine works without descriptors of its own as well: poll leaves out a negative one,
+     * and who waits looks up now and then. */
+    if (error != 0) p->pipe_fd[0] = -1;
     p->polls[0].fd = p->pipe_fd[0];
     p->polls[0].events = POLLIN;
     return 0;
@@ -86,12 +91,13 @@ static void ecsi_poller_close(void *state)
     ecsi_poller *p = (ecsi_poller *)state;
     ECSI_CHECK(p->first_count == 0);
     if (p->epoll_fd >= 0) (void)close(p->epoll_fd);
-    ecsi_sys_pipe_close(p->pipe_fd);
+    if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_close(p->pipe_fd);
 }
 
 static void ecsi_poller_wake(void *state)
 {
-    ecsi_sys_pipe_put(((const ecsi_poller *)state)->pipe_fd);
+    const ecsi_poller *p = (const ecsi_poller *)state;
+    if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_put(p->pipe_fd);
 }
 
 /* ---- Queues --------------------------------------------------------------------------- */
@@ -306,6 +312,7 @@ static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
     uint32_t i;
     int left;
     if (p->first_count == 0 && wait_ns == 0) return;
+    if (p->pipe_fd[0] < 0 && wait_ns > ECSI_POLL_BLIND_NS) wait_ns = ECSI_POLL_BLIND_NS;
     p->calls++;
     left = poll(p->polls, p->first_count + 1u, ecsi_sys_ms(wait_ns));
     if (left <= 0) return;

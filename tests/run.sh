@@ -541,13 +541,13 @@ plan_sharing() {
         plan_missing share "every world on several workers: no compiler has the sanitizers"
     fi
     if [ -n "$tsan_cc" ]; then
-        for name in command event hook schedule tick query model runner worlds; do
+        for name in command event hook io schedule tick query model runner worlds; do
             plan_programs race "tests/unit/$name.c"
         done
     else
         plan_missing race "thread sanitizer: no compiler has it"
     fi
-    for name in bad_input command edge entity event hash hook memory model oom query resource \
+    for name in bad_input command edge entity event hash hook io memory model oom query resource \
         runner schedule storage tick worlds; do
         plan_programs lone "tests/unit/$name.c"
     done
