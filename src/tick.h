@@ -7,15 +7,23 @@
 
 #ifndef ECS_NO_IO
 /* Waits for what the phase waits for, unless the tick is cancelled. */
-static void ecsi_tick_join(const ecsi_schedule *schedule)
+static void ecsi_tick_join(ecsi_schedule *schedule)
 {
     ecsi_io *io = schedule->io;
+    uint64_t begin_ns;
     ECSI_CHECK(!io->replaying);
+    if (io->joined == 0) return;
+    begin_ns = ecsi_cost_clock();
     while (io->joined > 0 && !ecsi_tick_cancelled(schedule)) {
         ecsi_io_submit(io);
         if (io->joined > 0) ecsi_io_reap(io, ECS_IO_FOREVER);
     }
     ECSI_CHECK(!io->delivering);
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.begin_ns += ecsi_cost_since(begin_ns); /* waiting is no load */
+#else
+    (void)begin_ns;
+#endif
 }
 
 /* Between two phases: requests go out, and what has ended is delivered. What callbacks ask for
