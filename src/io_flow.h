@@ -53,7 +53,7 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     if (first) op->ecsi_begin = io->now;
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
-        if ((op->ecsi_bits & ECSI_IO_MISPLACED) != 0) result = -EFAULT;
+        if ((op->ecsi_bits & ECSI_IO_CANCELLED) == 0) result = -EFAULT;
         ecsi_io_finish(io, op, ecsi_io_so_far(op, result));
         return;
     }
@@ -558,6 +558,21 @@ static inline size_t ecsi_io_bytes(const ecs_io_request *request)
     return message || request->length == 0 ? 1 : request->length;
 }
 
+/* Whether it points into a column. A result cannot go there either: the row may move. */
+static bool ecsi_io_misplaced(ecsi_io *io, ecs_io_request *request)
+{
+    const ecsi_storage *storage = io->flush->storage;
+    ECSI_CHECK(io->open);
+    if (request->into != NULL &&
+        ecsi_storage_holds(storage, &io->gap, request->into, sizeof *request->into)) {
+        request->into = NULL;
+        return true;
+    }
+    ECSI_CHECK(request->op < ECS_IO_OPS);
+    return request->buffer != NULL && ecsi_storage_holds(storage, &io->gap, request->buffer,
+                                                         ecsi_io_bytes(request));
+}
+
 /* Ties a request to the one before it in its chain. Answers whether that one was refused. */
 static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
 {
@@ -605,17 +620,9 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
         return why;
     }
     ecsi_io_fill(io, op, request, id);
-    if (ecsi_io_link(io, op, stream)) {
-        op->ecsi_bits |= ECSI_IO_CANCELLED;
-        ecsi_io_list_add(&io->ready, op);
-    } else if (request->buffer != NULL &&
-               ecsi_storage_holds(io->flush->storage, &io->gap, request->buffer,
-                                  ecsi_io_bytes(request))) {
-        op->ecsi_bits |= ECSI_IO_MISPLACED;
-        if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
-    } else if (op->ecsi_state == ECSI_IO_READY) {
-        ecsi_io_list_add(&io->ready, op);
-    }
+    if (ecsi_io_link(io, op, stream)) op->ecsi_bits |= ECSI_IO_CANCELLED;
+    if (ecsi_io_misplaced(io, &op->request)) op->ecsi_bits |= ECSI_IO_MISPLACED;
+    if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
     return 0;
 }
 
