@@ -149,6 +149,17 @@ static void ecsi_io_list_add(ecsi_io_list *list, ecs_io_operation *op)
     list->count++;
 }
 
+/* Puts it before all others. */
+static void ecsi_io_list_push(ecsi_io_list *list, ecs_io_operation *op)
+{
+    ECSI_CHECK(op != NULL);
+    ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    op->ecsi_next = list->first;
+    if (list->first == NULL) list->last = op;
+    list->first = op;
+    list->count++;
+}
+
 static ecs_io_operation *ecsi_io_list_take(ecsi_io_list *list)
 {
     ecs_io_operation *op = list->first;
@@ -460,7 +471,8 @@ static void ecsi_io_finish(ecsi_io *io, ecs_io_operation *op, int64_t result)
     ECSI_CHECK(next == NULL || next->ecsi_state == ECSI_IO_CHAINED);
     if (next != NULL && ecsi_io_succeeded(op)) {
         next->ecsi_state = ECSI_IO_READY;
-        ecsi_io_list_add(&io->ready, next);
+        /* Before those that were asked for later: they may be about the same stream. */
+        ecsi_io_list_push(&io->ready, next);
         return;
     }
     for (; next != NULL; next = next->ecsi_chain) ecsi_io_end_one(io, next, -ECANCELED);
@@ -535,7 +547,7 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
     }
     if (ecsi_io_goes_on(io, operation, &result)) {
         operation->ecsi_state = ECSI_IO_READY;
-        ecsi_io_list_add(&io->ready, operation);
+        ecsi_io_list_push(&io->ready, operation);
     } else {
         ecsi_io_finish(io, operation, result);
     }

@@ -124,6 +124,8 @@ static uint64_t ecsi_io_until_timer(const ecsi_io *io, uint64_t most)
 static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
 {
     ECSI_CHECK(io->engine != NULL);
+    /* The rest of a transfer comes before what was asked of the same stream later. */
+    ecsi_io_submit(io);
     if (io->engaged == 0 && io->timers.count == 0 && wait_ns == 0) return;
     io->now = ecsi_clock_ns();
     if (io->timers.count > 0) ecsi_io_expire(io);

@@ -4,8 +4,9 @@
  *   evented    epoll, that remembers them
  *
  * An operation is tried when it is started. One that would have to wait joins the queue of its
- * handle and direction, and is tried again when the handle is ready. Only the first of a queue is
- * tried, so what was asked of a stream first is done first. */
+ * handle and direction, and is tried again when the handle is ready. A queue is in the order of the
+ * requests, and only its first is tried, so what was asked of a stream first is done first: also
+ * when a transfer goes on, or a chain. */
 /* floor: 10 */
 #ifndef ECS_IO_POLL_H
 #define ECS_IO_POLL_H
@@ -134,6 +135,38 @@ static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *
     p->polls[place + 1].revents = 0;
 }
 
+/* Joins a queue before its first. */
+static void ecsi_poller_lead(ecsi_poller *p, ecs_io_operation **link, ecs_io_operation *op)
+{
+    ecs_io_operation *first = *link;
+    ECSI_CHECK(op->serial < first->serial);
+    ECSI_CHECK(p->firsts[first->engine_word[ECSI_WAIT_PLACE]] == first);
+    op->engine[ECSI_WAIT_CHAIN] = first->engine[ECSI_WAIT_CHAIN];
+    op->engine[ECSI_WAIT_NEXT] = first;
+    op->engine[ECSI_WAIT_LAST] = first->engine[ECSI_WAIT_LAST];
+    *link = op;
+    ecsi_poller_place(p, (uint32_t)first->engine_word[ECSI_WAIT_PLACE], op);
+}
+
+/* Joins a queue that is there, behind those that were asked for before it. */
+static void ecsi_poller_follow(ecs_io_operation *first, ecs_io_operation *op)
+{
+    ecs_io_operation *before = (ecs_io_operation *)first->engine[ECSI_WAIT_LAST];
+    ECSI_CHECK(first->serial < op->serial);
+    if (op->serial < before->serial) {
+        ecs_io_operation *next = first;
+        for (; next->serial < op->serial;
+             next = (ecs_io_operation *)next->engine[ECSI_WAIT_NEXT]) {
+            before = next;
+        }
+    } else {
+        first->engine[ECSI_WAIT_LAST] = op;
+    }
+    op->engine[ECSI_WAIT_NEXT] = before->engine[ECSI_WAIT_NEXT];
+    before->engine[ECSI_WAIT_NEXT] = op;
+    ECSI_CHECK(before->serial < op->serial);
+}
+
 /* Joins the queue of its handle. */
 static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
@@ -143,8 +176,11 @@ static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
     op->engine[ECSI_WAIT_NEXT] = NULL;
     op->engine[ECSI_WAIT_LAST] = op;
     if (first != NULL) {
-        ((ecs_io_operation *)first->engine[ECSI_WAIT_LAST])->engine[ECSI_WAIT_NEXT] = op;
-        first->engine[ECSI_WAIT_LAST] = op;
+        if (op->serial < first->serial) {
+            ecsi_poller_lead(p, link, op);
+        } else {
+            ecsi_poller_follow(first, op);
+        }
         return;
     }
     ECSI_CHECK(p->first_count < p->first_max);
@@ -213,6 +249,17 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
     return ecsi_sys_try(r, again);
 }
 
+/* Whether there is more to do on this handle before others have their turn: the rest of a
+ * transfer, the next one of a chain. */
+static bool ecsi_poller_goes_on(const ecs_io_operation *op)
+{
+    const ecs_io_operation *next = op->ecsi_chain;
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    if (op->ecsi_state == ECSI_IO_READY) return true;
+    return next != NULL && next->ecsi_state == ECSI_IO_READY &&
+           next->request.handle == op->request.handle;
+}
+
 /* Tries a queue from its first on, until one has to wait. */
 static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t direction, uint32_t ready)
 {
@@ -225,6 +272,7 @@ static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t directio
         ECSI_CHECK(op->request.handle == handle);
         ecsi_poller_shift(p, link);
         (void)ecs_io_end(op, result, 0);
+        if (ecsi_poller_goes_on(op)) return;
         ready = 0;
         link = ecsi_poller_find(p, handle, direction);
     }
@@ -261,13 +309,14 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
 {
     uint32_t direction = ecsi_poller_direction(op);
     bool waits = ecsi_sys_waits(&op->request) != 0;
+    const ecs_io_operation *first = NULL;
     int64_t result = -EAGAIN;
     op->engine_word[ECSI_WAIT_BEGUN] = 0;
     /* Nobody overtakes on the same handle. */
-    if (!waits || direction == ECSI_ASKERS ||
-        *ecsi_poller_find(p, op->request.handle, direction) == NULL) {
-        result = ecsi_poller_try(p, op, 0);
+    if (waits && direction != ECSI_ASKERS) {
+        first = *ecsi_poller_find(p, op->request.handle, direction);
     }
+    if (first == NULL || op->serial < first->serial) result = ecsi_poller_try(p, op, 0);
     if (result == -EAGAIN && waits) {
         ecsi_poller_wait(p, op);
         return true;
