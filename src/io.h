@@ -6,6 +6,7 @@
  *   chained    waits for the one before it
  *   ready      goes to the engine when the batch does
  *   started    the engine has it; or it is a timer, and waits in the heap
+ *   resting    a poll that goes on, until what it found is delivered: it would find it again
  *   ended      waits for its delivery
  *
  * What engines would do each in their own way is done here, once for all of them: chains, timers
@@ -45,6 +46,7 @@ typedef enum ecsi_io_state {
     ECSI_IO_READY,
     ECSI_IO_STARTED,
     ECSI_IO_TIMING,
+    ECSI_IO_RESTING,
     ECSI_IO_ENDED
 } ecsi_io_state;
 
@@ -546,8 +548,9 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
         result = -ETIMEDOUT;
     }
     if (ecsi_io_goes_on(io, operation, &result)) {
-        operation->ecsi_state = ECSI_IO_READY;
-        ecsi_io_list_push(&io->ready, operation);
+        bool rests = operation->request.op == ECS_IO_POLL;
+        operation->ecsi_state = rests ? ECSI_IO_RESTING : ECSI_IO_READY;
+        if (!rests) ecsi_io_list_push(&io->ready, operation);
     } else {
         ecsi_io_finish(io, operation, result);
     }
@@ -562,7 +565,11 @@ static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
     op->ecsi_bits |= (uint16_t)(ECSI_IO_CANCELLED | why);
     ecsi_io_timer_remove(io, op);
     /* One that is ready or in a chain ends when its turn comes. */
-    if (op->ecsi_state == ECSI_IO_TIMING) ecsi_io_finish(io, op, -ECANCELED);
+    if (op->ecsi_state == ECSI_IO_TIMING || op->ecsi_state == ECSI_IO_RESTING) {
+        bool expired = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0;
+        ecsi_io_finish(io, op, expired ? -ETIMEDOUT : -ECANCELED);
+        return;
+    }
     if (op->ecsi_state == ECSI_IO_STARTED) io->engine->cancel(io->state, op);
 }
 

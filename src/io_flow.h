@@ -219,6 +219,17 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
 #endif
 }
 
+/* A poll that goes on looks again when a result of it is delivered. */
+static void ecsi_io_rested(ecsi_io *io, const ecs_io_operation *shot)
+{
+    ecs_io_operation *op = ecsi_io_find(io, shot->done.id.bits);
+    ECSI_CHECK((shot->ecsi_bits & ECSI_IO_SHOT) != 0);
+    if (op == NULL || op->ecsi_state != ECSI_IO_RESTING) return;
+    ECSI_CHECK(op->request.op == ECS_IO_POLL);
+    op->ecsi_state = ECSI_IO_READY;
+    ecsi_io_list_add(&io->ready, op);
+}
+
 /* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
  * open as for a custom command. */
 static void ecsi_io_deliver(ecsi_io *io)
@@ -241,6 +252,7 @@ static void ecsi_io_deliver(ecsi_io *io)
         if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
         if (io->desc.record != NULL) ecsi_io_note_put(io, op);
         ecsi_io_deliver_one(io, op);
+        if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) ecsi_io_rested(io, op);
         ecsi_io_slot_give(io, op);
     }
     ECSI_CHECK(*io->flush->locks == 0);
