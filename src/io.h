@@ -489,6 +489,7 @@ static bool ecsi_io_shoot(ecsi_io *io, const ecs_io_operation *op, int64_t resul
     ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     shot->request = op->request;
     shot->request.flags &= ~(uint32_t)ECS_IO_JOIN;
+    shot->request.region = 0; /* its operation is the user of the region */
     shot->done = op->done;
     shot->done.flags |= (uint32_t)ECS_IO_MORE;
     shot->serial = op->serial;
