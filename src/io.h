@@ -508,6 +508,15 @@ static inline bool ecsi_io_is_file(const ecs_io_request *request)
     return file && request->offset != ECS_IO_HERE;
 }
 
+/* What a transfer that goes on has come to. What it has done counts more than the error that came
+ * then: the next one shows that. */
+static inline int64_t ecsi_io_moved(const ecs_io_operation *op, int64_t result)
+{
+    ECSI_CHECK(op->request.length <= op->ecsi_length);
+    if (op->request.length == op->ecsi_length) return result;
+    return (int64_t)(op->ecsi_length - op->request.length);
+}
+
 /* Whether it goes on by itself: the rest of a short transfer, the next result of a request that
  * repeats. It is ready then. */
 static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
@@ -518,16 +527,14 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     if ((flags & ECS_IO_WHOLE) != 0) {
         if (*result > 0) {
             size_t more = (size_t)*result;
-            ECSI_CHECK(more <= op->request.length);
+            /* With MSG_TRUNC it may be told of more than there was room for. */
+            if (more > op->request.length) more = op->request.length;
             op->request.buffer = (unsigned char *)op->request.buffer + more;
             op->request.length -= more;
             if (ecsi_io_is_file(&op->request)) op->request.offset += more;
         }
         ends = ends || *result == 0 || op->request.length == 0;
-        /* What it has done counts more than the error that came then: the next one shows that. */
-        if (ends && op->request.length < op->ecsi_length) {
-            *result = (int64_t)(op->ecsi_length - op->request.length);
-        }
+        if (ends) *result = ecsi_io_moved(op, *result);
         return !ends;
     }
     if ((flags & ECS_IO_MULTI) == 0 || ends) return false;

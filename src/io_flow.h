@@ -50,6 +50,7 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
         if ((op->ecsi_bits & ECSI_IO_MISPLACED) != 0) result = -EFAULT;
+        result = ecsi_io_moved(op, result);
         ecsi_io_finish(io, op, result);
         return;
     }
@@ -149,8 +150,10 @@ static uint32_t ecsi_io_brought(const ecs_io_operation *op)
     if (op->request.op == ECS_IO_ACCEPT && op->done.result >= 0 && op->done.buffer != NULL) {
         return (uint32_t)op->request.length;
     }
-    ECSI_CHECK(!reads || op->done.result <= (int64_t)ECS_IO_LENGTH_MAX);
-    return reads && op->done.result > 0 ? (uint32_t)op->done.result : 0;
+    if (!reads || op->done.result <= 0) return 0;
+    /* With MSG_TRUNC the result may be more than there was room for. */
+    if ((uint64_t)op->done.result > op->ecsi_length) return (uint32_t)op->ecsi_length;
+    return (uint32_t)op->done.result;
 }
 
 static void ecsi_io_note_put(const ecsi_io *io, const ecs_io_operation *op)
