@@ -108,6 +108,7 @@ typedef struct ecsi_io {
     ecsi_io_list ended;
     bool unsorted;                /* the ended ones are not in order */
     uint64_t now;                 /* clock of the last look */
+    bool stale;                   /* the engine may have waited since then */
     ecs_io_operation *chain;      /* the last request of a chain that may go on... */
     bool chain_broken;            /* ...but was refused */
     uint64_t chain_stream;
@@ -549,6 +550,8 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
     ECSI_REQUIRE(operation != NULL, false);
     ECSI_REQUIRE(operation->ecsi_state == ECSI_IO_STARTED, false);
     io = (ecsi_io *)operation->ecsi_owner;
+    if (io->stale) io->now = ecsi_clock_ns();
+    io->stale = false;
     if ((flags & ECS_IO_MORE) != 0) return ecsi_io_shoot(io, operation, result);
     ECSI_CHECK(io->engaged > 0);
     io->engaged--;

@@ -121,19 +121,23 @@ static uint64_t ecsi_io_until_timer(const ecsi_io *io, uint64_t most)
     return deadline - io->now < most ? deadline - io->now : most;
 }
 
-/* Takes what has ended; waits for it up to `wait_ns` if nothing has. */
+/* Takes what has ended; waits up to `wait_ns` until something more has. */
 static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
 {
+    uint32_t ended = io->ended.count;
     ECSI_CHECK(io->engine != NULL);
     /* The rest of a transfer comes before what was asked of the same stream later. */
     ecsi_io_submit(io);
     if (io->engaged == 0 && io->timers.count == 0 && wait_ns == 0) return;
     io->now = ecsi_clock_ns();
     if (io->timers.count > 0) ecsi_io_expire(io);
-    if (io->ended.count > 0 || io->ready.count > 0) wait_ns = 0;
+    /* What ended before this look is no reason not to wait: who calls knows of it. */
+    if (io->ended.count > ended || io->ready.count > 0) wait_ns = 0;
     if (wait_ns > 0) wait_ns = ecsi_io_until_timer(io, wait_ns);
     if (io->engaged == 0 && wait_ns == 0) return;
+    io->stale = wait_ns > 0;
     io->engine->reap(io->state, wait_ns);
+    io->stale = false;
     if (wait_ns > 0 && io->timers.count > 0) {
         io->now = ecsi_clock_ns();
         ecsi_io_expire(io);
