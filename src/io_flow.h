@@ -626,12 +626,21 @@ static ecs_io_operation *ecsi_io_numbered(const ecsi_io *io, uint64_t serial)
     return op != NULL && op->serial == serial ? op : NULL;
 }
 
+/* Bytes that an operation may bring into its buffer. */
+static size_t ecsi_io_room(const ecs_io_operation *op)
+{
+    uint32_t what = op->request.op;
+    ECSI_CHECK(what < ECS_IO_OPS);
+    if (what != ECS_IO_READ && what != ECS_IO_RECV && what != ECS_IO_ACCEPT) return 0;
+    return op->done.buffer != NULL ? op->request.length : 0;
+}
+
 /* Ends an operation as the recording says. False: this is not the run that was recorded. */
 static bool ecsi_io_replay_one(ecsi_io *io, const ecsi_io_note *note)
 {
     ecs_io_operation *op = ecsi_io_numbered(io, note->serial);
     if (op == NULL || op->ecsi_state == ECSI_IO_ENDED) return false;
-    if (note->bytes > op->request.length) return false;
+    if (note->bytes > ecsi_io_room(op)) return false;
     ECSI_CHECK(io->replaying);
     if (note->bytes > 0 && !io->desc.replay(op->done.buffer, note->bytes, io->desc.user)) {
         return false;
