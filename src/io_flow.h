@@ -49,7 +49,7 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     if (first) op->ecsi_begin = io->now;
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
-        if ((op->ecsi_bits & ECSI_IO_MISPLACED) != 0) result = -EFAULT;
+        if ((op->ecsi_bits & ECSI_IO_CANCELLED) == 0) result = -EFAULT;
         result = ecsi_io_moved(op, result);
         ecsi_io_finish(io, op, result);
         return;
@@ -574,6 +574,22 @@ static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
     return broken;
 }
 
+/* Looks where the memory of a request lies. Columns move, so nothing may be in one. */
+static void ecsi_io_place(ecsi_io *io, ecs_io_operation *op)
+{
+    const ecs_io_request *r = &op->request;
+    const ecsi_storage *storage = io->flush->storage;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY || op->ecsi_state == ECSI_IO_CHAINED);
+    if (r->buffer != NULL &&
+        ecsi_storage_holds(storage, &io->gap, r->buffer, ecsi_io_bytes(r))) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+    }
+    if (r->into != NULL && ecsi_storage_holds(storage, &io->gap, r->into, sizeof *r->into)) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+        op->request.into = NULL;
+    }
+}
+
 /* Takes a request from the flush. 0, or why it was refused: nothing is kept of it then. */
 static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t id)
 {
@@ -600,17 +616,9 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
         return why;
     }
     ecsi_io_fill(io, op, request, id);
-    if (ecsi_io_link(io, op, stream)) {
-        op->ecsi_bits |= ECSI_IO_CANCELLED;
-        ecsi_io_list_add(&io->ready, op);
-    } else if (request->buffer != NULL &&
-               ecsi_storage_holds(io->flush->storage, &io->gap, request->buffer,
-                                  ecsi_io_bytes(request))) {
-        op->ecsi_bits |= ECSI_IO_MISPLACED;
-        if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
-    } else if (op->ecsi_state == ECSI_IO_READY) {
-        ecsi_io_list_add(&io->ready, op);
-    }
+    if (ecsi_io_link(io, op, stream)) op->ecsi_bits |= ECSI_IO_CANCELLED;
+    ecsi_io_place(io, op);
+    if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
     return 0;
 }
 
