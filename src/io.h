@@ -120,6 +120,7 @@ typedef struct ecsi_io {
     uint32_t joined;              /* that the phase waits for */
     uint32_t engaged;             /* that the engine has */
     bool open;
+    bool complained;              /* the log knows that there is no engine */
     bool delivering;
     bool ending;
     bool batching;                /* false: the adaptive backend sends at once */

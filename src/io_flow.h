@@ -343,9 +343,12 @@ static int64_t ecsi_io_engage(ecsi_io *io)
             io->engine = engines[i];
             return 0;
         }
+        if (io->complained) continue;
         ecsi_log_print(io->log, ECS_LOG_WARNING, "I/O: no %s: %s", engines[i]->name,
                        strerror(error));
     }
+    /* The next request tries again: what was in the way may be gone. Once is enough to say. */
+    io->complained = true;
     return -(int64_t)error;
 }
 
@@ -390,6 +393,7 @@ static ecs_status ecsi_io_reserve(ecsi_io *io)
 static int64_t ecsi_io_open(ecsi_io *io)
 {
     if (ECSI_LIKELY(io->open)) return 0;
+    if (io->ending) return -ECANCELED;
     if (io->desc.requests_max == 0) return -ENOBUFS;
     ECSI_CHECK(io->stats.under_way == 0);
     if (io->state == NULL && ecsi_io_reserve(io) != ECS_OK) return -ENOMEM;
@@ -601,8 +605,7 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
     ECSI_CHECK(request->op < ECS_IO_OPS);
     io->stats.queued++;
     io->phase_count++;
-    if (io->ending) why = -ECANCELED;
-    if (why == 0) why = ecsi_io_open(io);
+    why = io->ending ? -ECANCELED : ecsi_io_open(io);
     if (why == 0) {
         if (io->entered < io->desc.requests_max) op = ecsi_io_slot_take(io);
         if (op == NULL) why = -ENOBUFS;
