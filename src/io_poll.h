@@ -239,12 +239,12 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
         ready = ecsi_sys_ready(r->handle, wants);
         return ready != 0 ? (int64_t)ready : -EAGAIN;
     }
-    if (!ecsi_sys_asks_itself(r) && (ready & wants) == 0) {
+    /* A connection that is begun has come to something when poll says so, and not before. */
+    if ((ready & wants) == 0 &&
+        (!ecsi_sys_asks_itself(r) || (r->op == ECS_IO_CONNECT && again))) {
         p->calls++;
         if (ecsi_sys_ready(r->handle, wants) == 0) return -EAGAIN;
     }
-    /* A connection that is begun has come to something when poll says so, and not before. */
-    if (r->op == ECS_IO_CONNECT && again && (ready & wants) == 0) return -EAGAIN;
     op->engine_word[ECSI_WAIT_BEGUN] = 1;
     return ecsi_sys_try(r, again);
 }
@@ -295,12 +295,14 @@ static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
     }
 }
 
-/* A handle is ready for something. */
-static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready)
+/* A handle is ready for something. `alone`: it is the only one of this look. Else what was served
+ * before may be the same stream under another number, and a read that may block would. */
+static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready, bool alone)
 {
+    uint32_t sure = alone ? ready : 0;
     ECSI_CHECK(ready != 0);
-    if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, ready);
-    if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, ready);
+    if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
+    if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
     ecsi_poller_ask(p, handle);
 }
 
@@ -365,7 +367,8 @@ static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
         if (i > p->first_count) continue;
         one = p->polls[i];
         p->polls[i].revents = 0;
-        if (one.revents != 0) ecsi_poller_serve(p, one.fd, ecsi_sys_wants(one.revents));
+        if (one.revents == 0) continue;
+        ecsi_poller_serve(p, one.fd, ecsi_sys_wants(one.revents), left == 1);
     }
     ECSI_CHECK(p->first_count <= p->first_max);
 }
@@ -471,7 +474,7 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
             }
             if ((found & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_READABLE;
             if ((found & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_WRITABLE;
-            if (ready != 0) ecsi_poller_serve(p, handle, ready);
+            if (ready != 0) ecsi_poller_serve(p, handle, ready, count == 1);
             (void)ecsi_evented_arm(p, handle);
         }
         wait_ns = 0;
