@@ -457,6 +457,39 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
     (void)ecs_io_end(op, error, 0);
 }
 
+/* What is left of a handle that is not watched any more, and cannot be again. */
+static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
+{
+    uint32_t direction;
+    ECSI_CHECK(error < 0);
+    for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
+        ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
+        uint32_t bound;
+        for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
+            ecs_io_operation *op = *link;
+            ecsi_poller_shift(p, link);
+            (void)ecs_io_end(op, error, 0);
+            link = ecsi_poller_find(p, handle, direction);
+        }
+    }
+}
+
+/* A handle that nobody waits for any more is forgotten. Its file may live on under another number
+ * when it is closed, and would be taken for what has its number then. */
+static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    ecsi_poller_drop(p, op);
+    if (ecsi_evented_wants(p, op->request.handle) == 0) {
+        p->calls++;
+        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)op->request.handle, &event);
+    }
+    ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    (void)ecs_io_end(op, -ECANCELED, 0);
+}
+
 static void ecsi_evented_reap(void *state, uint64_t wait_ns)
 {
     ecsi_poller *p = (ecsi_poller *)state;
@@ -472,6 +505,7 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
             uint32_t found = events[i].events;
             ecs_handle handle = events[i].data.fd;
             uint32_t ready = 0;
+            int64_t error;
             if (handle < 0) {
                 ecsi_sys_pipe_drain(p->pipe_fd);
                 continue;
@@ -479,7 +513,8 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
             if ((found & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_READABLE;
             if ((found & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_WRITABLE;
             if (ready != 0) ecsi_poller_serve(p, handle, ready, count == 1);
-            (void)ecsi_evented_arm(p, handle);
+            error = ecsi_evented_arm(p, handle);
+            if (error != 0) ecsi_evented_fail(p, handle, error);
         }
         wait_ns = 0;
     }
@@ -489,7 +524,7 @@ ECS_API const ecs_io_engine *ecs_io_evented(void)
 {
     static const ecs_io_engine engine = {
         "evented",          ecsi_poller_bytes,    ecsi_evented_open, ecsi_poller_close,
-        ecsi_evented_start, ecsi_poller_submit,   ecsi_evented_reap, ecsi_poller_cancel,
+        ecsi_evented_start, ecsi_poller_submit,   ecsi_evented_reap, ecsi_evented_cancel,
         ecsi_poller_wake,   NULL,                 ecsi_poller_stats};
     return &engine;
 }
