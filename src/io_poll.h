@@ -27,6 +27,9 @@ enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
 #define ECSI_WAIT_PLACE 0 /* engine_word[], of the first: in the poll set */
 #define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before */
 
+/* Handles of one call where poll does not take them all; every process may have so many. */
+#define ECSI_POLL_PIECE 16u
+
 typedef struct ecsi_poller {
     ecs_io_operation **homes; /* of queues, by handle and direction */
     uint32_t home_mask;
@@ -355,6 +358,26 @@ static void ecsi_blocking_start(void *state, ecs_io_operation *op)
     (void)ecsi_poller_start((ecsi_poller *)state, op);
 }
 
+/* More of them at a time than poll takes: it takes as many as a process may have open, and one that
+ * is read and written stands there twice. In pieces then, and the wait is a short one. */
+static int ecsi_blocking_pieces(ecsi_poller *p, uint64_t wait_ns)
+{
+    uint32_t count = p->first_count + 1;
+    uint32_t from;
+    int found = 0;
+    ECSI_CHECK(count > 0);
+    for (from = 0; from < count; from += ECSI_POLL_PIECE) {
+        int one;
+        p->calls++;
+        one = poll(&p->polls[from], ecsi_min_u32(count - from, ECSI_POLL_PIECE), 0);
+        if (one > 0) found += one;
+    }
+    ECSI_CHECK(found >= 0);
+    if (found > 0 || wait_ns == 0) return found;
+    p->calls++;
+    return poll(p->polls, 1, 1);
+}
+
 static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
 {
     ecsi_poller *p = (ecsi_poller *)state;
@@ -363,6 +386,7 @@ static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
     if (p->first_count == 0 && wait_ns == 0) return;
     p->calls++;
     left = poll(p->polls, p->first_count + 1u, ecsi_sys_ms(wait_ns));
+    if (left < 0 && errno == EINVAL) left = ecsi_blocking_pieces(p, wait_ns);
     if (left <= 0) return;
     if (p->polls[0].revents != 0) ecsi_sys_pipe_drain(p->pipe_fd);
     /* From the end on: what is served there may move a later one to its place. */
