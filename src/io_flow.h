@@ -518,6 +518,10 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     op.done.op = request->op;
     op.done.flags = request->flags;
     op.done.result = result;
+    if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
+                                                    sizeof *request->into)) {
+        op.request.into = NULL;
+    }
     io->stats.refused++;
     io->delivering = true;
     ecsi_io_deliver_one(io, &op);
