@@ -321,7 +321,7 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
     if (waits && direction != ECSI_ASKERS) {
         first = *ecsi_poller_find(p, op->request.handle, direction);
     }
-    if (!ecsi_sys_fits(&op->request)) {
+    if (ecsi_io_has_handle(op->request.op) && !ecsi_sys_fits(&op->request)) {
         result = -EBADF;
     } else if (first == NULL || op->serial < first->serial) {
         result = ecsi_poller_try(p, op, 0);
