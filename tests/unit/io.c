@@ -186,4 +186,856 @@ TEST(io_connections_are_accepted_and_made)
     }
 }
 
+/* Ticks a few times, whatever is delivered. */
+static void ticks(ecs_world *world, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
+}
+
+static void tcp_pair(int fd[2])
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(bind(server, (struct sockaddr *)&address, sizeof address) == 0);
+    REQUIRE(listen(server, 8) == 0);
+    REQUIRE(getsockname(server, (struct sockaddr *)&address, &length) == 0);
+    fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(connect(fd[0], (struct sockaddr *)&address, sizeof address) == 0);
+    fd[1] = accept(server, NULL, NULL);
+    REQUIRE(fd[1] >= 0);
+    close(server);
+}
+
+/* ---- Operations and their errors ------------------------------------------------------- */
+
+TEST(io_bad_handles_answer_ebadf)
+{
+    static const ecs_io_op OPS[] = {ECS_IO_READ, ECS_IO_WRITE, ECS_IO_FSYNC, ECS_IO_CLOSE,
+                                    ECS_IO_ACCEPT, ECS_IO_CONNECT, ECS_IO_SEND, ECS_IO_RECV,
+                                    ECS_IO_SENDMSG, ECS_IO_RECVMSG, ECS_IO_SHUTDOWN,
+                                    ECS_IO_SPLICE};
+    uint32_t count = sizeof OPS / sizeof OPS[0];
+    for (uint32_t e = 0; e < ENGINES * 2; e++) {
+        ecs_world *world = make(e % 2);
+        struct msghdr message;
+        struct sockaddr_in address;
+        int none = 900; /* not one that the engine gets */
+        memset(&message, 0, sizeof message);
+        memset(&address, 0, sizeof address);
+        for (uint32_t i = 0; i < count; i++) {
+            void *buffer = OPS[i] == ECS_IO_CONNECT ? (void *)&address : (void *)&message;
+            ecs_io_request r = ask(OPS[i], none, buffer, sizeof address);
+            /* Far above all numbers, and 0 in its lower 32 bits. */
+            if (e >= ENGINES) r.handle = (ecs_handle)1 << 40;
+            r.peer = none;
+            put(world, r);
+        }
+        until(world, count);
+        for (uint32_t i = 0; i < count && i < seen.count; i++) {
+            CHECK_EQ_I64(seen.done[i].result, -EBADF);
+            CHECK_EQ_U64(seen.done[i].op, (uint64_t)OPS[i]);
+        }
+        CHECK(fcntl(0, F_GETFD) >= 0);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_poll_of_no_handle_ends)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        ecs_io_request r = ask(ECS_IO_POLL, 1000, NULL, 0);
+        r.offset = ECS_IO_READABLE;
+        put(world, r);
+        until(world, 1);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_broken_pipes_raise_no_signal_in_send)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char text[8] = {0};
+        int fd[2];
+        struct msghdr message;
+        struct iovec part = {text, 8};
+        memset(&message, 0, sizeof message);
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        sockets(fd);
+        close(fd[1]);
+        put(world, ask(ECS_IO_SEND, fd[0], text, 8));
+        put(world, ask(ECS_IO_SENDMSG, fd[0], &message, 0));
+        put(world, ask(ECS_IO_RECV, fd[0], text, 8));
+        until(world, 3);
+        CHECK_EQ_I64(seen.done[0].result, -EPIPE);
+        CHECK_EQ_I64(seen.done[1].result, -EPIPE);
+        CHECK_EQ_I64(seen.done[2].result, 0);
+        ecs_world_destroy(world);
+        close(fd[0]);
+    }
+}
+
+TEST(io_messages_pipes_and_splice)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char in[16] = {0}, out[] = "message";
+        struct iovec to = {in, 16}, from = {out, 7};
+        struct msghdr get, give;
+        int fd[2], tube[2], more[2];
+        memset(&get, 0, sizeof get);
+        memset(&give, 0, sizeof give);
+        get.msg_iov = &to;
+        give.msg_iov = &from;
+        get.msg_iovlen = give.msg_iovlen = 1;
+        sockets(fd);
+        REQUIRE(pipe(tube) == 0 && pipe(more) == 0);
+        put(world, ask(ECS_IO_RECVMSG, fd[0], &get, 0));
+        ticks(world, 1);
+        put(world, ask(ECS_IO_SENDMSG, fd[1], &give, 0));
+        until(world, 2);
+        CHECK(memcmp(in, "message", 7) == 0);
+        put(world, ask(ECS_IO_READ, more[0], in, 16));
+        ecs_io_request r = ask(ECS_IO_SPLICE, tube[0], NULL, 5);
+        r.peer = more[1];
+        r.offset = ECS_IO_HERE;
+        put(world, r);
+        ticks(world, 1);
+        put(world, ask(ECS_IO_WRITE, tube[1], (void *)(uintptr_t)"spliced", 7));
+        until(world, 5);
+        CHECK(memcmp(in, "splicge", 7) == 0);
+        put(world, ask(ECS_IO_CLOSE, tube[1], NULL, 0));
+        put(world, ask(ECS_IO_READ, tube[0], in, 16));
+        put(world, ask(ECS_IO_READ, tube[0], in, 16));
+        until(world, 8);
+        CHECK_EQ_I64(seen.done[6].result, 2);
+        CHECK_EQ_I64(seen.done[7].result, 0);
+        ecs_world_destroy(world);
+        close(tube[0]); close(more[0]); close(more[1]); close(fd[0]); close(fd[1]);
+    }
+}
+
+TEST(io_open_shutdown_and_poll)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        int fd[2];
+        char path[] = "/dev/null", none[] = "/nothing/is/here", text[4];
+        sockets(fd);
+        ecs_io_request r = ask(ECS_IO_OPEN, 0, path, 0);
+        r.offset = O_RDWR;
+        put(world, r);
+        put(world, ask(ECS_IO_OPEN, 0, none, 0));
+        r = ask(ECS_IO_POLL, fd[0], NULL, 0);
+        r.offset = ECS_IO_READABLE | ECS_IO_WRITABLE;
+        put(world, r);
+        until(world, 3);
+        CHECK(seen.done[0].result > 2);
+        CHECK((fcntl((int)seen.done[0].result, F_GETFD) & FD_CLOEXEC) != 0);
+        close((int)seen.done[0].result);
+        CHECK_EQ_I64(seen.done[1].result, -ENOENT);
+        CHECK_EQ_I64(seen.done[2].result, ECS_IO_WRITABLE);
+        r.offset = ECS_IO_READABLE;
+        put(world, r);
+        put(world, r);
+        ticks(world, 2);
+        CHECK_EQ_U64(seen.count, 3);
+        r = ask(ECS_IO_SHUTDOWN, fd[1], NULL, 0);
+        r.offset = SHUT_WR;
+        put(world, r);
+        until(world, 6);
+        CHECK_EQ_I64(seen.done[3].result + seen.done[4].result + seen.done[5].result, 2);
+        put(world, ask(ECS_IO_RECV, fd[0], text, 4));
+        until(world, 7);
+        CHECK_EQ_I64(seen.done[6].result, 0);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+TEST(io_full_backlog_is_not_connected)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        struct sockaddr_un address;
+        int server = socket(AF_UNIX, SOCK_STREAM, 0), client[4];
+        uint32_t good = 0;
+        memset(&address, 0, sizeof address);
+        address.sun_family = AF_UNIX;
+        (void)snprintf(address.sun_path, sizeof address.sun_path, "/tmp/ecs_io_%d_%u",
+                       (int)getpid(), e);
+        REQUIRE(bind(server, (struct sockaddr *)&address, sizeof address) == 0);
+        REQUIRE(listen(server, 0) == 0);
+        for (uint32_t i = 0; i < 4; i++) {
+            client[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+            put(world, ask(ECS_IO_CONNECT, client[i], &address, sizeof address));
+        }
+        until(world, 4);
+        for (uint32_t i = 0; i < 4; i++) {
+            struct sockaddr_un peer;
+            socklen_t length = sizeof peer;
+            bool there = getpeername(client[i], (struct sockaddr *)&peer, &length) == 0;
+            CHECK((seen.done[i].result == 0) == there);
+            good += there;
+            close(client[i]);
+        }
+        CHECK(good > 0 && good < 4);
+        close(server);
+        (void)unlink(address.sun_path);
+        ecs_world_destroy(world);
+    }
+}
+
+/* ---- Order on a stream ----------------------------------------------------------------- */
+
+TEST(io_reads_of_one_stream_are_served_in_order)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char in[8][2];
+        int fd[2];
+        sockets(fd);
+        for (uint32_t i = 0; i < 8; i++) put(world, ask(ECS_IO_RECV, fd[0], in[i], 1));
+        ticks(world, 1);
+        for (uint32_t i = 0; i < 8; i++) {
+            REQUIRE(write(fd[1], &"abcdefgh"[i], 1) == 1);
+            if (i % 3 == 0) until(world, i + 1);
+        }
+        until(world, 8);
+        for (uint32_t i = 0; i < 8; i++) CHECK(in[i][0] == (char)('a' + (int)i));
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+TEST(io_whole_transfers_do_not_interleave)
+{
+    enum { BYTES = 600000 };
+    static char first[BYTES], second[BYTES], back[BYTES * 2];
+    memset(first, 'a', BYTES);
+    memset(second, 'b', BYTES);
+    for (uint32_t e = 0; e < ENGINES * 2; e++) {
+        ecs_world *world = make(e % 2);
+        int fd[2];
+        bool right = true;
+        if (e < ENGINES) sockets(fd); else tcp_pair(fd);
+        ecs_io_request r = ask(ECS_IO_SEND, fd[0], first, BYTES);
+        r.flags = ECS_IO_WHOLE;
+        put(world, r);
+        r.buffer = second;
+        put(world, r);
+        /* Two that read as well: the first half belongs to the first. */
+        r = ask(ECS_IO_RECV, fd[1], back, BYTES);
+        r.flags = ECS_IO_WHOLE;
+        put(world, r);
+        r.buffer = back + BYTES;
+        put(world, r);
+        until(world, 4);
+        for (uint32_t i = 0; i < 4; i++) CHECK_EQ_I64(seen.done[i].result, BYTES);
+        for (uint32_t i = 0; i < BYTES * 2; i++) {
+            right = right && back[i] == (i < BYTES ? 'a' : 'b');
+        }
+        CHECK(right);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+TEST(io_whole_ends_early_with_the_bytes_that_came)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char in[16] = {0}, other[16] = {0};
+        int fd[2], file = scratch("12345");
+        sockets(fd);
+        ecs_io_request r = ask(ECS_IO_RECV, fd[0], in, 16);
+        r.flags = ECS_IO_WHOLE;
+        put(world, r);
+        r = ask(ECS_IO_READ, file, other, 16);
+        r.flags = ECS_IO_WHOLE;
+        r.offset = 2;
+        put(world, r);
+        ticks(world, 1);
+        for (uint32_t i = 0; i < 3; i++) {
+            REQUIRE(write(fd[1], &"xyz"[i], 1) == 1);
+            ticks(world, 1);
+        }
+        close(fd[1]);
+        until(world, 2);
+        CHECK_EQ_I64(seen.done[0].result, 3);
+        CHECK_EQ_I64(seen.done[1].result, 3);
+        CHECK(memcmp(in, "xyz", 3) == 0 || memcmp(other, "345", 3) == 0);
+        CHECK(seen.done[0].buffer == other || seen.done[0].buffer == in);
+        ecs_world_destroy(world);
+        close(fd[0]); close(file);
+    }
+}
+
+TEST(io_cancelled_transfer_tells_its_bytes)
+{
+    for (uint32_t e = 0; e < ENGINES * 2; e++) {
+        ecs_world *world = make(e % 2);
+        char in[16] = {0};
+        int fd[2];
+        sockets(fd);
+        ecs_io_request r = ask(ECS_IO_RECV, fd[0], in, 16);
+        r.flags = ECS_IO_WHOLE;
+        if (e >= ENGINES) r.timeout_ns = 20000000;
+        ecs_io_id id = put(world, r);
+        REQUIRE(write(fd[1], "abcd", 4) == 4);
+        ticks(world, 2);
+        CHECK_EQ_U64(seen.count, 0);
+        if (e < ENGINES) (void)ecs_io_cancel(ecs_world_commands(world), id);
+        until(world, 1);
+        CHECK_EQ_I64(seen.done[0].result, 4);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+TEST(io_truncated_message_stays_in_its_buffer)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char in[4] = {0};
+        int fd[2];
+        REQUIRE(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd) == 0);
+        REQUIRE(write(fd[1], "0123456789", 10) == 10);
+        ecs_io_request r = ask(ECS_IO_RECV, fd[0], in, 4);
+        r.offset = MSG_TRUNC;
+        r.flags = ECS_IO_WHOLE;
+        put(world, r);
+        until(world, 1);
+        CHECK_EQ_I64(seen.done[0].result, 4);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+TEST(io_one_stream_under_two_numbers_cannot_block)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char in[2][4];
+        int fd[2], other;
+        sockets(fd);
+        other = dup(fd[0]);
+        put(world, ask(ECS_IO_READ, fd[0], in[0], 4));
+        put(world, ask(ECS_IO_READ, other, in[1], 4));
+        ticks(world, 1);
+        REQUIRE(write(fd[1], "a", 1) == 1);
+        until(world, 1);
+        REQUIRE(write(fd[1], "b", 1) == 1);
+        until(world, 2);
+        CHECK_EQ_I64(seen.done[0].result + seen.done[1].result, 2);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]); close(other);
+    }
+}
+
+TEST(io_two_worlds_wait_for_one_handle)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *a = make(e), *b = make(e);
+        char in[2][4];
+        int fd[2];
+        sockets(fd);
+        put(a, ask(ECS_IO_READ, fd[0], in[0], 4));
+        put(b, ask(ECS_IO_READ, fd[0], in[1], 4));
+        ticks(a, 1);
+        ticks(b, 1);
+        REQUIRE(write(fd[1], "a", 1) == 1);
+        until(a, 1);
+        ticks(b, 2);
+        CHECK_EQ_U64(seen.count, 1);
+        REQUIRE(write(fd[1], "b", 1) == 1);
+        until(b, 2);
+        ecs_world_destroy(a);
+        ecs_world_destroy(b);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+TEST(io_closed_number_is_used_again)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char in[4];
+        int old[2], fd[2], copy;
+        sockets(old);
+        copy = dup(old[0]); /* the old file lives on */
+        put(world, ask(ECS_IO_READ, old[0], in, 4));
+        ticks(world, 1);
+        put(world, ask(ECS_IO_CLOSE, old[0], NULL, 0));
+        until(world, 2);
+        CHECK_EQ_I64(seen.done[0].result, -ECANCELED);
+        CHECK_EQ_I64(seen.done[1].result, 0);
+        sockets(fd);
+        CHECK(fd[0] == old[0]);
+        put(world, ask(ECS_IO_READ, fd[0], in, 4));
+        ticks(world, 1);
+        REQUIRE(write(old[1], "old", 3) == 3);
+        ticks(world, 2);
+        CHECK_EQ_U64(seen.count, 2);
+        REQUIRE(write(fd[1], "new", 3) == 3);
+        until(world, 3);
+        CHECK(memcmp(in, "new", 3) == 0);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]); close(old[1]); close(copy);
+    }
+}
+
+/* ---- Chains ---------------------------------------------------------------------------- */
+
+static ecs_io_request timer(uint64_t ns)
+{
+    ecs_io_request r = ask(ECS_IO_TIMER, 0, NULL, 0);
+    r.timeout_ns = ns;
+    return r;
+}
+
+static ecs_io_request with(ecs_io_request r, uint32_t flags)
+{
+    r.flags |= flags;
+    return r;
+}
+
+TEST(io_chains_go_on_after_success_only)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char text[16] = {0};
+        int fd = scratch("0123456789");
+        ecs_io_request full = ask(ECS_IO_READ, fd, text, 4), part = ask(ECS_IO_READ, fd, text, 16);
+        full.offset = part.offset = 0;
+        put(world, with(full, ECS_IO_LINK));
+        put(world, with(part, ECS_IO_LINK)); /* 10 of 16 */
+        put(world, with(full, ECS_IO_LINK));
+        put(world, full);
+        put(world, full); /* no part of the chain */
+        until(world, 5);
+        CHECK_EQ_I64(seen.done[0].result, 4);
+        CHECK_EQ_I64(seen.done[1].result, 10);
+        CHECK_EQ_I64(seen.done[2].result, -ECANCELED);
+        CHECK_EQ_I64(seen.done[3].result, -ECANCELED);
+        CHECK_EQ_I64(seen.done[4].result, 4);
+        put(world, with(ask(ECS_IO_FSYNC, 900, NULL, 0), ECS_IO_LINK));
+        put(world, with(timer(1), ECS_IO_LINK | ECS_IO_JOIN));
+        put(world, ask(ECS_IO_CLOSE, fd, NULL, 0));
+        until(world, 8);
+        CHECK_EQ_I64(seen.done[5].result, -EBADF);
+        CHECK_EQ_I64(seen.done[6].result, -ECANCELED);
+        CHECK_EQ_I64(seen.done[7].result, -ECANCELED);
+        CHECK(close(fd) == 0);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_chain_of_timers_takes_their_sum)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        uint64_t begin = ecs_io_now();
+        for (uint32_t i = 0; i < 5; i++) put(world, with(timer(2000000), i < 4 ? ECS_IO_LINK : 0));
+        until(world, 5);
+        CHECK(ecs_io_now() - begin >= 10000000);
+        for (uint32_t i = 0; i < 5; i++) {
+            CHECK_EQ_I64(seen.done[i].result, 0);
+            CHECK(seen.done[i].duration_ns >= 2000000);
+        }
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_chain_is_cancelled_in_the_middle)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        ecs_io_id id[4];
+        for (uint32_t i = 0; i < 4; i++) {
+            id[i] = put(world, with(timer(3000000), i < 3 ? ECS_IO_LINK : 0));
+        }
+        ticks(world, 1);
+        (void)ecs_io_cancel(ecs_world_commands(world), id[2]); /* not begun */
+        until(world, 4);
+        CHECK_EQ_I64(seen.done[0].result, 0);
+        CHECK_EQ_I64(seen.done[1].result, 0);
+        CHECK_EQ_I64(seen.done[2].result, -ECANCELED);
+        CHECK_EQ_I64(seen.done[3].result, -ECANCELED);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_chain_ends_where_a_request_is_refused)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world_desc desc;
+        memset(&desc, 0, sizeof desc);
+        desc.io.engine = engine_of(e);
+        desc.io.requests_max = 3;
+        desc.io.stream_requests_max = 100;
+        ecs_world *world = ecs_world_create(&desc);
+        REQUIRE(world != NULL);
+        memset(&seen, 0, sizeof seen);
+        put(world, with(timer(1000000000), 0));
+        for (uint32_t i = 0; i < 3; i++) put(world, with(timer(1000), i < 2 ? ECS_IO_LINK : 0));
+        CHECK_STATUS(ecs_flush(world), ECS_OK);
+        /* The last one of the chain found no place: the two before it go on. */
+        CHECK_EQ_U64(seen.count, 1);
+        CHECK_EQ_I64(seen.done[0].result, -ENOBUFS);
+        until(world, 3);
+        CHECK_EQ_I64(seen.done[1].result, 0);
+        CHECK_EQ_I64(seen.done[2].result, 0);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, 4);
+    }
+}
+
+TEST(io_chain_has_a_timeout)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char text[4];
+        int fd[2];
+        sockets(fd);
+        ecs_io_request r = with(ask(ECS_IO_RECV, fd[0], text, 4), ECS_IO_LINK);
+        r.timeout_ns = 2000000;
+        put(world, r);
+        put(world, ask(ECS_IO_SEND, fd[0], text, 4));
+        until(world, 2);
+        CHECK_EQ_I64(seen.done[0].result, -ETIMEDOUT);
+        CHECK_EQ_I64(seen.done[1].result, -ECANCELED);
+        CHECK(seen.done[0].duration_ns >= 1900000);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+/* ---- Requests that repeat --------------------------------------------------------------- */
+
+TEST(io_accept_goes_on_until_cancelled)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        struct sockaddr_in address;
+        socklen_t length = sizeof address;
+        int server = socket(AF_INET, SOCK_STREAM, 0), client[6];
+        memset(&address, 0, sizeof address);
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        REQUIRE(bind(server, (struct sockaddr *)&address, sizeof address) == 0);
+        REQUIRE(listen(server, 8) == 0);
+        REQUIRE(getsockname(server, (struct sockaddr *)&address, &length) == 0);
+        ecs_io_id id = put(world, with(ask(ECS_IO_ACCEPT, server, NULL, 0), ECS_IO_MULTI));
+        for (uint32_t i = 0; i < 6; i++) {
+            client[i] = socket(AF_INET, SOCK_STREAM, 0);
+            REQUIRE(connect(client[i], (struct sockaddr *)&address, sizeof address) == 0);
+            if (i == 2) until(world, 3);
+        }
+        until(world, 6);
+        (void)ecs_io_cancel(ecs_world_commands(world), id);
+        until(world, 7);
+        for (uint32_t i = 0; i < 7; i++) {
+            CHECK(i == 6 ? seen.done[i].result == -ECANCELED : seen.done[i].result > 2);
+            CHECK(((seen.done[i].flags & ECS_IO_MORE) != 0) == (i < 6));
+            CHECK_EQ_U64(seen.done[i].id.bits, id.bits);
+            if (i < 6) close((int)seen.done[i].result);
+            if (i < 6) close(client[i]);
+        }
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+        close(server);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_poll_that_goes_on_tells_once_a_tick)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char text[4];
+        int fd[2];
+        sockets(fd);
+        ecs_io_request r = with(ask(ECS_IO_POLL, fd[0], NULL, 0), ECS_IO_MULTI);
+        r.offset = ECS_IO_READABLE;
+        ecs_io_id id = put(world, r);
+        ticks(world, 3);
+        CHECK_EQ_U64(seen.count, 0);
+        REQUIRE(write(fd[1], "x", 1) == 1);
+        until(world, 1);
+        until(world, 2);
+        CHECK(ecs_io_stats_of(world).under_way <= 2);
+        REQUIRE(read(fd[0], text, 4) == 1);
+        ticks(world, 3);
+        uint32_t count = seen.count;
+        ticks(world, 3);
+        CHECK_EQ_U64(seen.count, count);
+        (void)ecs_io_cancel(ecs_world_commands(world), id);
+        until(world, count + 1);
+        CHECK_EQ_I64(seen.done[count].result, -ECANCELED);
+        CHECK((seen.done[count].flags & ECS_IO_MORE) == 0);
+        /* One that rests, because its result was not delivered yet. */
+        REQUIRE(write(fd[1], "x", 1) == 1);
+        id = put(world, r);
+        CHECK_STATUS(ecs_io_wait(world, 0), ECS_OK);
+        (void)ecs_io_cancel(ecs_world_commands(world), id);
+        until(world, count + 3);
+        CHECK_EQ_I64(seen.done[count + 1].result, ECS_IO_READABLE);
+        CHECK_EQ_I64(seen.done[count + 2].result, -ECANCELED);
+        put(world, r);
+        CHECK_STATUS(ecs_io_wait(world, 0), ECS_OK);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, count + 5);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+/* ---- Timers ------------------------------------------------------------------------------ */
+
+TEST(io_timers_are_delivered_in_the_order_of_requests)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        uint64_t random = 7, begin = ecs_io_now();
+        uint64_t due[200];
+        for (uint32_t i = 0; i < 200; i++) {
+            ecs_io_request r = timer(test_random_below(&random, 5000000));
+            due[i] = begin + r.timeout_ns;
+            if (i % 2 != 0) {
+                r.flags |= ECS_IO_ABSOLUTE;
+                r.timeout_ns += begin;
+            }
+            r.user = &due[i];
+            put(world, r);
+        }
+        for (uint32_t had = 0; had < 200;) {
+            (void)ecs_io_wait(world, 10000000);
+            ticks(world, 1);
+            uint64_t now = ecs_io_now();
+            for (uint32_t i = had; i < seen.count; i++) {
+                CHECK(*(uint64_t *)seen.done[i].user <= now);
+                CHECK(i == had || seen.done[i - 1].id.bits < seen.done[i].id.bits);
+                CHECK_EQ_I64(seen.done[i].result, 0);
+            }
+            had = seen.count;
+        }
+        CHECK(ecs_io_now() - begin < 2000000000u);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_timer_heap_survives_random_cancels)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        uint64_t random = test_seed() + 1;
+        ecs_io_id ids[64];
+        uint32_t cancels = 0;
+        memset(ids, 0, sizeof ids);
+        for (uint32_t i = 0; i < 120; i++) {
+            uint32_t place = test_random_below(&random, 64);
+            ecs_io_request r = timer(test_random_below(&random, 3000000));
+            if (ids[place].bits != 0) {
+                ecs_io_cancel(ecs_world_commands(world), ids[place]);
+                cancels++;
+            }
+            ids[place] = put(world, r);
+            if (i % 4 == 0) ticks(world, 1);
+        }
+        until(world, 120);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+        CHECK(cancels > 0);
+        ecs_world_destroy(world);
+    }
+}
+
+TEST(io_timers_at_the_edge_of_time)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        put(world, timer(ECS_IO_FOREVER));
+        put(world, with(timer(ECS_IO_FOREVER), ECS_IO_ABSOLUTE));
+        put(world, timer(0));
+        put(world, with(timer(0), ECS_IO_ABSOLUTE));
+        put(world, with(timer(1), ECS_IO_ABSOLUTE | ECS_IO_JOIN));
+        until(world, 3);
+        CHECK_STATUS(ecs_io_wait(world, 1000000), ECS_TIMEOUT);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 2);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, 5);
+        CHECK_EQ_I64(seen.done[4].result, -ECANCELED);
+    }
+}
+
+/* ---- Cancelling -------------------------------------------------------------------------- */
+
+TEST(io_cancel_of_each_state)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        ecs_commands *cmd = ecs_world_commands(world);
+        char text[4];
+        int fd[2];
+        sockets(fd);
+        ecs_io_id waits = put(world, ask(ECS_IO_RECV, fd[0], text, 4));
+        ecs_io_id times = put(world, timer(1000000000));
+        ecs_io_id chained = put(world, with(timer(1000000000), ECS_IO_LINK));
+        put(world, timer(0));
+        ticks(world, 1);
+        ecs_io_id ready = {0};
+        ecs_io_request r = ask(ECS_IO_CANCEL, 0, NULL, 0);
+        r.offset = waits.bits;
+        put(world, r);
+        r.offset = times.bits;
+        put(world, r);
+        r.offset = chained.bits;
+        put(world, r);
+        /* One that comes after its cancel in the same batch: its name can be told. */
+        r.offset = waits.bits;
+        ready = put(world, r);
+        r.offset = ready.bits + 2;
+        put(world, r);
+        put(world, timer(1000000000));
+        r.offset = ready.bits + 3; /* itself */
+        put(world, r);
+        until(world, 11);
+        uint32_t cancelled = 0, zero = 0, none = 0;
+        for (uint32_t i = 0; i < 11; i++) {
+            cancelled += seen.done[i].result == -ECANCELED;
+            zero += seen.done[i].result == 0;
+            none += seen.done[i].result == -ENOENT;
+        }
+        CHECK_EQ_U64(cancelled, 5);
+        CHECK_EQ_U64(zero, 4);
+        CHECK_EQ_U64(none, 2);
+        ecs_io_id nobody = {12345};
+        (void)ecs_io_cancel(cmd, nobody);
+        ticks(world, 2);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+static uint32_t storm_counts[4];
+
+static void storm_note(ecs_world *world, const ecs_io_completion *done)
+{
+    (void)world;
+    if (done->op == ECS_IO_CANCEL) {
+        storm_counts[done->result == 0 ? 0 : 1]++;
+    } else {
+        storm_counts[done->result == -ECANCELED ? 2 : 3]++;
+    }
+}
+
+TEST(io_storm_of_cancels)
+{
+    enum { COUNT = 1000 };
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        uint64_t random = test_seed() + e;
+        static ecs_io_id ids[COUNT];
+        char text[4];
+        int fd[16];
+        for (uint32_t i = 0; i < 16; i += 2) sockets(fd + i);
+        memset(storm_counts, 0, sizeof storm_counts);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t which = test_random_below(&random, 16);
+            ecs_io_request r = ask(ECS_IO_RECV, fd[which], text, 1);
+            if (i % 3 == 0) r = timer(test_random_below(&random, 2000000));
+            if (i % 5 == 0) r.flags |= ECS_IO_LINK;
+            r.done = storm_note;
+            ids[i] = put(world, r);
+            if (i % 50 == 0) ticks(world, 1);
+        }
+        for (uint32_t i = 0; i < COUNT; i++) {
+            ecs_io_request r = ask(ECS_IO_CANCEL, 0, NULL, 0);
+            r.offset = ids[test_random_below(&random, COUNT)].bits;
+            r.done = storm_note;
+            put(world, r);
+            r.offset = ids[i].bits;
+            put(world, r);
+        }
+        ticks(world, 3);
+        CHECK_EQ_U64(storm_counts[0] + storm_counts[1], 2 * COUNT);
+        CHECK_EQ_U64(storm_counts[2] + storm_counts[3], COUNT);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+        for (uint32_t i = 0; i < 16; i++) close(fd[i]);
+        ecs_world_destroy(world);
+    }
+}
+
+/* ---- Joining ----------------------------------------------------------------------------- */
+
+static uint32_t joined_left;
+
+static void join_more(ecs_world *world, const ecs_io_completion *done)
+{
+    note(world, done);
+    if (joined_left == 0) return;
+    joined_left--;
+    ecs_io_request r = with(timer(100000), ECS_IO_JOIN);
+    r.done = join_more;
+    put(world, r);
+}
+
+TEST(io_joined_requests_end_in_their_tick)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        joined_left = 10;
+        ecs_io_request r = with(timer(1000000), ECS_IO_JOIN);
+        r.done = join_more;
+        put(world, r);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0)); /* ended at once, and nobody waits for it */
+        ticks(world, 1);
+        CHECK_EQ_U64(seen.count, 12);
+        joined_left = 1000; /* more than the rounds of one boundary */
+        put(world, r);
+        CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
+        CHECK(joined_left > 0);
+        joined_left = 0;
+        ticks(world, 1);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+        ecs_world_destroy(world);
+    }
+}
+
+static void *cancel_later(void *world)
+{
+    ecs_io_now();
+    usleep(20000);
+    ecs_tick_cancel((ecs_world *)world);
+    return NULL;
+}
+
+TEST(io_cancelled_tick_stops_waiting)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        pthread_t thread;
+        char text[4];
+        int fd[2];
+        sockets(fd);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        ticks(world, 1); /* there is an engine to wake */
+        put(world, with(ask(ECS_IO_RECV, fd[0], text, 4), ECS_IO_JOIN));
+        REQUIRE(pthread_create(&thread, NULL, cancel_later, world) == 0);
+        CHECK_STATUS(ecs_tick(world, 0), ECS_CANCELLED);
+        pthread_join(thread, NULL);
+        CHECK_EQ_U64(seen.count, 1);
+        REQUIRE(write(fd[1], "x", 1) == 1);
+        ticks(world, 1);
+        CHECK_EQ_U64(seen.count, 2);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
 #endif /* ECSI_SYS */
