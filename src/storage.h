@@ -494,6 +494,7 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
                               table->align);
     if (chunk == NULL) {
+        *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id) = NULL;
         *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count++) = id;
         return ECS_NO_MEMORY;
     }
@@ -573,7 +574,7 @@ static bool ecsi_storage_holds(const ecsi_storage *storage, ecsi_gap *gap, const
     gap->changes = storage->chunk_changes;
     gap->from = 0;
     gap->to = UINTPTR_MAX;
-    for (i = 0; i < storage->chunks.count; i++) {
+    for (i = 1; i < storage->chunks.count; i++) {
         const ecsi_chunk *chunk = *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, i);
         uintptr_t begin = (uintptr_t)chunk;
         uintptr_t end = chunk == NULL ? 0 : begin + chunk->bytes;
