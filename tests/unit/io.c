@@ -11,6 +11,10 @@
 
 typedef struct { int64_t result; uint64_t value; } Answer;
 ECS_COMPONENT(Answer, result, value);
+typedef struct { uint64_t value; } Other;
+ECS_COMPONENT(Other, value);
+typedef struct { ecs_io_completion done; } Room;
+ECS_COMPONENT(Room);
 
 enum { ENGINES = 2, LOG_MAX = 256 };
 
@@ -1033,6 +1037,508 @@ TEST(io_cancelled_tick_stops_waiting)
         REQUIRE(write(fd[1], "x", 1) == 1);
         ticks(world, 1);
         CHECK_EQ_U64(seen.count, 2);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+/* ---- Delivery ---------------------------------------------------------------------------- */
+
+TEST(io_results_come_into_components)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        ecs_entity alive = ecs_spawn_with(world, (Answer, {0, 7}));
+        ecs_entity dead = ecs_spawn_with(world, (Answer, {0, 7}));
+        ecs_entity bare = ecs_spawn_with(world, (Answer, {0, 7}));
+        ecs_entity moved = ecs_spawn_with(world, (Answer, {0, 7}));
+        ecs_entity each[4] = {alive, dead, bare, moved};
+        char text[4][4];
+        int fd = scratch("0123456789");
+        for (uint32_t i = 0; i < 4; i++) {
+            ecs_io_request r = ask(ECS_IO_READ, fd, text[i], 1 + i % 4);
+            r.offset = 0;
+            r.entity = each[i];
+            r.type = ecs_type_of(Answer);
+            r.member_offset = i == 3 ? 8 : 0;
+            put(world, r);
+        }
+        /* Spawned in the same stream. */
+        ecs_entity soon = ecs_cmd_spawn(ecs_world_commands(world));
+        ecs_cmd_set(ecs_world_commands(world), soon, Answer, {1, 2});
+        ecs_io_request r = ask(ECS_IO_READ, fd, text[0], 4);
+        r.offset = 0;
+        r.entity = soon;
+        r.type = ecs_type_of(Answer);
+        put(world, r);
+        CHECK_STATUS(ecs_flush(world), ECS_OK);
+        ecs_despawn(world, dead);
+        ecs_remove(world, bare, Answer);
+        ecs_set(world, moved, Other, {3});
+        until(world, 5);
+        CHECK_EQ_I64(ecs_get(world, alive, Answer)->result, 1);
+        CHECK_EQ_U64(ecs_get(world, alive, Answer)->value, 7);
+        CHECK_EQ_U64(ecs_get(world, moved, Answer)->value, 4);
+        CHECK(ecs_alive(world, seen.done[4].entity));
+        CHECK(!ecs_is_provisional(seen.done[4].entity));
+        CHECK_EQ_I64(ecs_get(world, seen.done[4].entity, Answer)->result, 4);
+        CHECK_EQ_U64(ecs_io_stats_of(world).lost, 2);
+        ecs_world_destroy(world);
+        close(fd);
+    }
+}
+
+TEST(io_buffers_and_results_in_columns_are_refused)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        static ecs_io_completion outside, nothing;
+        ecs_world *world = make(e);
+        ecs_entity one = ecs_spawn_with(world, (Answer, {5, 7}));
+        ecs_entity two = ecs_spawn_with(world, (Room, {nothing}));
+        Answer *column = ecs_get_mut(world, one, Answer);
+        Room *room = ecs_get_mut(world, two, Room);
+        int fd = scratch("0123456789");
+        ecs_io_request r = ask(ECS_IO_READ, fd, column, 8);
+        put(world, r);
+        r = ask(ECS_IO_NOP, 0, NULL, 0);
+        r.into = &room->done;
+        put(world, r);
+        r.into = &outside;
+        ecs_io_id id = put(world, r);
+        r = ask(ECS_IO_READ, fd, (char *)column + 8, 1);
+        put(world, with(r, ECS_IO_LINK));
+        put(world, ask(ECS_IO_CLOSE, fd, NULL, 0));
+        until(world, 5);
+        CHECK_EQ_I64(seen.done[0].result, -EFAULT);
+        CHECK_EQ_I64(seen.done[1].result, -EFAULT);
+        CHECK_EQ_I64(seen.done[2].result, 0);
+        CHECK_EQ_I64(seen.done[3].result, -EFAULT);
+        CHECK_EQ_I64(seen.done[4].result, -ECANCELED);
+        CHECK_EQ_U64(outside.id.bits, id.bits);
+        CHECK_EQ_U64(ecs_get(world, two, Room)->done.id.bits, 0);
+        CHECK_EQ_I64(ecs_get(world, one, Answer)->result, 5);
+        ecs_world_destroy(world);
+        close(fd);
+    }
+}
+
+static uint32_t heard;
+static int64_t heard_results[16];
+
+ECS_SYSTEM(hear, ON(ecs_io_completion))
+{
+    for (uint32_t i = 0; i < ecs_on_count(view, ecs_io_completion); i++) {
+        if (heard < 16) heard_results[heard] = ecs_on(view, ecs_io_completion)[i].result;
+        heard++;
+    }
+    return ECS_OK;
+}
+
+TEST(io_completions_are_events)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        char text[8];
+        int fd = scratch("0123456789");
+        heard = 0;
+        REQUIRE_STATUS(ecs_system_add(world, &hear, ECS_UPDATE), ECS_OK);
+        for (uint32_t i = 0; i < 3; i++) {
+            ecs_io_request r = with(ask(ECS_IO_READ, fd, text, i + 1), ECS_IO_NOTIFY);
+            r.done = NULL;
+            put(world, r);
+        }
+        ticks(world, 2);
+        CHECK_EQ_U64(heard, 3);
+        for (int64_t i = 0; i < 3; i++) CHECK_EQ_I64(heard_results[i], i + 1);
+        ecs_world_destroy(world);
+        close(fd);
+    }
+}
+
+/* ---- Systems ------------------------------------------------------------------------------ */
+
+enum { ROWS = 500 };
+
+static struct {
+    uint64_t id[8 * ROWS];
+    uint64_t user[8 * ROWS];
+    uint32_t count;
+} order;
+
+static void note_order(ecs_world *world, const ecs_io_completion *done)
+{
+    (void)world;
+    if (order.count < 8 * ROWS) {
+        order.id[order.count] = done->entity.bits;
+        order.user[order.count] = (uint64_t)(uintptr_t)done->user << 8 | done->op;
+    }
+    order.count++;
+}
+
+ECS_SYSTEM(ask_first, READ(Answer))
+{
+    const Answer *a = ecs_read(view, Answer);
+    for (uint32_t i = 0; i < view->count; i++) {
+        ecs_io_request r = ask(a[i].value % 3 == 0 ? ECS_IO_TIMER : ECS_IO_NOP, 0, NULL, 0);
+        r.flags = ECS_IO_JOIN | (a[i].value % 7 == 0 ? (uint32_t)ECS_IO_LINK : 0);
+        r.entity = view->entities[i];
+        r.type = ecs_type_of(Answer);
+        r.user = (void *)(uintptr_t)a[i].value;
+        r.done = note_order;
+        CHECK(ecs_io_queue(view->cmd, &r).bits != 0);
+    }
+    return ECS_OK;
+}
+
+ECS_SYSTEM(ask_second, READ(Other))
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        ecs_io_request r = ask(ECS_IO_NOP, 0, NULL, 0);
+        r.entity = view->entities[i];
+        r.flags = ECS_IO_JOIN;
+        r.done = note_order;
+        CHECK(ecs_io_queue(view->cmd, &r).bits != 0);
+    }
+    return ECS_OK;
+}
+
+ECS_SYSTEM(ask_and_fail, READ(Other))
+{
+    ecs_io_request r = ask(ECS_IO_NOP, 0, NULL, 0);
+    r.done = note;
+    CHECK(ecs_io_queue(view->cmd, &r).bits != 0);
+    return ECS_FAILED;
+}
+
+static ecs_world *crowd(uint32_t engine, uint32_t workers)
+{
+    ecs_world_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.io.engine = engine_of(engine);
+    desc.row_block_rows = 64;
+    if (workers > 0) {
+        desc.backend = ECS_BACKEND_WORK_STEALING;
+        desc.workers = workers;
+        desc.share_ns = 1;
+    }
+    ecs_world *world = ecs_world_create(&desc);
+    REQUIRE(world != NULL);
+    for (uint32_t i = 0; i < ROWS; i++) ecs_spawn_with(world, (Answer, {1, i}), (Other, {i}));
+    return world;
+}
+
+TEST(io_order_is_the_same_on_any_number_of_workers)
+{
+    static uint64_t ids[8 * ROWS], users[8 * ROWS];
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        uint64_t hash = 0;
+        for (uint32_t workers = 0; workers < 5; workers++) {
+            ecs_world *world = crowd(e, workers);
+            REQUIRE_STATUS(ecs_system_add(world, &ask_first, ECS_UPDATE), ECS_OK);
+            REQUIRE_STATUS(ecs_system_add(world, &ask_second, ECS_UPDATE), ECS_OK);
+            order.count = 0;
+            for (uint32_t i = 0; i < 4; i++) CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
+            CHECK_EQ_U64(order.count, 8 * ROWS);
+            if (workers == 0) {
+                memcpy(ids, order.id, sizeof ids);
+                memcpy(users, order.user, sizeof users);
+                hash = ecs_world_hash(world);
+            }
+            CHECK(memcmp(ids, order.id, sizeof ids) == 0);
+            CHECK(memcmp(users, order.user, sizeof users) == 0);
+            CHECK_EQ_U64(ecs_world_hash(world), hash);
+            ecs_world_destroy(world);
+        }
+    }
+}
+
+TEST(io_requests_of_failed_systems_are_dropped)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = crowd(e, e * 2);
+        memset(&seen, 0, sizeof seen);
+        REQUIRE_STATUS(ecs_system_add(world, &ask_and_fail, ECS_UPDATE), ECS_OK);
+        for (uint32_t i = 0; i < 3; i++) (void)ecs_tick(world, 0);
+        CHECK_EQ_U64(seen.count, 0);
+        CHECK_EQ_U64(ecs_io_stats_of(world).queued, 0);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, 0);
+    }
+}
+
+TEST(io_asynchronous_groups_make_requests)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        for (uint32_t workers = 0; workers < 3; workers++) {
+            ecs_world *world = crowd(e, workers);
+            ecs_group_desc group;
+            ecs_system_desc system;
+            memset(&group, 0, sizeof group);
+            memset(&system, 0, sizeof system);
+            group.name = "asks";
+            group.asynchronous = true;
+            group.apply_after = 1;
+            group.depth = 1;
+            system.system = &ask_first;
+            system.group = "asks";
+            order.count = 0;
+            REQUIRE_STATUS(ecs_group_add(world, &group), ECS_OK);
+            REQUIRE_STATUS(ecs_system_add_desc(world, &system), ECS_OK);
+            for (uint32_t i = 0; i < 4; i++) CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
+            CHECK(order.count >= ROWS);
+            for (uint32_t i = 1; i < ROWS && i < order.count; i++) {
+                CHECK(order.user[i - 1] >> 8 < order.user[i] >> 8);
+            }
+            ecs_world_destroy(world);
+            CHECK_EQ_U64(order.count % ROWS, 0);
+        }
+    }
+}
+
+/* ---- Quotas and bad requests ---------------------------------------------------------------- */
+
+TEST(io_quotas_are_kept)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world_desc desc;
+        memset(&desc, 0, sizeof desc);
+        desc.io.engine = engine_of(e);
+        desc.io.requests_max = 10;
+        desc.io.stream_requests_max = 6;
+        ecs_world *world = ecs_world_create(&desc);
+        REQUIRE(world != NULL);
+        ecs_commands *cmd = ecs_world_commands(world);
+        ecs_io_request r = timer(500000000);
+        memset(&seen, 0, sizeof seen);
+        for (uint32_t i = 0; i < 6; i++) put(world, r);
+        CHECK(ecs_io_queue(cmd, &r).bits == 0);
+        CHECK_STATUS(ecs_cmd_status(cmd), ECS_FULL);
+        CHECK_STATUS(ecs_flush(world), ECS_OK);
+        for (uint32_t i = 0; i < 6; i++) put(world, r);
+        CHECK_STATUS(ecs_flush(world), ECS_OK);
+        CHECK_EQ_U64(seen.count, 2);
+        CHECK_EQ_I64(seen.done[0].result, -ENOBUFS);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 10);
+        CHECK_EQ_U64(ecs_io_stats_of(world).refused, 2);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, 12);
+    }
+}
+
+TEST(io_bad_requests_are_invalid)
+{
+    ecs_world *world = make(0);
+    ecs_commands *cmd = ecs_world_commands(world);
+    ecs_entity one = ecs_spawn_with(world, (Answer, {0, 0}));
+    char text[8];
+    ecs_io_request r[16];
+    for (uint32_t i = 0; i < 16; i++) r[i] = ask(ECS_IO_READ, 0, text, 8);
+    r[0].op = ECS_IO_OPS;
+    r[1].flags = ECS_IO_MORE;
+    r[2].flags = ECS_IO_MULTI;
+    r[3].flags = ECS_IO_ABSOLUTE;
+    r[4].handle = -1;
+    r[5].buffer = NULL;
+    r[6].region = ECS_IO_REGIONS_MAX + 1;
+    r[7].type = ecs_type_of(Answer); /* no entity */
+    r[8].type = ecs_type_of(Answer);
+    r[8].entity = one;
+    r[8].member_offset = 9;
+    r[9].member_offset = 8; /* of nothing */
+    r[10] = ask(ECS_IO_POLL, 0, NULL, 0);
+    r[11] = ask(ECS_IO_POLL, 0, NULL, 0);
+    r[11].offset = 4;
+    r[12] = ask(ECS_IO_SPLICE, 0, NULL, 4);
+    r[12].peer = -1;
+    r[13] = ask(ECS_IO_ACCEPT, 0, NULL, 0);
+    r[13].flags = ECS_IO_MULTI | ECS_IO_JOIN;
+    r[14] = ask(ECS_IO_OPEN, 0, NULL, 0);
+    r[15].buffer = (void *)(UINTPTR_MAX - 2);
+    for (uint32_t i = 0; i < 16; i++) {
+        CHECK(ecs_io_queue(cmd, &r[i]).bits == 0);
+        CHECK_STATUS(ecs_cmd_status(cmd), ECS_INVALID);
+    }
+    r[4] = ask(ECS_IO_READ, 0, text, ECS_IO_LENGTH_MAX + 1);
+    CHECK(ecs_io_queue(cmd, &r[4]).bits == 0);
+    CHECK_STATUS(ecs_cmd_status(cmd), ECS_TOO_LARGE);
+    CHECK_EQ_U64(ecs_io_stats_of(world).queued, 0);
+    ecs_world_destroy(world);
+}
+
+/* ---- Callbacks ------------------------------------------------------------------------------- */
+
+static uint32_t edits;
+
+static void edit(ecs_world *world, const ecs_io_completion *done)
+{
+    note(world, done);
+    CHECK_STATUS(ecs_tick(world, 0), ECS_LOCKED);
+    CHECK_STATUS(ecs_io_wait(world, 0), ECS_LOCKED);
+    ecs_status status = ecs_flush(world);
+    CHECK(status == ECS_OK || status == ECS_LOCKED);
+    ecs_entity e = ecs_spawn_with(world, (Answer, {1, 2}));
+    ecs_set(world, e, Other, {1});
+    if (seen.count % 2 == 0) ecs_despawn(world, e);
+    if (edits == 0) return;
+    edits--;
+    ecs_io_request r = ask(ECS_IO_NOP, 0, NULL, 0);
+    r.done = edit;
+    r.entity = e;
+    put(world, r);
+    put(world, r);
+    (void)ecs_flush(world); /* inside a delivery: requests enter while others leave */
+}
+
+TEST(io_callbacks_edit_and_ask_for_more)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        ecs_io_request r = ask(ECS_IO_NOP, 0, NULL, 0);
+        r.done = edit;
+        edits = 20;
+        put(world, r);
+        put(world, r);
+        until(world, 42);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+        CHECK_EQ_U64(ecs_io_stats_of(world).delivered, 42);
+        ecs_world_destroy(world);
+    }
+}
+
+/* One that is refused calls back from the flush, and asks again. */
+TEST(io_refused_callbacks_ask_for_more)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world_desc desc;
+        memset(&desc, 0, sizeof desc);
+        desc.io.engine = engine_of(e);
+        desc.io.requests_max = 1;
+        desc.io.stream_requests_max = 100;
+        ecs_world *world = ecs_world_create(&desc);
+        REQUIRE(world != NULL);
+        ecs_io_request r = timer(1000000);
+        memset(&seen, 0, sizeof seen);
+        edits = 10;
+        put(world, r);
+        r.done = edit;
+        put(world, r);
+        until(world, 22);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, 22);
+    }
+}
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+static void *wake_later(void *world)
+{
+    usleep(20000);
+    ecs_io_wake((ecs_world *)world);
+    return NULL;
+}
+
+TEST(io_wait_answers)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        pthread_t thread;
+        char text[4];
+        int fd[2];
+        sockets(fd);
+        CHECK_STATUS(ecs_io_wait(world, ECS_IO_FOREVER), ECS_NOT_FOUND);
+        ecs_io_wake(world);
+        ecs_io_wake(world);
+        CHECK_STATUS(ecs_io_wait(world, ECS_IO_FOREVER), ECS_CANCELLED);
+        CHECK_STATUS(ecs_io_wait(world, ECS_IO_FOREVER), ECS_NOT_FOUND);
+        put(world, ask(ECS_IO_RECV, fd[0], text, 4));
+        CHECK_STATUS(ecs_io_wait(world, 0), ECS_TIMEOUT);
+        uint64_t begin = ecs_io_now();
+        CHECK_STATUS(ecs_io_wait(world, 5000000), ECS_TIMEOUT);
+        CHECK(ecs_io_now() - begin >= 5000000);
+        REQUIRE(pthread_create(&thread, NULL, wake_later, world) == 0);
+        CHECK_STATUS(ecs_io_wait(world, ECS_IO_FOREVER), ECS_CANCELLED);
+        pthread_join(thread, NULL);
+        CHECK_STATUS(ecs_io_wait(world, 1000000), ECS_TIMEOUT);
+        REQUIRE(write(fd[1], "x", 1) == 1);
+        CHECK_STATUS(ecs_io_wait(world, ECS_IO_FOREVER), ECS_OK);
+        CHECK_STATUS(ecs_io_wait(world, ECS_IO_FOREVER), ECS_OK);
+        CHECK_EQ_U64(seen.count, 0);
+        ticks(world, 1);
+        CHECK_EQ_U64(seen.count, 1);
+        ecs_world_destroy(world);
+        close(fd[0]); close(fd[1]);
+    }
+}
+
+/* ---- The end of a world ------------------------------------------------------------------------ */
+
+TEST(io_world_ends_with_everything_in_flight)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        static char text[64];
+        char *heap = (char *)malloc(64);
+        int fd[4];
+        sockets(fd);
+        sockets(fd + 2);
+        REQUIRE(heap != NULL);
+        for (uint32_t i = 0; i < 10; i++) {
+            ecs_io_request r = with(ask(ECS_IO_RECV, fd[i % 4], heap, 8),
+                                    i % 3 == 0 ? ECS_IO_LINK | ECS_IO_WHOLE : ECS_IO_JOIN);
+            r.entity = ecs_spawn_with(world, (Answer, {0, i}));
+            r.type = ecs_type_of(Answer);
+            put(world, r);
+            put(world, timer(1000000000u + i));
+            if (i == 5) CHECK_STATUS(ecs_flush(world), ECS_OK);
+        }
+        ecs_io_request r = with(ask(ECS_IO_POLL, fd[0], text, 1), ECS_IO_MULTI);
+        r.offset = ECS_IO_WRITABLE;
+        put(world, r);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, 22);
+        for (uint32_t i = 0; i < 22; i++) {
+            bool more = (seen.done[i].flags & ECS_IO_MORE) != 0;
+            CHECK(seen.done[i].result == -ECANCELED || more || seen.done[i].op == ECS_IO_NOP);
+        }
+        free(heap);
+        for (uint32_t i = 0; i < 4; i++) close(fd[i]);
+    }
+}
+
+/* ---- Regions ------------------------------------------------------------------------------------ */
+
+TEST(io_regions_are_counted)
+{
+    static char memory[ECS_IO_REGIONS_MAX + 1][16];
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        uint32_t number[ECS_IO_REGIONS_MAX + 1];
+        int fd[2];
+        sockets(fd);
+        for (uint32_t i = 0; i <= ECS_IO_REGIONS_MAX; i++) {
+            CHECK_STATUS(ecs_io_region_add(world, memory[i], 16, &number[i]),
+                         i < ECS_IO_REGIONS_MAX ? ECS_OK : ECS_FULL);
+        }
+        CHECK_STATUS(ecs_io_region_add(world, memory[3] + 8, 4, &number[64]), ECS_INVALID);
+        CHECK_STATUS(ecs_io_region_remove(world, 0), ECS_NOT_FOUND);
+        ecs_io_request r = ask(ECS_IO_RECV, fd[0], memory[3], 16);
+        r.region = number[3];
+        put(world, r);
+        r = with(ask(ECS_IO_POLL, fd[0], NULL, 0), ECS_IO_MULTI);
+        r.offset = ECS_IO_WRITABLE;
+        r.region = number[4];
+        ecs_io_id id = put(world, r);
+        ticks(world, 3);
+        CHECK(seen.count >= 2);
+        CHECK_STATUS(ecs_io_region_remove(world, number[3]), ECS_LOCKED);
+        CHECK_STATUS(ecs_io_region_remove(world, number[4]), ECS_LOCKED);
+        REQUIRE(write(fd[1], "x", 1) == 1);
+        (void)ecs_io_cancel(ecs_world_commands(world), id);
+        ticks(world, 3);
+        CHECK_STATUS(ecs_io_region_remove(world, number[3]), ECS_OK);
+        CHECK_STATUS(ecs_io_region_remove(world, number[4]), ECS_OK);
+        CHECK_STATUS(ecs_io_region_remove(world, number[3]), ECS_NOT_FOUND);
         ecs_world_destroy(world);
         close(fd[0]); close(fd[1]);
     }
