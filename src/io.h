@@ -312,9 +312,11 @@ static ecs_status ecsi_io_page_add(ecsi_io *io, uint32_t count)
     uint32_t i;
     ECSI_CHECK(count > 0);
     ECSI_CHECK(count <= slots_max);
-    status = ecsi_vec_reserve(memory, &io->pages, io->pages.count + 1, pages_max,
-                              sizeof(ecs_io_operation *));
-    if (status == ECS_OK) {
+    /* In fixed mode both have their room, and measuring knows of none. */
+    status = memory->fixed ? ECS_OK
+                           : ecsi_vec_reserve(memory, &io->pages, io->pages.count + 1, pages_max,
+                                              sizeof(ecs_io_operation *));
+    if (status == ECS_OK && !memory->fixed) {
         status = ecsi_vec_reserve(memory, &io->timers, io->pages.count * ECSI_IO_PAGE + count,
                                   slots_max, sizeof(ecs_io_operation *));
     }
