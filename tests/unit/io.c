@@ -1544,4 +1544,411 @@ TEST(io_regions_are_counted)
     }
 }
 
+/* ---- Recording and replaying ------------------------------------------------------------------- */
+
+static struct {
+    unsigned char data[1 << 16];
+    size_t bytes;
+    size_t at;
+} tape;
+
+static void tape_put(const void *data, size_t bytes, void *user)
+{
+    (void)user;
+    REQUIRE(tape.bytes + bytes <= sizeof tape.data);
+    memcpy(tape.data + tape.bytes, data, bytes);
+    tape.bytes += bytes;
+}
+
+static bool tape_get(void *data, size_t bytes, void *user)
+{
+    (void)user;
+    if (tape.at + bytes > tape.bytes) return false;
+    memcpy(data, tape.data + tape.at, bytes);
+    tape.at += bytes;
+    return true;
+}
+
+static char log_text[8192];
+
+static void keep_log(ecs_log_level level, const char *text, void *user)
+{
+    size_t at = strlen(log_text);
+    (void)level;
+    (void)user;
+    (void)snprintf(log_text + at, sizeof log_text - at, "%s\n", text);
+}
+
+enum { TAPE_TICKS = 12 };
+
+static struct {
+    int file, fd[2];
+    char in[3][16];
+    uint32_t sum;
+} play;
+
+static void play_note(ecs_world *world, const ecs_io_completion *done)
+{
+    note(world, done);
+    if (done->op == ECS_IO_RECV && done->result > 0) {
+        play.sum += (uint32_t)(unsigned char)*(char *)done->buffer;
+        ecs_spawn_with(world, (Answer, {done->result, play.sum}));
+    }
+    if (seen.count > 20) return;
+    ecs_io_request r = with(timer(100000), ECS_IO_JOIN);
+    r.done = play_note;
+    put(world, r);
+}
+
+/* One run: `live` writes to the other side of the socket. */
+static void play_run(ecs_world *world, bool live, uint64_t hash[TAPE_TICKS], bool first)
+{
+    ecs_entity e = ecs_spawn_with(world, (Answer, {0, 1}));
+    ecs_io_id many = {0};
+    memset(&seen, 0, sizeof seen);
+    memset(play.in, 0, sizeof play.in);
+    play.sum = 0;
+    for (uint32_t t = 0; t < TAPE_TICKS; t++) {
+        ecs_io_request r = with(ask(ECS_IO_READ, play.file, play.in[0], 8), ECS_IO_LINK);
+        r.offset = 1;
+        r.entity = e;
+        r.type = ecs_type_of(Answer);
+        put(world, r);
+        put(world, timer(300000));
+        r = ask(ECS_IO_RECV, play.fd[0], play.in[1], 3);
+        r.done = play_note;
+        put(world, r);
+        if (t == 1) {
+            r = with(ask(ECS_IO_POLL, play.fd[0], NULL, 0), ECS_IO_MULTI);
+            r.offset = ECS_IO_WRITABLE;
+            many = put(world, r);
+        }
+        if (t == 4) (void)ecs_io_cancel(ecs_world_commands(world), many);
+        if (live && t % 3 == 0) REQUIRE(write(play.fd[1], "abcdef", 6) == 6);
+        if (t % 2 == 0) (void)ecs_io_wait(world, 1000000);
+        CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
+        uint64_t now = ecs_world_hash(world);
+        if (first) hash[t] = now; else CHECK_EQ_U64(now, hash[t]);
+    }
+}
+
+static ecs_world *play_world(uint32_t engine, bool replays)
+{
+    ecs_world_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.io.engine = engine_of(engine);
+    desc.log = keep_log;
+    if (replays) desc.io.replay = tape_get; else desc.io.record = tape_put;
+    log_text[0] = 0;
+    ecs_world *world = ecs_world_create(&desc);
+    REQUIRE(world != NULL);
+    return world;
+}
+
+TEST(io_recording_is_replayed_without_descriptors)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        uint64_t hash[TAPE_TICKS];
+        memset(&tape, 0, sizeof tape);
+        play.file = scratch("0123456789");
+        sockets(play.fd);
+        ecs_world *world = play_world(e, false);
+        play_run(world, true, hash, true);
+        uint32_t count = seen.count, sum = play.sum;
+        ecs_world_destroy(world);
+        close(play.file);
+        close(play.fd[0]); close(play.fd[1]);
+        world = play_world(e, true);
+        int before = dup(0);
+        play_run(world, false, hash, false);
+        int after = dup(0);
+        CHECK_EQ_I64(after, before + 1); /* the engine has opened nothing */
+        CHECK_EQ_U64(seen.count, count);
+        CHECK_EQ_U64(play.sum, sum);
+        CHECK(memcmp(play.in[0], "12345678", 8) == 0);
+        CHECK(log_text[0] == 0);
+        ecs_world_destroy(world);
+        close(before); close(after);
+    }
+}
+
+TEST(io_recording_that_does_not_fit_is_told)
+{
+    uint64_t hash[TAPE_TICKS], random = test_seed();
+    memset(&tape, 0, sizeof tape);
+    play.file = scratch("0123456789");
+    sockets(play.fd);
+    ecs_world *world = play_world(0, false);
+    play_run(world, true, hash, true);
+    ecs_world_destroy(world);
+    uint32_t told = 0;
+    for (uint32_t round = 0; round < 60; round++) {
+        size_t at = test_random_below(&random, (uint32_t)tape.bytes);
+        size_t bytes = tape.bytes;
+        unsigned char was = tape.data[at];
+        tape.at = 0;
+        if (round % 2 == 0) tape.data[at] ^= (unsigned char)(1u << test_random_below(&random, 8));
+        if (round % 2 != 0) tape.bytes = at;
+        world = play_world(0, true);
+        uint64_t ignored[TAPE_TICKS];
+        play_run(world, false, ignored, true);
+        ecs_world_destroy(world);
+        told += log_text[0] != 0;
+        tape.data[at] = was;
+        tape.bytes = bytes;
+    }
+    CHECK(told > 0);
+    close(play.file);
+    close(play.fd[0]); close(play.fd[1]);
+}
+
+/* Bytes for a request that reads nothing. */
+TEST(io_recording_cannot_write_where_nothing_is_read)
+{
+    static const ecs_io_op OPS[] = {ECS_IO_POLL, ECS_IO_WRITE, ECS_IO_NOP, ECS_IO_ACCEPT};
+    for (uint32_t i = 0; i < 4; i++) {
+        char text[8] = "constant";
+        uint64_t bytes[6] = {0, 0, 0, 0, 0, 0};
+        memset(&tape, 0, sizeof tape);
+        for (uint64_t boundary = 1; boundary < 5; boundary++) {
+            uint32_t two[2] = {0, 8};
+            bytes[0] = boundary;
+            bytes[1] = 1;
+            bytes[2] = 1;
+            memcpy(bytes + 4, two, 8);
+            tape_put(bytes, 40, NULL);
+            tape_put("intruder", 8, NULL);
+        }
+        ecs_world *world = play_world(0, true);
+        ecs_io_request r = ask(OPS[i], 0, OPS[i] == ECS_IO_WRITE ? text : NULL, 8);
+        if (OPS[i] == ECS_IO_POLL) r.offset = ECS_IO_READABLE;
+        put(world, r);
+        ticks(world, 4);
+        CHECK(memcmp(text, "constant", 8) == 0);
+        CHECK(strstr(log_text, "not the run") != NULL);
+        ecs_world_destroy(world);
+    }
+}
+
+/* ---- Engines that are not there ------------------------------------------------------------------ */
+
+TEST(io_engine_is_forced_by_the_environment)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        REQUIRE(setenv("ECS_IO_ENGINE", e == 0 ? "evented" : "blocking", 1) == 0);
+        ecs_world *world = make(1);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        until(world, 1);
+        CHECK(strcmp(ecs_io_stats_of(world).engine, e == 0 ? "evented" : "blocking") == 0);
+        ecs_world_destroy(world);
+    }
+    REQUIRE(setenv("ECS_IO_ENGINE", "unknown", 1) == 0);
+    ecs_world *world = make(0);
+    put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+    until(world, 1);
+    CHECK(strcmp(ecs_io_stats_of(world).engine, "blocking") == 0);
+    ecs_world_destroy(world);
+}
+
+static uint32_t lines(const char *text)
+{
+    uint32_t count = 0;
+    for (; *text != 0; text++) count += *text == '\n';
+    return count;
+}
+
+static void limit_files(rlim_t most)
+{
+    struct rlimit limit;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = most;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+TEST(io_engines_at_the_edge_of_descriptors)
+{
+    struct rlimit was;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    for (uint32_t free_count = 0; free_count < 5; free_count++) {
+        int next = dup(0);
+        ecs_world_desc desc;
+        REQUIRE(next >= 0 && close(next) == 0);
+        memset(&desc, 0, sizeof desc);
+        desc.log = keep_log;
+        desc.io.engine = ecs_io_evented();
+        log_text[0] = 0;
+        ecs_world *world = ecs_world_create(&desc);
+        REQUIRE(world != NULL);
+        memset(&seen, 0, sizeof seen);
+        limit_files((rlim_t)next + free_count);
+        for (uint32_t i = 0; i < 5; i++) put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        until(world, 5);
+        for (uint32_t i = 0; i < 5; i++) {
+            CHECK_EQ_I64(seen.done[i].result, free_count < 2 ? -EMFILE : 0);
+        }
+        const char *name = ecs_io_stats_of(world).engine;
+        CHECK(strcmp(name, free_count < 2 ? "none" : free_count < 3 ? "blocking" : "evented") == 0);
+        CHECK_EQ_U64(lines(log_text), free_count < 2 ? 2 : free_count < 3 ? 1 : 0);
+        limit_files(was.rlim_cur);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        until(world, 6);
+        CHECK_EQ_I64(seen.done[5].result, 0);
+        ecs_world_destroy(world);
+        CHECK((next = dup(0)) >= 0 && close(next) == 0);
+    }
+}
+
+TEST(io_more_queues_than_a_process_may_poll)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        struct rlimit was;
+        ecs_world *world = make(e);
+        char text[32][4];
+        int fd[64];
+        for (uint32_t i = 0; i < 64; i += 2) sockets(fd + i);
+        REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+        for (uint32_t i = 0; i < 32; i++) put(world, ask(ECS_IO_RECV, fd[2 * i], text[i], 4));
+        ticks(world, 1);
+        limit_files(20);
+        CHECK_STATUS(ecs_io_wait(world, 3000000), ECS_TIMEOUT);
+        for (uint32_t i = 0; i < 32; i++) REQUIRE(write(fd[2 * i + 1], "x", 1) == 1);
+        until(world, 32);
+        limit_files(was.rlim_cur);
+        ecs_world_destroy(world);
+        for (uint32_t i = 0; i < 64; i++) close(fd[i]);
+    }
+}
+
+/* ---- Memory ------------------------------------------------------------------------------------------ */
+
+static struct {
+    uint64_t calls;
+    uint64_t fail_at;
+    int64_t live;
+} heap;
+
+static void *heap_alloc(size_t bytes, size_t align, void *user)
+{
+    void *memory = NULL;
+    (void)user;
+    heap.calls++;
+    if (heap.fail_at != 0 && heap.calls == heap.fail_at) return NULL;
+    if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, bytes) != 0) {
+        return NULL;
+    }
+    memset(memory, 0xa5, bytes);
+    heap.live += (int64_t)bytes;
+    return memory;
+}
+
+static void heap_release(void *memory, size_t bytes, size_t align, void *user)
+{
+    (void)align;
+    (void)user;
+    heap.live -= (int64_t)bytes;
+    free(memory);
+}
+
+static const ecs_allocator HEAP = {heap_alloc, NULL, heap_release, NULL};
+
+/* Some of everything, whatever is refused on the way. */
+static void exercise(ecs_world *world, uint32_t count)
+{
+    static char text[16];
+    static uint32_t asked;
+    int fd = scratch("0123456789");
+    asked = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        ecs_io_request r = ask(ECS_IO_READ, fd, text, 8);
+        r.offset = 0;
+        if (i % 3 == 1) r = timer(i * 100);
+        if (i % 3 == 2) r = ask(ECS_IO_NOP, 0, NULL, 0);
+        if (i % 5 == 0) r.flags |= ECS_IO_LINK;
+        if (i % 7 == 0) r.flags |= ECS_IO_NOTIFY;
+        asked += ecs_io_queue(ecs_world_commands(world), &r).bits != 0;
+        if (i % 100 == 99) (void)ecs_tick(world, 0);
+    }
+    for (uint32_t i = 0; i < 1000 && seen.count < asked; i++) {
+        (void)ecs_io_wait(world, 1000000);
+        (void)ecs_tick(world, 0);
+    }
+    CHECK_EQ_U64(seen.count, asked);
+    close(fd);
+}
+
+TEST(io_fixed_memory_allocates_nothing)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world_desc desc;
+        memset(&desc, 0, sizeof desc);
+        memset(&heap, 0, sizeof heap);
+        memset(&seen, 0, sizeof seen);
+        desc.memory = ECS_MEMORY_FIXED;
+        desc.allocator = &HEAP;
+        desc.entities_max = 1000;
+        desc.io.engine = engine_of(e);
+        desc.io.requests_max = 600;
+        ecs_world *world = ecs_world_create(&desc);
+        REQUIRE(world != NULL);
+        uint64_t calls = heap.calls;
+        exercise(world, 500);
+        CHECK_EQ_U64(heap.calls, calls);
+        /* More than there may be. */
+        for (uint32_t i = 0; i < 700; i++) {
+            ecs_io_request r = timer(1000000000);
+            (void)ecs_io_queue(ecs_world_commands(world), &r);
+            if (i == 400) CHECK_STATUS(ecs_flush(world), ECS_OK);
+        }
+        CHECK_STATUS(ecs_flush(world), ECS_OK);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 600);
+        ecs_world_destroy(world);
+        CHECK_EQ_U64(seen.count, 1200);
+        CHECK_EQ_I64(heap.live, 0);
+    }
+}
+
+TEST(io_fixed_memory_without_requests_refuses)
+{
+    ecs_world_desc desc;
+    uint32_t number;
+    static char memory[8];
+    memset(&desc, 0, sizeof desc);
+    memset(&seen, 0, sizeof seen);
+    desc.memory = ECS_MEMORY_FIXED;
+    desc.entities_max = 100;
+    ecs_world *world = ecs_world_create(&desc);
+    REQUIRE(world != NULL);
+    ecs_io_request r = ask(ECS_IO_NOP, 0, NULL, 0);
+    ecs_io_id id = ecs_io_queue(ecs_world_commands(world), &r);
+    CHECK(id.bits == 0 || ecs_flush(world) == ECS_OK);
+    CHECK(id.bits == 0 || (seen.count == 1 && seen.done[0].result == -ENOBUFS));
+    CHECK_STATUS(ecs_io_region_add(world, memory, 8, &number), ECS_UNSUPPORTED);
+    CHECK_STATUS(ecs_io_wait(world, 0), ECS_NOT_FOUND);
+    ecs_world_destroy(world);
+}
+
+TEST(io_each_allocation_is_refused_once)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        bool met = true;
+        for (uint64_t n = 1; n < 400 && met; n++) {
+            ecs_world_desc desc;
+            memset(&desc, 0, sizeof desc);
+            memset(&heap, 0, sizeof heap);
+            memset(&seen, 0, sizeof seen);
+            desc.allocator = &HEAP;
+            desc.io.engine = engine_of(e);
+            heap.fail_at = n;
+            ecs_world *world = ecs_world_create(&desc);
+            if (world != NULL) {
+                exercise(world, 600);
+                ecs_world_destroy(world);
+            }
+            met = heap.calls >= n;
+            CHECK_EQ_I64(heap.live, 0);
+        }
+        CHECK(!met);
+    }
+}
+
 #endif /* ECSI_SYS */
