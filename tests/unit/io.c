@@ -1951,4 +1951,358 @@ TEST(io_each_allocation_is_refused_once)
     }
 }
 
+/* ---- An engine that behaves as badly as it may ----------------------------------------------------- */
+
+enum { MOCK_MAX = 2048 };
+
+/* What the next operations shall come to. It touches no descriptor. */
+static struct {
+    ecs_io_operation *held[MOCK_MAX];
+    uint32_t count;
+    uint32_t delay;       /* reaps until one ends; 0: in start */
+    bool backwards;       /* the last one first */
+    bool late_cancel;     /* a cancel is heard at the next reap */
+    bool deaf;            /* and changes nothing */
+    size_t piece;         /* bytes of one transfer at most */
+    size_t left;          /* bytes until the end */
+    int64_t last;         /* what comes then */
+    int open_error;
+    uint32_t shots;       /* results of one operation that goes on, before it ends */
+    uint32_t opened, closed, started, ended, cancelled;
+    ecsi_atomic_u32 woken;
+} mock;
+
+static size_t mock_bytes(const ecs_io_engine_desc *desc)
+{
+    (void)desc;
+    return 128;
+}
+
+static int mock_open(void *state, const ecs_io_engine_desc *desc)
+{
+    (void)state;
+    CHECK(desc->bytes >= 128);
+    CHECK((uintptr_t)desc->memory % 64 == 0);
+    if (mock.open_error != 0) return mock.open_error;
+    mock.opened++;
+    return 0;
+}
+
+static void mock_close(void *state)
+{
+    (void)state;
+    CHECK_EQ_U64(mock.count, 0);
+    mock.closed++;
+}
+
+static int64_t mock_result(const ecs_io_operation *op)
+{
+    size_t bytes = op->request.length;
+    if (op->request.op == ECS_IO_POLL) return ECS_IO_READABLE;
+    if (op->request.op == ECS_IO_ACCEPT) return mock.last;
+    if (op->request.op != ECS_IO_READ && op->request.op != ECS_IO_SEND) return 0;
+    if (bytes > mock.piece) bytes = mock.piece;
+    if (bytes > mock.left) bytes = mock.left;
+    if (bytes == 0) return mock.last;
+    mock.left -= bytes;
+    if (op->request.op == ECS_IO_READ) memset(op->request.buffer, 'm', bytes);
+    return (int64_t)bytes;
+}
+
+static void mock_start(void *state, ecs_io_operation *op)
+{
+    (void)state;
+    mock.started++;
+    if (mock.delay == 0) {
+        mock.ended++;
+        CHECK(ecs_io_end(op, mock_result(op), 0));
+        return;
+    }
+    REQUIRE(mock.count < MOCK_MAX);
+    op->engine_word[0] = mock.delay;
+    op->engine_word[1] = 0;
+    op->engine[0] = (void *)(uintptr_t)mock.shots;
+    mock.held[mock.count++] = op;
+}
+
+static void mock_nothing(void *state)
+{
+    (void)state;
+}
+
+static bool mock_due(ecs_io_operation *op)
+{
+    uintptr_t shots = (uintptr_t)op->engine[0];
+    if (op->engine_word[0] > 0) op->engine_word[0]--;
+    if (op->engine_word[1] != 0 && !mock.deaf) return true;
+    if (op->engine_word[0] > 0) return false;
+    if ((op->request.flags & ECS_IO_MULTI) == 0 || shots == 0) return true;
+    if (ecs_io_end(op, (int64_t)shots, ECS_IO_MORE)) op->engine[0] = (void *)(shots - 1);
+    return false;
+}
+
+static void mock_reap(void *state, uint64_t wait_ns)
+{
+    static ecs_io_operation *due[MOCK_MAX];
+    uint32_t count = 0, kept = 0;
+    (void)state;
+    for (uint32_t i = 0; i < mock.count; i++) {
+        ecs_io_operation *op = mock.held[i];
+        if (mock_due(op)) due[count++] = op; else mock.held[kept++] = op;
+    }
+    mock.count = kept;
+    for (uint32_t i = 0; i < count; i++) {
+        ecs_io_operation *op = due[mock.backwards ? count - 1 - i : i];
+        bool cancelled = op->engine_word[1] != 0 && !mock.deaf;
+        mock.ended++;
+        CHECK(ecs_io_end(op, cancelled ? -ECANCELED : mock_result(op), 0));
+    }
+    if (count == 0 && wait_ns > 0 && ECSI_SWAP(&mock.woken, 0u, acq_rel) == 0) usleep(200);
+}
+
+static void mock_cancel(void *state, ecs_io_operation *op)
+{
+    uint32_t i = 0;
+    (void)state;
+    mock.cancelled++;
+    CHECK_EQ_U64(op->engine_word[1], 0); /* once */
+    op->engine_word[1] = 1;
+    if (mock.late_cancel || mock.deaf) return;
+    while (i < mock.count && mock.held[i] != op) i++;
+    REQUIRE(i < mock.count);
+    mock.count--;
+    memmove(&mock.held[i], &mock.held[i + 1], (mock.count - i) * sizeof mock.held[0]);
+    mock.ended++;
+    CHECK(ecs_io_end(op, -ECANCELED, 0));
+}
+
+static void mock_wake(void *state)
+{
+    (void)state;
+    ECSI_STORE(&mock.woken, 1u, release);
+}
+
+static void mock_stats(const void *state, ecs_io_stats *out)
+{
+    (void)state;
+    out->system_calls += 1;
+}
+
+static const ecs_io_engine MOCK = {"mock",      mock_bytes, mock_open,   mock_close,
+                                   mock_start,  mock_nothing, mock_reap, mock_cancel,
+                                   mock_wake,   NULL,       mock_stats};
+
+static ecs_world *mocked(uint32_t delay, uint32_t requests_max)
+{
+    ecs_world_desc desc;
+    memset(&desc, 0, sizeof desc);
+    memset(&mock, 0, sizeof mock);
+    memset(&seen, 0, sizeof seen);
+    log_text[0] = 0;
+    mock.delay = delay;
+    mock.piece = mock.left = SIZE_MAX;
+    desc.io.engine = &MOCK;
+    desc.io.requests_max = requests_max;
+    desc.log = keep_log;
+    ecs_world *world = ecs_world_create(&desc);
+    REQUIRE(world != NULL);
+    return world;
+}
+
+static void mock_ends(ecs_world *world)
+{
+    ecs_world_destroy(world);
+    CHECK_EQ_U64(mock.opened, mock.closed);
+    CHECK_EQ_U64(mock.started, mock.ended);
+}
+
+TEST(io_mock_reordered_ends_are_delivered_in_order)
+{
+    ecs_world *world = mocked(2, 0);
+    mock.backwards = true;
+    for (uint32_t i = 0; i < 100; i++) {
+        put(world, i % 4 == 3 ? timer(1) : ask(ECS_IO_NOP, 0, NULL, 0));
+        if (i == 50) ticks(world, 1);
+    }
+    until(world, 100);
+    for (uint32_t i = 1; i < 100; i++) {
+        /* Those of one boundary are in order; the first boundary had timers and the first half. */
+        bool rises = seen.done[i - 1].id.bits < seen.done[i].id.bits;
+        CHECK(rises || seen.done[i].op != seen.done[i - 1].op);
+    }
+    mock_ends(world);
+}
+
+TEST(io_mock_short_transfers_go_on)
+{
+    static const int64_t LAST[] = {0, -EIO};
+    for (uint32_t i = 0; i < 8; i++) {
+        static char text[1000];
+        ecs_world *world = mocked(i / 4, 0);
+        int64_t last = LAST[i % 2];
+        bool some = i / 2 % 2 != 0;
+        mock.piece = 7;
+        mock.left = some ? 400 : 0;
+        mock.last = last;
+        ecs_io_request r = ask(ECS_IO_READ, 5, text, 1000);
+        r.flags = ECS_IO_WHOLE | ECS_IO_LINK | ECS_IO_JOIN;
+        r.offset = 100;
+        put(world, r);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        until(world, 2);
+        CHECK_EQ_I64(seen.done[0].result, some ? 400 : last);
+        CHECK_EQ_I64(seen.done[1].result, -ECANCELED);
+        CHECK(seen.done[0].buffer == text);
+        mock.left = 1000;
+        put(world, r);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        until(world, 4);
+        CHECK_EQ_I64(seen.done[2].result, 1000);
+        CHECK_EQ_I64(seen.done[3].result, 0);
+        mock_ends(world);
+    }
+}
+
+TEST(io_mock_late_cancels_end_once)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        ecs_world *world = mocked(3, 0);
+        ecs_io_id id[10];
+        mock.late_cancel = true;
+        mock.deaf = i % 2 != 0;
+        mock.backwards = i >= 2;
+        for (uint32_t k = 0; k < 10; k++) {
+            ecs_io_request r = with(ask(ECS_IO_FSYNC, 5, NULL, 0), k % 3 == 0 ? ECS_IO_LINK : 0);
+            if (k == 5) r.timeout_ns = 1;
+            id[k] = put(world, r);
+        }
+        ticks(world, 1);
+        for (uint32_t k = 0; k < 10; k += 2) (void)ecs_io_cancel(ecs_world_commands(world), id[k]);
+        for (uint32_t k = 0; k < 10; k += 4) (void)ecs_io_cancel(ecs_world_commands(world), id[k]);
+        put(world, ask(ECS_IO_CLOSE, 5, NULL, 0));
+        until(world, 11);
+        CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+        CHECK(mock.cancelled <= 11);
+        mock_ends(world);
+    }
+}
+
+/* Time is up and it is done, in the same look. */
+TEST(io_mock_result_beats_its_timeout)
+{
+    ecs_world *world = mocked(2, 0);
+    ecs_io_request r = ask(ECS_IO_FSYNC, 5, NULL, 0);
+    mock.late_cancel = mock.deaf = true;
+    r.timeout_ns = 1;
+    put(world, r);
+    until(world, 1);
+    CHECK_EQ_I64(seen.done[0].result, 0);
+    mock.deaf = false;
+    mock.delay = 100;
+    put(world, r);
+    until(world, 2);
+    CHECK_EQ_I64(seen.done[1].result, -ETIMEDOUT);
+    mock_ends(world);
+}
+
+TEST(io_mock_shots_run_out_of_slots)
+{
+    /* 8 requests: 18 results may wait. */
+    ecs_world *world = mocked(1, 8);
+    ecs_io_request r = with(ask(ECS_IO_ACCEPT, 5, NULL, 0), ECS_IO_MULTI);
+    mock.shots = 60;
+    mock.last = -EIO;
+    put(world, r);
+    put(world, r);
+    ticks(world, 1);
+    for (uint32_t i = 0; i < 40; i++) (void)ecs_io_wait(world, 1); /* nothing is delivered */
+    CHECK(ecs_io_stats_of(world).under_way <= 8 + 18);
+    until(world, 122);
+    for (uint32_t i = 0; i < 122; i++) {
+        CHECK(((seen.done[i].flags & ECS_IO_MORE) == 0) == (seen.done[i].result == -EIO));
+    }
+    CHECK_EQ_U64(ecs_io_stats_of(world).under_way, 0);
+    /* One that is told again by the core: each of its ends is one result. */
+    mock.delay = 0;
+    mock.last = 3;
+    put(world, r);
+    ticks(world, 1);
+    CHECK_EQ_U64(seen.count, 122 + 19);
+    CHECK((seen.done[seen.count - 1].flags & ECS_IO_MORE) == 0);
+    mock_ends(world);
+}
+
+TEST(io_mock_close_follows_what_moved)
+{
+    static char text[100];
+    ecs_world *world = mocked(0, 0);
+    mock.piece = 10;
+    mock.left = 30;
+    mock.last = -EAGAIN;
+    put(world, with(ask(ECS_IO_READ, 5, text, 100), ECS_IO_WHOLE));
+    put(world, ask(ECS_IO_CLOSE, 5, NULL, 0));
+    until(world, 2);
+    CHECK_EQ_I64(seen.done[0].result, 30);
+    CHECK_EQ_I64(seen.done[1].result, 0);
+    mock_ends(world);
+}
+
+TEST(io_mock_refused_engine_falls_back_and_tells_once)
+{
+    ecs_world *world = mocked(0, 0);
+    mock.open_error = EPERM;
+    for (uint32_t i = 0; i < 5; i++) put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+    until(world, 5);
+    CHECK_EQ_U64(lines(log_text), 1);
+    CHECK(strstr(log_text, "mock") != NULL);
+    CHECK(strcmp(ecs_io_stats_of(world).engine, "mock") != 0);
+    mock_ends(world);
+}
+
+TEST(io_mock_world_ends_with_late_operations)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        ecs_world *world = mocked(20, 0);
+        static char text[64];
+        mock.late_cancel = true;
+        mock.deaf = i % 2 != 0;
+        mock.piece = 3;
+        mock.shots = 5;
+        for (uint32_t k = 0; k < 40; k++) {
+            ecs_io_request r = with(ask(ECS_IO_READ, 5, text, 64), k % 3 ? ECS_IO_WHOLE : 0);
+            if (k % 4 == 0) r = with(ask(ECS_IO_POLL, 5, NULL, 0), ECS_IO_MULTI);
+            if (k % 4 == 0) r.offset = 1;
+            if (k % 5 == 0) r.flags |= ECS_IO_LINK;
+            put(world, r);
+            if (k == 20) CHECK_STATUS(ecs_flush(world), ECS_OK);
+            if (k == 30 && i >= 2) ticks(world, 3);
+        }
+        mock_ends(world);
+        uint32_t last = 0;
+        for (uint32_t k = 0; k < seen.count && k < LOG_MAX; k++) {
+            last += (seen.done[k].flags & ECS_IO_MORE) == 0;
+        }
+        CHECK_EQ_U64(last, 40);
+        CHECK_EQ_U64(lines(log_text), 0);
+    }
+}
+
+/* A wait for what is joined sleeps, though something else has ended. */
+TEST(io_mock_joined_wait_does_not_spin)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        ticks(world, 1);
+        uint64_t calls = ecs_io_stats_of(world).system_calls;
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        put(world, with(timer(30000000), ECS_IO_JOIN));
+        ticks(world, 1);
+        CHECK_EQ_U64(seen.count, 3);
+        CHECK(seen.done[2].duration_ns >= 30000000);
+        CHECK(ecs_io_stats_of(world).system_calls - calls < 200);
+        ecs_world_destroy(world);
+    }
+}
+
 #endif /* ECSI_SYS */
