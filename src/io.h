@@ -6,6 +6,7 @@
  *   chained    waits for the one before it
  *   ready      goes to the engine when the batch does
  *   started    the engine has it; or it is a timer, and waits in the heap
+ *   resting    a poll that goes on, until what it found is delivered: it would find it again
  *   ended      waits for its delivery
  *
  * What engines would do each in their own way is done here, once for all of them: chains, timers
@@ -45,6 +46,7 @@ typedef enum ecsi_io_state {
     ECSI_IO_READY,
     ECSI_IO_STARTED,
     ECSI_IO_TIMING,
+    ECSI_IO_RESTING,
     ECSI_IO_ENDED
 } ecsi_io_state;
 
@@ -106,6 +108,7 @@ typedef struct ecsi_io {
     ecsi_io_list ended;
     bool unsorted;                /* the ended ones are not in order */
     uint64_t now;                 /* clock of the last look */
+    bool stale;                   /* the engine may have waited since then */
     ecs_io_operation *chain;      /* the last request of a chain that may go on... */
     bool chain_broken;            /* ...but was refused */
     uint64_t chain_stream;
@@ -117,6 +120,7 @@ typedef struct ecsi_io {
     uint32_t joined;              /* that the phase waits for */
     uint32_t engaged;             /* that the engine has */
     bool open;
+    bool complained;              /* the log knows that there is no engine */
     bool delivering;
     bool ending;
     bool batching;                /* false: the adaptive backend sends at once */
@@ -147,6 +151,17 @@ static void ecsi_io_list_add(ecsi_io_list *list, ecs_io_operation *op)
         list->last->ecsi_next = op;
     }
     list->last = op;
+    list->count++;
+}
+
+/* Puts it before all others. */
+static void ecsi_io_list_push(ecsi_io_list *list, ecs_io_operation *op)
+{
+    ECSI_CHECK(op != NULL);
+    ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    op->ecsi_next = list->first;
+    if (list->first == NULL) list->last = op;
+    list->first = op;
     list->count++;
 }
 
@@ -305,9 +320,11 @@ static ecs_status ecsi_io_page_add(ecsi_io *io, uint32_t count)
     uint32_t i;
     ECSI_CHECK(count > 0);
     ECSI_CHECK(count <= slots_max);
-    status = ecsi_vec_reserve(memory, &io->pages, io->pages.count + 1, pages_max,
-                              sizeof(ecs_io_operation *));
-    if (status == ECS_OK) {
+    /* In fixed mode both have their room, and measuring knows of none. */
+    status = memory->fixed ? ECS_OK
+                           : ecsi_vec_reserve(memory, &io->pages, io->pages.count + 1, pages_max,
+                                              sizeof(ecs_io_operation *));
+    if (status == ECS_OK && !memory->fixed) {
         status = ecsi_vec_reserve(memory, &io->timers, io->pages.count * ECSI_IO_PAGE + count,
                                   slots_max, sizeof(ecs_io_operation *));
     }
@@ -482,7 +499,8 @@ static void ecsi_io_finish(ecsi_io *io, ecs_io_operation *op, int64_t result)
     ECSI_CHECK(next == NULL || next->ecsi_state == ECSI_IO_CHAINED);
     if (next != NULL && ecsi_io_succeeded(op)) {
         next->ecsi_state = ECSI_IO_READY;
-        ecsi_io_list_add(&io->ready, next);
+        /* Before those that were asked for later: they may be about the same stream. */
+        ecsi_io_list_push(&io->ready, next);
         return;
     }
     for (; next != NULL; next = next->ecsi_chain) ecsi_io_end_one(io, next, -ECANCELED);
@@ -499,6 +517,7 @@ static bool ecsi_io_shoot(ecsi_io *io, const ecs_io_operation *op, int64_t resul
     ECSI_CHECK(io->shots <= ecsi_io_shots_max(io));
     shot->request = op->request;
     shot->request.flags &= ~(uint32_t)ECS_IO_JOIN;
+    shot->request.region = 0; /* its operation is the user of the region */
     shot->done = op->done;
     shot->done.flags |= (uint32_t)ECS_IO_MORE;
     shot->serial = op->serial;
@@ -537,7 +556,8 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     if ((flags & ECS_IO_WHOLE) != 0) {
         if (*result > 0) {
             size_t more = (size_t)*result;
-            ECSI_CHECK(more <= op->request.length);
+            /* With MSG_TRUNC it may be told of more than there was room for. */
+            if (more > op->request.length) more = op->request.length;
             op->request.buffer = (unsigned char *)op->request.buffer + more;
             op->request.length -= more;
             if (ecsi_io_is_file(&op->request)) op->request.offset += more;
@@ -558,6 +578,8 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
     ECSI_REQUIRE(operation != NULL, false);
     ECSI_REQUIRE(operation->ecsi_state == ECSI_IO_STARTED, false);
     io = (ecsi_io *)operation->ecsi_owner;
+    if (io->stale) io->now = ecsi_clock_ns();
+    io->stale = false;
     if ((flags & ECS_IO_MORE) != 0) return ecsi_io_shoot(io, operation, result);
     ECSI_CHECK(io->engaged > 0);
     ECSI_CHECK(io->open && !io->replaying);
@@ -566,8 +588,9 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
         result = -ETIMEDOUT;
     }
     if (ecsi_io_goes_on(io, operation, &result)) {
-        operation->ecsi_state = ECSI_IO_READY;
-        ecsi_io_list_add(&io->ready, operation);
+        bool rests = operation->request.op == ECS_IO_POLL;
+        operation->ecsi_state = rests ? ECSI_IO_RESTING : ECSI_IO_READY;
+        if (!rests) ecsi_io_list_push(&io->ready, operation);
     } else {
         ecsi_io_finish(io, operation, result);
     }
@@ -583,7 +606,11 @@ static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
     op->ecsi_bits |= (uint16_t)(ECSI_IO_CANCELLED | why);
     ecsi_io_timer_remove(io, op);
     /* One that is ready or in a chain ends when its turn comes. */
-    if (op->ecsi_state == ECSI_IO_TIMING) ecsi_io_finish(io, op, -ECANCELED);
+    if (op->ecsi_state == ECSI_IO_TIMING || op->ecsi_state == ECSI_IO_RESTING) {
+        bool expired = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0;
+        ecsi_io_finish(io, op, expired ? -ETIMEDOUT : -ECANCELED);
+        return;
+    }
     if (op->ecsi_state == ECSI_IO_STARTED) io->engine->cancel(io->state, op);
 }
 

@@ -125,18 +125,24 @@ static uint64_t ecsi_io_until_timer(const ecsi_io *io, uint64_t most)
     return deadline - io->now < most ? deadline - io->now : most;
 }
 
-/* Takes what has ended; waits for it up to `wait_ns` if nothing has. */
+/* Takes what has ended; waits up to `wait_ns` until something more has. */
 static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
 {
+    uint32_t ended = io->ended.count;
     ECSI_CHECK(!io->replaying);
     ECSI_CHECK(io->engine != NULL || io->entered == 0);
+    /* The rest of a transfer comes before what was asked of the same stream later. */
+    ecsi_io_submit(io);
     if (io->engaged == 0 && io->timers.count == 0 && wait_ns == 0) return;
     io->now = ecsi_clock_ns();
     if (io->timers.count > 0) ecsi_io_expire(io);
-    if (io->ended.count > 0 || io->ready.count > 0) wait_ns = 0;
+    /* What ended before this look is no reason not to wait: who calls knows of it. */
+    if (io->ended.count > ended || io->ready.count > 0) wait_ns = 0;
     if (wait_ns > 0) wait_ns = ecsi_io_until_timer(io, wait_ns);
     if (io->engaged == 0 && wait_ns == 0) return;
+    io->stale = wait_ns > 0;
     io->engine->reap(io->state, wait_ns);
+    io->stale = false;
     if (wait_ns > 0 && io->timers.count > 0) {
         io->now = ecsi_clock_ns();
         ecsi_io_expire(io);
@@ -166,8 +172,10 @@ static uint32_t ecsi_io_brought(const ecs_io_operation *op)
     if (op->request.op == ECS_IO_ACCEPT && op->done.result >= 0 && op->done.buffer != NULL) {
         return (uint32_t)op->request.length;
     }
-    ECSI_CHECK(!reads || op->done.result <= (int64_t)ECS_IO_LENGTH_MAX);
-    return reads && op->done.result > 0 ? (uint32_t)op->done.result : 0;
+    if (!reads || op->done.result <= 0) return 0;
+    /* With MSG_TRUNC the result may be more than there was room for. */
+    if ((uint64_t)op->done.result > op->ecsi_length) return (uint32_t)op->ecsi_length;
+    return (uint32_t)op->done.result;
 }
 
 static void ecsi_io_note_put(const ecsi_io *io, const ecs_io_operation *op)
@@ -233,6 +241,17 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
 #endif
 }
 
+/* A poll that goes on looks again when a result of it is delivered. */
+static void ecsi_io_rested(ecsi_io *io, const ecs_io_operation *shot)
+{
+    ecs_io_operation *op = ecsi_io_find(io, shot->done.id.bits);
+    ECSI_CHECK((shot->ecsi_bits & ECSI_IO_SHOT) != 0);
+    if (op == NULL || op->ecsi_state != ECSI_IO_RESTING) return;
+    ECSI_CHECK(op->request.op == ECS_IO_POLL);
+    op->ecsi_state = ECSI_IO_READY;
+    ecsi_io_list_add(&io->ready, op);
+}
+
 /* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
  * open as for a custom command. */
 static void ecsi_io_deliver(ecsi_io *io)
@@ -256,6 +275,7 @@ static void ecsi_io_deliver(ecsi_io *io)
         if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
         if (io->desc.record != NULL) ecsi_io_note_put(io, op);
         ecsi_io_deliver_one(io, op);
+        if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) ecsi_io_rested(io, op);
         ecsi_io_slot_give(io, op);
     }
     ECSI_CHECK(*io->flush->locks == 0);
@@ -340,9 +360,12 @@ static int64_t ecsi_io_engage(ecsi_io *io)
             io->engine = engines[i];
             return 0;
         }
+        if (io->complained) continue;
         ecsi_log_print(io->log, ECS_LOG_WARNING, "I/O: no %s: %s", engines[i]->name,
                        strerror(error));
     }
+    /* The next request tries again: what was in the way may be gone. Once is enough to say. */
+    io->complained = true;
     return -(int64_t)error;
 }
 
@@ -388,6 +411,7 @@ static ecs_status ecsi_io_reserve(ecsi_io *io)
 static int64_t ecsi_io_open(ecsi_io *io)
 {
     if (ECSI_LIKELY(io->open)) return 0;
+    if (io->ending) return -ECANCELED;
     if (io->desc.requests_max == 0) return -ENOBUFS;
     ECSI_CHECK(io->stats.under_way == 0);
     ECSI_CHECK(io->engine == NULL);
@@ -517,6 +541,10 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     op.done.op = request->op;
     op.done.flags = request->flags;
     op.done.result = result;
+    if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
+                                                    sizeof *request->into)) {
+        op.request.into = NULL;
+    }
     io->stats.refused++;
     io->delivering = true;
     ecsi_io_deliver_one(io, &op);
@@ -558,21 +586,6 @@ static inline size_t ecsi_io_bytes(const ecs_io_request *request)
     return message || request->length == 0 ? 1 : request->length;
 }
 
-/* Whether it points into a column. A result cannot go there either: the row may move. */
-static bool ecsi_io_misplaced(ecsi_io *io, ecs_io_request *request)
-{
-    const ecsi_storage *storage = io->flush->storage;
-    ECSI_CHECK(io->open);
-    if (request->into != NULL &&
-        ecsi_storage_holds(storage, &io->gap, request->into, sizeof *request->into)) {
-        request->into = NULL;
-        return true;
-    }
-    ECSI_CHECK(request->op < ECS_IO_OPS);
-    return request->buffer != NULL && ecsi_storage_holds(storage, &io->gap, request->buffer,
-                                                         ecsi_io_bytes(request));
-}
-
 /* Ties a request to the one before it in its chain. Answers whether that one was refused. */
 static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
 {
@@ -594,6 +607,22 @@ static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
     return broken;
 }
 
+/* Looks where the memory of a request lies. Columns move, so nothing may be in one. */
+static void ecsi_io_place(ecsi_io *io, ecs_io_operation *op)
+{
+    const ecs_io_request *r = &op->request;
+    const ecsi_storage *storage = io->flush->storage;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY || op->ecsi_state == ECSI_IO_CHAINED);
+    if (r->buffer != NULL &&
+        ecsi_storage_holds(storage, &io->gap, r->buffer, ecsi_io_bytes(r))) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+    }
+    if (r->into != NULL && ecsi_storage_holds(storage, &io->gap, r->into, sizeof *r->into)) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+        op->request.into = NULL;
+    }
+}
+
 /* Takes a request from the flush. 0, or why it was refused: nothing is kept of it then. */
 static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t id)
 {
@@ -605,8 +634,7 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
     ECSI_CHECK(request->op < ECS_IO_OPS);
     io->stats.queued++;
     io->phase_count++;
-    if (io->ending) why = -ECANCELED;
-    if (why == 0) why = ecsi_io_open(io);
+    why = io->ending ? -ECANCELED : ecsi_io_open(io);
     if (why == 0) {
         if (io->entered < io->desc.requests_max) op = ecsi_io_slot_take(io);
         if (op == NULL) why = -ENOBUFS;
@@ -621,7 +649,7 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
     }
     ecsi_io_fill(io, op, request, id);
     if (ecsi_io_link(io, op, stream)) op->ecsi_bits |= ECSI_IO_CANCELLED;
-    if (ecsi_io_misplaced(io, &op->request)) op->ecsi_bits |= ECSI_IO_MISPLACED;
+    ecsi_io_place(io, op);
     if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
     return 0;
 }
@@ -639,12 +667,21 @@ static ecs_io_operation *ecsi_io_numbered(const ecsi_io *io, uint64_t serial)
     return op != NULL && op->serial == serial ? op : NULL;
 }
 
+/* Bytes that an operation may bring into its buffer. */
+static size_t ecsi_io_room(const ecs_io_operation *op)
+{
+    uint32_t what = op->request.op;
+    ECSI_CHECK(what < ECS_IO_OPS);
+    if (what != ECS_IO_READ && what != ECS_IO_RECV && what != ECS_IO_ACCEPT) return 0;
+    return op->done.buffer != NULL ? op->request.length : 0;
+}
+
 /* Ends an operation as the recording says. False: this is not the run that was recorded. */
 static bool ecsi_io_replay_one(ecsi_io *io, const ecsi_io_note *note)
 {
     ecs_io_operation *op = ecsi_io_numbered(io, note->serial);
     if (op == NULL || op->ecsi_state == ECSI_IO_ENDED) return false;
-    if (note->bytes > op->request.length) return false;
+    if (note->bytes > ecsi_io_room(op)) return false;
     ECSI_CHECK(io->replaying);
     ECSI_CHECK(note->boundary == io->boundary + 1);
     if (note->bytes > 0 && !io->desc.replay(op->done.buffer, note->bytes, io->desc.user)) {

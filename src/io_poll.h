@@ -4,8 +4,9 @@
  *   evented    epoll, that remembers them
  *
  * An operation is tried when it is started. One that would have to wait joins the queue of its
- * handle and direction, and is tried again when the handle is ready. Only the first of a queue is
- * tried, so what was asked of a stream first is done first. */
+ * handle and direction, and is tried again when the handle is ready. A queue is in the order of the
+ * requests, and only its first is tried, so what was asked of a stream first is done first: also
+ * when a transfer goes on, or a chain. */
 /* floor: 10 */
 #ifndef ECS_IO_POLL_H
 #define ECS_IO_POLL_H
@@ -28,6 +29,9 @@ enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
 #define ECSI_WAIT_LAST 2  /* engine[], of the first: the end of the queue */
 #define ECSI_WAIT_PLACE 0 /* engine_word[], of the first: in the poll set */
 #define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before */
+
+/* Handles of one call where poll does not take them all; every process may have so many. */
+#define ECSI_POLL_PIECE 16u
 
 typedef struct ecsi_poller {
     ecs_io_operation **homes; /* of queues, by handle and direction */
@@ -140,6 +144,38 @@ static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *
     p->polls[place + 1].revents = 0;
 }
 
+/* Joins a queue before its first. */
+static void ecsi_poller_lead(ecsi_poller *p, ecs_io_operation **link, ecs_io_operation *op)
+{
+    ecs_io_operation *first = *link;
+    ECSI_CHECK(op->serial < first->serial);
+    ECSI_CHECK(p->firsts[first->engine_word[ECSI_WAIT_PLACE]] == first);
+    op->engine[ECSI_WAIT_CHAIN] = first->engine[ECSI_WAIT_CHAIN];
+    op->engine[ECSI_WAIT_NEXT] = first;
+    op->engine[ECSI_WAIT_LAST] = first->engine[ECSI_WAIT_LAST];
+    *link = op;
+    ecsi_poller_place(p, (uint32_t)first->engine_word[ECSI_WAIT_PLACE], op);
+}
+
+/* Joins a queue that is there, behind those that were asked for before it. */
+static void ecsi_poller_follow(ecs_io_operation *first, ecs_io_operation *op)
+{
+    ecs_io_operation *before = (ecs_io_operation *)first->engine[ECSI_WAIT_LAST];
+    ECSI_CHECK(first->serial < op->serial);
+    if (op->serial < before->serial) {
+        ecs_io_operation *next = first;
+        for (; next->serial < op->serial;
+             next = (ecs_io_operation *)next->engine[ECSI_WAIT_NEXT]) {
+            before = next;
+        }
+    } else {
+        first->engine[ECSI_WAIT_LAST] = op;
+    }
+    op->engine[ECSI_WAIT_NEXT] = before->engine[ECSI_WAIT_NEXT];
+    before->engine[ECSI_WAIT_NEXT] = op;
+    ECSI_CHECK(before->serial < op->serial);
+}
+
 /* Joins the queue of its handle. */
 static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
@@ -149,8 +185,11 @@ static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
     op->engine[ECSI_WAIT_NEXT] = NULL;
     op->engine[ECSI_WAIT_LAST] = op;
     if (first != NULL) {
-        ((ecs_io_operation *)first->engine[ECSI_WAIT_LAST])->engine[ECSI_WAIT_NEXT] = op;
-        first->engine[ECSI_WAIT_LAST] = op;
+        if (op->serial < first->serial) {
+            ecsi_poller_lead(p, link, op);
+        } else {
+            ecsi_poller_follow(first, op);
+        }
         return;
     }
     ECSI_CHECK(p->first_count < p->first_max);
@@ -209,14 +248,25 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
         ready = ecsi_sys_ready(r->handle, wants);
         return ready != 0 ? (int64_t)ready : -EAGAIN;
     }
-    if (!ecsi_sys_asks_itself(r) && (ready & wants) == 0) {
+    /* A connection that is begun has come to something when poll says so, and not before. */
+    if ((ready & wants) == 0 &&
+        (!ecsi_sys_asks_itself(r) || (r->op == ECS_IO_CONNECT && again))) {
         p->calls++;
         if (ecsi_sys_ready(r->handle, wants) == 0) return -EAGAIN;
     }
-    /* A connection that is begun has come to something when poll says so, and not before. */
-    if (r->op == ECS_IO_CONNECT && again && (ready & wants) == 0) return -EAGAIN;
     op->engine_word[ECSI_WAIT_BEGUN] = 1;
     return ecsi_sys_try(r, again);
+}
+
+/* Whether there is more to do on this handle before others have their turn: the rest of a
+ * transfer, the next one of a chain. */
+static bool ecsi_poller_goes_on(const ecs_io_operation *op)
+{
+    const ecs_io_operation *next = op->ecsi_chain;
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    if (op->ecsi_state == ECSI_IO_READY) return true;
+    return next != NULL && next->ecsi_state == ECSI_IO_READY &&
+           next->request.handle == op->request.handle;
 }
 
 /* Tries a queue from its first on, until one has to wait. */
@@ -231,6 +281,7 @@ static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t directio
         ECSI_CHECK(op->request.handle == handle);
         ecsi_poller_shift(p, link);
         (void)ecs_io_end(op, result, 0);
+        if (ecsi_poller_goes_on(op)) return;
         ready = 0;
         link = ecsi_poller_find(p, handle, direction);
     }
@@ -253,12 +304,14 @@ static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
     }
 }
 
-/* A handle is ready for something. */
-static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready)
+/* A handle is ready for something. `alone`: it is the only one of this look. Else what was served
+ * before may be the same stream under another number, and a read that may block would. */
+static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready, bool alone)
 {
+    uint32_t sure = alone ? ready : 0;
     ECSI_CHECK(ready != 0);
-    if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, ready);
-    if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, ready);
+    if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
+    if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
     ecsi_poller_ask(p, handle);
 }
 
@@ -267,11 +320,16 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
 {
     uint32_t direction = ecsi_poller_direction(op);
     bool waits = ecsi_sys_waits(&op->request) != 0;
+    const ecs_io_operation *first = NULL;
     int64_t result = -EAGAIN;
     op->engine_word[ECSI_WAIT_BEGUN] = 0;
     /* Nobody overtakes on the same handle. */
-    if (!waits || direction == ECSI_ASKERS ||
-        *ecsi_poller_find(p, op->request.handle, direction) == NULL) {
+    if (waits && direction != ECSI_ASKERS) {
+        first = *ecsi_poller_find(p, op->request.handle, direction);
+    }
+    if (ecsi_io_has_handle(op->request.op) && !ecsi_sys_fits(&op->request)) {
+        result = -EBADF;
+    } else if (first == NULL || op->serial < first->serial) {
         result = ecsi_poller_try(p, op, 0);
     }
     if (result == -EAGAIN && waits) {
@@ -306,6 +364,26 @@ static void ecsi_blocking_start(void *state, ecs_io_operation *op)
     (void)ecsi_poller_start((ecsi_poller *)state, op);
 }
 
+/* More of them at a time than poll takes: it takes as many as a process may have open, and one that
+ * is read and written stands there twice. In pieces then, and the wait is a short one. */
+static int ecsi_blocking_pieces(ecsi_poller *p, uint64_t wait_ns)
+{
+    uint32_t count = p->first_count + 1;
+    uint32_t from;
+    int found = 0;
+    ECSI_CHECK(count > 0);
+    for (from = 0; from < count; from += ECSI_POLL_PIECE) {
+        int one;
+        p->calls++;
+        one = poll(&p->polls[from], ecsi_min_u32(count - from, ECSI_POLL_PIECE), 0);
+        if (one > 0) found += one;
+    }
+    ECSI_CHECK(found >= 0);
+    if (found > 0 || wait_ns == 0) return found;
+    p->calls++;
+    return poll(p->polls, 1, 1);
+}
+
 static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
 {
     ecsi_poller *p = (ecsi_poller *)state;
@@ -315,6 +393,7 @@ static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
     if (p->pipe_fd[0] < 0 && wait_ns > ECSI_POLL_BLIND_NS) wait_ns = ECSI_POLL_BLIND_NS;
     p->calls++;
     left = poll(p->polls, p->first_count + 1u, ecsi_sys_ms(wait_ns));
+    if (left < 0 && errno == EINVAL) left = ecsi_blocking_pieces(p, wait_ns);
     if (left <= 0) return;
     if (p->polls[0].revents != 0) ecsi_sys_pipe_drain(p->pipe_fd);
     /* From the end on: what is served there may move a later one to its place. */
@@ -323,7 +402,8 @@ static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
         if (i > p->first_count) continue;
         one = p->polls[i];
         p->polls[i].revents = 0;
-        if (one.revents != 0) ecsi_poller_serve(p, one.fd, ecsi_sys_wants(one.revents));
+        if (one.revents == 0) continue;
+        ecsi_poller_serve(p, one.fd, ecsi_sys_wants(one.revents), left == 1);
     }
     ECSI_CHECK(p->first_count <= p->first_max);
 }
@@ -408,6 +488,39 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
     (void)ecs_io_end(op, error, 0);
 }
 
+/* What is left of a handle that is not watched any more, and cannot be again. */
+static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
+{
+    uint32_t direction;
+    ECSI_CHECK(error < 0);
+    for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
+        ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
+        uint32_t bound;
+        for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
+            ecs_io_operation *op = *link;
+            ecsi_poller_shift(p, link);
+            (void)ecs_io_end(op, error, 0);
+            link = ecsi_poller_find(p, handle, direction);
+        }
+    }
+}
+
+/* A handle that nobody waits for any more is forgotten. Its file may live on under another number
+ * when it is closed, and would be taken for what has its number then. */
+static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    ecsi_poller_drop(p, op);
+    if (ecsi_evented_wants(p, op->request.handle) == 0) {
+        p->calls++;
+        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)op->request.handle, &event);
+    }
+    ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    (void)ecs_io_end(op, -ECANCELED, 0);
+}
+
 static void ecsi_evented_reap(void *state, uint64_t wait_ns)
 {
     ecsi_poller *p = (ecsi_poller *)state;
@@ -423,14 +536,16 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
             uint32_t found = events[i].events;
             ecs_handle handle = events[i].data.fd;
             uint32_t ready = 0;
+            int64_t error;
             if (handle < 0) {
                 ecsi_sys_pipe_drain(p->pipe_fd);
                 continue;
             }
             if ((found & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_READABLE;
             if ((found & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_WRITABLE;
-            if (ready != 0) ecsi_poller_serve(p, handle, ready);
-            (void)ecsi_evented_arm(p, handle);
+            if (ready != 0) ecsi_poller_serve(p, handle, ready, count == 1);
+            error = ecsi_evented_arm(p, handle);
+            if (error != 0) ecsi_evented_fail(p, handle, error);
         }
         wait_ns = 0;
     }
@@ -440,7 +555,7 @@ ECS_API const ecs_io_engine *ecs_io_evented(void)
 {
     static const ecs_io_engine engine = {
         "evented",          ecsi_poller_bytes,    ecsi_evented_open, ecsi_poller_close,
-        ecsi_evented_start, ecsi_poller_submit,   ecsi_evented_reap, ecsi_poller_cancel,
+        ecsi_evented_start, ecsi_poller_submit,   ecsi_evented_reap, ecsi_evented_cancel,
         ecsi_poller_wake,   NULL,                 ecsi_poller_stats};
     return &engine;
 }

@@ -62,6 +62,7 @@ static ecs_status ecsi_request_check(const ecs_io_request *r)
     if (ecsi_io_has_handle(r->op) && r->handle < 0) return ECS_INVALID;
     if (r->op == ECS_IO_SPLICE && r->peer < 0) return ECS_INVALID;
     if (r->buffer == NULL && ecsi_request_needs_buffer(r)) return ECS_INVALID;
+    if ((uintptr_t)r->buffer > UINTPTR_MAX - r->length) return ECS_INVALID;
     if (r->op == ECS_IO_POLL && (r->offset == 0 || r->offset > 3)) return ECS_INVALID;
     if (r->region > ECS_IO_REGIONS_MAX || !ecsi_request_member(r)) return ECS_INVALID;
     if ((r->flags & (uint32_t)ECS_IO_MULTI) != 0 && (r->flags & (uint32_t)ECS_IO_JOIN) != 0) {

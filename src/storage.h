@@ -494,6 +494,7 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
                               table->align);
     if (chunk == NULL) {
+        *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id) = NULL;
         *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count++) = id;
         return ECS_NO_MEMORY;
     }

@@ -77,6 +77,12 @@ static bool ecsi_sys_asks_itself(const ecs_io_request *r)
     }
 }
 
+/* Whether its handles can be descriptors: a larger number would be taken for another one. */
+static bool ecsi_sys_fits(const ecs_io_request *r)
+{
+    return (int)r->handle == r->handle && (r->op != ECS_IO_SPLICE || (int)r->peer == r->peer);
+}
+
 static inline int64_t ecsi_sys_answer(int64_t answer)
 {
     return answer >= 0 ? answer : -(int64_t)errno;
@@ -109,6 +115,9 @@ static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool 
     if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
     if (connect(fd, (const struct sockaddr *)address, (socklen_t)bytes) < 0) error = errno;
     if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
+    /* Linux says so of a local socket whose peer accepts nothing, and poll would call it ready at
+     * once. Other systems answer this: */
+    if (error == EAGAIN) error = ECONNREFUSED;
     return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
 }
 
