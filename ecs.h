@@ -3591,6 +3591,12 @@ static bool ecsi_sys_asks_itself(const ecs_io_request *r)
     }
 }
 
+/* Whether its handles can be descriptors: a larger number would be taken for another one. */
+static bool ecsi_sys_fits(const ecs_io_request *r)
+{
+    return (int)r->handle == r->handle && (r->op != ECS_IO_SPLICE || (int)r->peer == r->peer);
+}
+
 static inline int64_t ecsi_sys_answer(int64_t answer)
 {
     return answer >= 0 ? answer : -(int64_t)errno;
@@ -3623,6 +3629,9 @@ static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool 
     if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
     if (connect(fd, (const struct sockaddr *)address, (socklen_t)bytes) < 0) error = errno;
     if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
+    /* Linux says so of a local socket whose peer accepts nothing, and poll would call it ready at
+     * once. Other systems answer this: */
+    if (error == EAGAIN) error = ECONNREFUSED;
     return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
 }
 
@@ -6535,6 +6544,7 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
                               table->align);
     if (chunk == NULL) {
+        *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id) = NULL;
         *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count++) = id;
         return ECS_NO_MEMORY;
     }
@@ -6614,7 +6624,7 @@ static bool ecsi_storage_holds(const ecsi_storage *storage, ecsi_gap *gap, const
     gap->changes = storage->chunk_changes;
     gap->from = 0;
     gap->to = UINTPTR_MAX;
-    for (i = 0; i < storage->chunks.count; i++) {
+    for (i = 1; i < storage->chunks.count; i++) {
         const ecsi_chunk *chunk = *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, i);
         uintptr_t begin = (uintptr_t)chunk;
         uintptr_t end = chunk == NULL ? 0 : begin + chunk->bytes;
@@ -12551,6 +12561,7 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
  *   chained    waits for the one before it
  *   ready      goes to the engine when the batch does
  *   started    the engine has it; or it is a timer, and waits in the heap
+ *   resting    a poll that goes on, until what it found is delivered: it would find it again
  *   ended      waits for its delivery
  *
  * What engines would do each in their own way is done here, once for all of them: chains, timers
@@ -12586,6 +12597,7 @@ typedef enum ecsi_io_state {
     ECSI_IO_READY,
     ECSI_IO_STARTED,
     ECSI_IO_TIMING,
+    ECSI_IO_RESTING,
     ECSI_IO_ENDED
 } ecsi_io_state;
 
@@ -12647,6 +12659,7 @@ typedef struct ecsi_io {
     ecsi_io_list ended;
     bool unsorted;                /* the ended ones are not in order */
     uint64_t now;                 /* clock of the last look */
+    bool stale;                   /* the engine may have waited since then */
     ecs_io_operation *chain;      /* the last request of a chain that may go on... */
     bool chain_broken;            /* ...but was refused */
     uint64_t chain_stream;
@@ -12658,6 +12671,7 @@ typedef struct ecsi_io {
     uint32_t joined;              /* that the phase waits for */
     uint32_t engaged;             /* that the engine has */
     bool open;
+    bool complained;              /* the log knows that there is no engine */
     bool delivering;
     bool ending;
     bool batching;                /* false: the adaptive backend sends at once */
@@ -12687,6 +12701,17 @@ static void ecsi_io_list_add(ecsi_io_list *list, ecs_io_operation *op)
         list->last->ecsi_next = op;
     }
     list->last = op;
+    list->count++;
+}
+
+/* Puts it before all others. */
+static void ecsi_io_list_push(ecsi_io_list *list, ecs_io_operation *op)
+{
+    ECSI_CHECK(op != NULL);
+    ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    op->ecsi_next = list->first;
+    if (list->first == NULL) list->last = op;
+    list->first = op;
     list->count++;
 }
 
@@ -12838,9 +12863,11 @@ static ecs_status ecsi_io_page_add(ecsi_io *io, uint32_t count)
     uint32_t i;
     ECSI_CHECK(count > 0);
     ECSI_CHECK(count <= slots_max);
-    status = ecsi_vec_reserve(memory, &io->pages, io->pages.count + 1, pages_max,
-                              sizeof(ecs_io_operation *));
-    if (status == ECS_OK) {
+    /* In fixed mode both have their room, and measuring knows of none. */
+    status = memory->fixed ? ECS_OK
+                           : ecsi_vec_reserve(memory, &io->pages, io->pages.count + 1, pages_max,
+                                              sizeof(ecs_io_operation *));
+    if (status == ECS_OK && !memory->fixed) {
         status = ecsi_vec_reserve(memory, &io->timers, io->pages.count * ECSI_IO_PAGE + count,
                                   slots_max, sizeof(ecs_io_operation *));
     }
@@ -13001,7 +13028,8 @@ static void ecsi_io_finish(ecsi_io *io, ecs_io_operation *op, int64_t result)
     ECSI_CHECK(next == NULL || next->ecsi_state == ECSI_IO_CHAINED);
     if (next != NULL && ecsi_io_succeeded(op)) {
         next->ecsi_state = ECSI_IO_READY;
-        ecsi_io_list_add(&io->ready, next);
+        /* Before those that were asked for later: they may be about the same stream. */
+        ecsi_io_list_push(&io->ready, next);
         return;
     }
     for (; next != NULL; next = next->ecsi_chain) ecsi_io_end_one(io, next, -ECANCELED);
@@ -13016,6 +13044,7 @@ static bool ecsi_io_shoot(ecsi_io *io, const ecs_io_operation *op, int64_t resul
     ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     shot->request = op->request;
     shot->request.flags &= ~(uint32_t)ECS_IO_JOIN;
+    shot->request.region = 0; /* its operation is the user of the region */
     shot->done = op->done;
     shot->done.flags |= (uint32_t)ECS_IO_MORE;
     shot->serial = op->serial;
@@ -13034,6 +13063,15 @@ static inline bool ecsi_io_is_file(const ecs_io_request *request)
     return file && request->offset != ECS_IO_HERE;
 }
 
+/* What a transfer that goes on has come to. What it has done counts more than the error that came
+ * then: the next one shows that. */
+static inline int64_t ecsi_io_moved(const ecs_io_operation *op, int64_t result)
+{
+    ECSI_CHECK(op->request.length <= op->ecsi_length);
+    if (op->request.length == op->ecsi_length) return result;
+    return (int64_t)(op->ecsi_length - op->request.length);
+}
+
 /* Whether it goes on by itself: the rest of a short transfer, the next result of a request that
  * repeats. It is ready then. */
 static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
@@ -13044,16 +13082,14 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     if ((flags & ECS_IO_WHOLE) != 0) {
         if (*result > 0) {
             size_t more = (size_t)*result;
-            ECSI_CHECK(more <= op->request.length);
+            /* With MSG_TRUNC it may be told of more than there was room for. */
+            if (more > op->request.length) more = op->request.length;
             op->request.buffer = (unsigned char *)op->request.buffer + more;
             op->request.length -= more;
             if (ecsi_io_is_file(&op->request)) op->request.offset += more;
         }
         ends = ends || *result == 0 || op->request.length == 0;
-        /* What it has done counts more than the error that came then: the next one shows that. */
-        if (ends && op->request.length < op->ecsi_length) {
-            *result = (int64_t)(op->ecsi_length - op->request.length);
-        }
+        if (ends) *result = ecsi_io_moved(op, *result);
         return !ends;
     }
     if ((flags & ECS_IO_MULTI) == 0 || ends) return false;
@@ -13068,6 +13104,8 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
     ECSI_REQUIRE(operation != NULL, false);
     ECSI_REQUIRE(operation->ecsi_state == ECSI_IO_STARTED, false);
     io = (ecsi_io *)operation->ecsi_owner;
+    if (io->stale) io->now = ecsi_clock_ns();
+    io->stale = false;
     if ((flags & ECS_IO_MORE) != 0) return ecsi_io_shoot(io, operation, result);
     ECSI_CHECK(io->engaged > 0);
     io->engaged--;
@@ -13075,8 +13113,9 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
         result = -ETIMEDOUT;
     }
     if (ecsi_io_goes_on(io, operation, &result)) {
-        operation->ecsi_state = ECSI_IO_READY;
-        ecsi_io_list_add(&io->ready, operation);
+        bool rests = operation->request.op == ECS_IO_POLL;
+        operation->ecsi_state = rests ? ECSI_IO_RESTING : ECSI_IO_READY;
+        if (!rests) ecsi_io_list_push(&io->ready, operation);
     } else {
         ecsi_io_finish(io, operation, result);
     }
@@ -13091,7 +13130,11 @@ static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
     op->ecsi_bits |= (uint16_t)(ECSI_IO_CANCELLED | why);
     ecsi_io_timer_remove(io, op);
     /* One that is ready or in a chain ends when its turn comes. */
-    if (op->ecsi_state == ECSI_IO_TIMING) ecsi_io_finish(io, op, -ECANCELED);
+    if (op->ecsi_state == ECSI_IO_TIMING || op->ecsi_state == ECSI_IO_RESTING) {
+        bool expired = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0;
+        ecsi_io_finish(io, op, expired ? -ETIMEDOUT : -ECANCELED);
+        return;
+    }
     if (op->ecsi_state == ECSI_IO_STARTED) io->engine->cancel(io->state, op);
 }
 
@@ -13107,8 +13150,9 @@ static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
  *   evented    epoll, that remembers them
  *
  * An operation is tried when it is started. One that would have to wait joins the queue of its
- * handle and direction, and is tried again when the handle is ready. Only the first of a queue is
- * tried, so what was asked of a stream first is done first. */
+ * handle and direction, and is tried again when the handle is ready. A queue is in the order of the
+ * requests, and only its first is tried, so what was asked of a stream first is done first: also
+ * when a transfer goes on, or a chain. */
 /* floor: 10 */
 #ifndef ECS_IO_POLL_H
 #define ECS_IO_POLL_H
@@ -13126,6 +13170,9 @@ enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
 #define ECSI_WAIT_LAST 2  /* engine[], of the first: the end of the queue */
 #define ECSI_WAIT_PLACE 0 /* engine_word[], of the first: in the poll set */
 #define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before */
+
+/* Handles of one call where poll does not take them all; every process may have so many. */
+#define ECSI_POLL_PIECE 16u
 
 typedef struct ecsi_poller {
     ecs_io_operation **homes; /* of queues, by handle and direction */
@@ -13235,6 +13282,38 @@ static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *
     p->polls[place + 1].revents = 0;
 }
 
+/* Joins a queue before its first. */
+static void ecsi_poller_lead(ecsi_poller *p, ecs_io_operation **link, ecs_io_operation *op)
+{
+    ecs_io_operation *first = *link;
+    ECSI_CHECK(op->serial < first->serial);
+    ECSI_CHECK(p->firsts[first->engine_word[ECSI_WAIT_PLACE]] == first);
+    op->engine[ECSI_WAIT_CHAIN] = first->engine[ECSI_WAIT_CHAIN];
+    op->engine[ECSI_WAIT_NEXT] = first;
+    op->engine[ECSI_WAIT_LAST] = first->engine[ECSI_WAIT_LAST];
+    *link = op;
+    ecsi_poller_place(p, (uint32_t)first->engine_word[ECSI_WAIT_PLACE], op);
+}
+
+/* Joins a queue that is there, behind those that were asked for before it. */
+static void ecsi_poller_follow(ecs_io_operation *first, ecs_io_operation *op)
+{
+    ecs_io_operation *before = (ecs_io_operation *)first->engine[ECSI_WAIT_LAST];
+    ECSI_CHECK(first->serial < op->serial);
+    if (op->serial < before->serial) {
+        ecs_io_operation *next = first;
+        for (; next->serial < op->serial;
+             next = (ecs_io_operation *)next->engine[ECSI_WAIT_NEXT]) {
+            before = next;
+        }
+    } else {
+        first->engine[ECSI_WAIT_LAST] = op;
+    }
+    op->engine[ECSI_WAIT_NEXT] = before->engine[ECSI_WAIT_NEXT];
+    before->engine[ECSI_WAIT_NEXT] = op;
+    ECSI_CHECK(before->serial < op->serial);
+}
+
 /* Joins the queue of its handle. */
 static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
@@ -13244,8 +13323,11 @@ static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
     op->engine[ECSI_WAIT_NEXT] = NULL;
     op->engine[ECSI_WAIT_LAST] = op;
     if (first != NULL) {
-        ((ecs_io_operation *)first->engine[ECSI_WAIT_LAST])->engine[ECSI_WAIT_NEXT] = op;
-        first->engine[ECSI_WAIT_LAST] = op;
+        if (op->serial < first->serial) {
+            ecsi_poller_lead(p, link, op);
+        } else {
+            ecsi_poller_follow(first, op);
+        }
         return;
     }
     ECSI_CHECK(p->first_count < p->first_max);
@@ -13304,14 +13386,25 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
         ready = ecsi_sys_ready(r->handle, wants);
         return ready != 0 ? (int64_t)ready : -EAGAIN;
     }
-    if (!ecsi_sys_asks_itself(r) && (ready & wants) == 0) {
+    /* A connection that is begun has come to something when poll says so, and not before. */
+    if ((ready & wants) == 0 &&
+        (!ecsi_sys_asks_itself(r) || (r->op == ECS_IO_CONNECT && again))) {
         p->calls++;
         if (ecsi_sys_ready(r->handle, wants) == 0) return -EAGAIN;
     }
-    /* A connection that is begun has come to something when poll says so, and not before. */
-    if (r->op == ECS_IO_CONNECT && again && (ready & wants) == 0) return -EAGAIN;
     op->engine_word[ECSI_WAIT_BEGUN] = 1;
     return ecsi_sys_try(r, again);
+}
+
+/* Whether there is more to do on this handle before others have their turn: the rest of a
+ * transfer, the next one of a chain. */
+static bool ecsi_poller_goes_on(const ecs_io_operation *op)
+{
+    const ecs_io_operation *next = op->ecsi_chain;
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    if (op->ecsi_state == ECSI_IO_READY) return true;
+    return next != NULL && next->ecsi_state == ECSI_IO_READY &&
+           next->request.handle == op->request.handle;
 }
 
 /* Tries a queue from its first on, until one has to wait. */
@@ -13326,6 +13419,7 @@ static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t directio
         ECSI_CHECK(op->request.handle == handle);
         ecsi_poller_shift(p, link);
         (void)ecs_io_end(op, result, 0);
+        if (ecsi_poller_goes_on(op)) return;
         ready = 0;
         link = ecsi_poller_find(p, handle, direction);
     }
@@ -13348,12 +13442,14 @@ static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
     }
 }
 
-/* A handle is ready for something. */
-static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready)
+/* A handle is ready for something. `alone`: it is the only one of this look. Else what was served
+ * before may be the same stream under another number, and a read that may block would. */
+static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready, bool alone)
 {
+    uint32_t sure = alone ? ready : 0;
     ECSI_CHECK(ready != 0);
-    if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, ready);
-    if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, ready);
+    if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
+    if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
     ecsi_poller_ask(p, handle);
 }
 
@@ -13362,11 +13458,16 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
 {
     uint32_t direction = ecsi_poller_direction(op);
     bool waits = ecsi_sys_waits(&op->request) != 0;
+    const ecs_io_operation *first = NULL;
     int64_t result = -EAGAIN;
     op->engine_word[ECSI_WAIT_BEGUN] = 0;
     /* Nobody overtakes on the same handle. */
-    if (!waits || direction == ECSI_ASKERS ||
-        *ecsi_poller_find(p, op->request.handle, direction) == NULL) {
+    if (waits && direction != ECSI_ASKERS) {
+        first = *ecsi_poller_find(p, op->request.handle, direction);
+    }
+    if (ecsi_io_has_handle(op->request.op) && !ecsi_sys_fits(&op->request)) {
+        result = -EBADF;
+    } else if (first == NULL || op->serial < first->serial) {
         result = ecsi_poller_try(p, op, 0);
     }
     if (result == -EAGAIN && waits) {
@@ -13401,6 +13502,26 @@ static void ecsi_blocking_start(void *state, ecs_io_operation *op)
     (void)ecsi_poller_start((ecsi_poller *)state, op);
 }
 
+/* More of them at a time than poll takes: it takes as many as a process may have open, and one that
+ * is read and written stands there twice. In pieces then, and the wait is a short one. */
+static int ecsi_blocking_pieces(ecsi_poller *p, uint64_t wait_ns)
+{
+    uint32_t count = p->first_count + 1;
+    uint32_t from;
+    int found = 0;
+    ECSI_CHECK(count > 0);
+    for (from = 0; from < count; from += ECSI_POLL_PIECE) {
+        int one;
+        p->calls++;
+        one = poll(&p->polls[from], ecsi_min_u32(count - from, ECSI_POLL_PIECE), 0);
+        if (one > 0) found += one;
+    }
+    ECSI_CHECK(found >= 0);
+    if (found > 0 || wait_ns == 0) return found;
+    p->calls++;
+    return poll(p->polls, 1, 1);
+}
+
 static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
 {
     ecsi_poller *p = (ecsi_poller *)state;
@@ -13409,6 +13530,7 @@ static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
     if (p->first_count == 0 && wait_ns == 0) return;
     p->calls++;
     left = poll(p->polls, p->first_count + 1u, ecsi_sys_ms(wait_ns));
+    if (left < 0 && errno == EINVAL) left = ecsi_blocking_pieces(p, wait_ns);
     if (left <= 0) return;
     if (p->polls[0].revents != 0) ecsi_sys_pipe_drain(p->pipe_fd);
     /* From the end on: what is served there may move a later one to its place. */
@@ -13417,7 +13539,8 @@ static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
         if (i > p->first_count) continue;
         one = p->polls[i];
         p->polls[i].revents = 0;
-        if (one.revents != 0) ecsi_poller_serve(p, one.fd, ecsi_sys_wants(one.revents));
+        if (one.revents == 0) continue;
+        ecsi_poller_serve(p, one.fd, ecsi_sys_wants(one.revents), left == 1);
     }
     ECSI_CHECK(p->first_count <= p->first_max);
 }
@@ -13502,6 +13625,39 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
     (void)ecs_io_end(op, error, 0);
 }
 
+/* What is left of a handle that is not watched any more, and cannot be again. */
+static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
+{
+    uint32_t direction;
+    ECSI_CHECK(error < 0);
+    for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
+        ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
+        uint32_t bound;
+        for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
+            ecs_io_operation *op = *link;
+            ecsi_poller_shift(p, link);
+            (void)ecs_io_end(op, error, 0);
+            link = ecsi_poller_find(p, handle, direction);
+        }
+    }
+}
+
+/* A handle that nobody waits for any more is forgotten. Its file may live on under another number
+ * when it is closed, and would be taken for what has its number then. */
+static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    ecsi_poller_drop(p, op);
+    if (ecsi_evented_wants(p, op->request.handle) == 0) {
+        p->calls++;
+        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)op->request.handle, &event);
+    }
+    ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    (void)ecs_io_end(op, -ECANCELED, 0);
+}
+
 static void ecsi_evented_reap(void *state, uint64_t wait_ns)
 {
     ecsi_poller *p = (ecsi_poller *)state;
@@ -13517,14 +13673,16 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
             uint32_t found = events[i].events;
             ecs_handle handle = events[i].data.fd;
             uint32_t ready = 0;
+            int64_t error;
             if (handle < 0) {
                 ecsi_sys_pipe_drain(p->pipe_fd);
                 continue;
             }
             if ((found & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_READABLE;
             if ((found & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_WRITABLE;
-            if (ready != 0) ecsi_poller_serve(p, handle, ready);
-            (void)ecsi_evented_arm(p, handle);
+            if (ready != 0) ecsi_poller_serve(p, handle, ready, count == 1);
+            error = ecsi_evented_arm(p, handle);
+            if (error != 0) ecsi_evented_fail(p, handle, error);
         }
         wait_ns = 0;
     }
@@ -13534,7 +13692,7 @@ ECS_API const ecs_io_engine *ecs_io_evented(void)
 {
     static const ecs_io_engine engine = {
         "evented",          ecsi_poller_bytes,    ecsi_evented_open, ecsi_poller_close,
-        ecsi_evented_start, ecsi_poller_submit,   ecsi_evented_reap, ecsi_poller_cancel,
+        ecsi_evented_start, ecsi_poller_submit,   ecsi_evented_reap, ecsi_evented_cancel,
         ecsi_poller_wake,   NULL,                 ecsi_poller_stats};
     return &engine;
 }
@@ -13617,7 +13775,8 @@ static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
     if (first) op->ecsi_begin = io->now;
     if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
         int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
-        if ((op->ecsi_bits & ECSI_IO_MISPLACED) != 0) result = -EFAULT;
+        if ((op->ecsi_bits & ECSI_IO_CANCELLED) == 0) result = -EFAULT;
+        result = ecsi_io_moved(op, result);
         ecsi_io_finish(io, op, result);
         return;
     }
@@ -13688,17 +13847,23 @@ static uint64_t ecsi_io_until_timer(const ecsi_io *io, uint64_t most)
     return deadline - io->now < most ? deadline - io->now : most;
 }
 
-/* Takes what has ended; waits for it up to `wait_ns` if nothing has. */
+/* Takes what has ended; waits up to `wait_ns` until something more has. */
 static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
 {
+    uint32_t ended = io->ended.count;
     ECSI_CHECK(io->engine != NULL);
+    /* The rest of a transfer comes before what was asked of the same stream later. */
+    ecsi_io_submit(io);
     if (io->engaged == 0 && io->timers.count == 0 && wait_ns == 0) return;
     io->now = ecsi_clock_ns();
     if (io->timers.count > 0) ecsi_io_expire(io);
-    if (io->ended.count > 0 || io->ready.count > 0) wait_ns = 0;
+    /* What ended before this look is no reason not to wait: who calls knows of it. */
+    if (io->ended.count > ended || io->ready.count > 0) wait_ns = 0;
     if (wait_ns > 0) wait_ns = ecsi_io_until_timer(io, wait_ns);
     if (io->engaged == 0 && wait_ns == 0) return;
+    io->stale = wait_ns > 0;
     io->engine->reap(io->state, wait_ns);
+    io->stale = false;
     if (wait_ns > 0 && io->timers.count > 0) {
         io->now = ecsi_clock_ns();
         ecsi_io_expire(io);
@@ -13715,8 +13880,10 @@ static uint32_t ecsi_io_brought(const ecs_io_operation *op)
     if (op->request.op == ECS_IO_ACCEPT && op->done.result >= 0 && op->done.buffer != NULL) {
         return (uint32_t)op->request.length;
     }
-    ECSI_CHECK(!reads || op->done.result <= (int64_t)ECS_IO_LENGTH_MAX);
-    return reads && op->done.result > 0 ? (uint32_t)op->done.result : 0;
+    if (!reads || op->done.result <= 0) return 0;
+    /* With MSG_TRUNC the result may be more than there was room for. */
+    if ((uint64_t)op->done.result > op->ecsi_length) return (uint32_t)op->ecsi_length;
+    return (uint32_t)op->done.result;
 }
 
 static void ecsi_io_note_put(const ecsi_io *io, const ecs_io_operation *op)
@@ -13785,6 +13952,17 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
 #endif
 }
 
+/* A poll that goes on looks again when a result of it is delivered. */
+static void ecsi_io_rested(ecsi_io *io, const ecs_io_operation *shot)
+{
+    ecs_io_operation *op = ecsi_io_find(io, shot->done.id.bits);
+    ECSI_CHECK((shot->ecsi_bits & ECSI_IO_SHOT) != 0);
+    if (op == NULL || op->ecsi_state != ECSI_IO_RESTING) return;
+    ECSI_CHECK(op->request.op == ECS_IO_POLL);
+    op->ecsi_state = ECSI_IO_READY;
+    ecsi_io_list_add(&io->ready, op);
+}
+
 /* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
  * open as for a custom command. */
 static void ecsi_io_deliver(ecsi_io *io)
@@ -13807,6 +13985,7 @@ static void ecsi_io_deliver(ecsi_io *io)
         if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
         if (io->desc.record != NULL) ecsi_io_note_put(io, op);
         ecsi_io_deliver_one(io, op);
+        if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) ecsi_io_rested(io, op);
         ecsi_io_slot_give(io, op);
     }
     ECSI_CHECK(*io->flush->locks == 0);
@@ -13890,9 +14069,12 @@ static int64_t ecsi_io_engage(ecsi_io *io)
             io->engine = engines[i];
             return 0;
         }
+        if (io->complained) continue;
         ecsi_log_print(io->log, ECS_LOG_WARNING, "I/O: no %s: %s", engines[i]->name,
                        strerror(error));
     }
+    /* The next request tries again: what was in the way may be gone. Once is enough to say. */
+    io->complained = true;
     return -(int64_t)error;
 }
 
@@ -13937,6 +14119,7 @@ static ecs_status ecsi_io_reserve(ecsi_io *io)
 static int64_t ecsi_io_open(ecsi_io *io)
 {
     if (ECSI_LIKELY(io->open)) return 0;
+    if (io->ending) return -ECANCELED;
     if (io->desc.requests_max == 0) return -ENOBUFS;
     ECSI_CHECK(io->stats.under_way == 0);
     if (io->state == NULL && ecsi_io_reserve(io) != ECS_OK) return -ENOMEM;
@@ -14061,6 +14244,10 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     op.done.op = request->op;
     op.done.flags = request->flags;
     op.done.result = result;
+    if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
+                                                    sizeof *request->into)) {
+        op.request.into = NULL;
+    }
     io->stats.refused++;
     io->delivering = true;
     ecsi_io_deliver_one(io, &op);
@@ -14121,6 +14308,22 @@ static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
     return broken;
 }
 
+/* Looks where the memory of a request lies. Columns move, so nothing may be in one. */
+static void ecsi_io_place(ecsi_io *io, ecs_io_operation *op)
+{
+    const ecs_io_request *r = &op->request;
+    const ecsi_storage *storage = io->flush->storage;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY || op->ecsi_state == ECSI_IO_CHAINED);
+    if (r->buffer != NULL &&
+        ecsi_storage_holds(storage, &io->gap, r->buffer, ecsi_io_bytes(r))) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+    }
+    if (r->into != NULL && ecsi_storage_holds(storage, &io->gap, r->into, sizeof *r->into)) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+        op->request.into = NULL;
+    }
+}
+
 /* Takes a request from the flush. 0, or why it was refused: nothing is kept of it then. */
 static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t id)
 {
@@ -14132,8 +14335,7 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
     ECSI_CHECK(request->op < ECS_IO_OPS);
     io->stats.queued++;
     io->phase_count++;
-    if (io->ending) why = -ECANCELED;
-    if (why == 0) why = ecsi_io_open(io);
+    why = io->ending ? -ECANCELED : ecsi_io_open(io);
     if (why == 0) {
         if (io->entered < io->desc.requests_max) op = ecsi_io_slot_take(io);
         if (op == NULL) why = -ENOBUFS;
@@ -14147,17 +14349,9 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
         return why;
     }
     ecsi_io_fill(io, op, request, id);
-    if (ecsi_io_link(io, op, stream)) {
-        op->ecsi_bits |= ECSI_IO_CANCELLED;
-        ecsi_io_list_add(&io->ready, op);
-    } else if (request->buffer != NULL &&
-               ecsi_storage_holds(io->flush->storage, &io->gap, request->buffer,
-                                  ecsi_io_bytes(request))) {
-        op->ecsi_bits |= ECSI_IO_MISPLACED;
-        if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
-    } else if (op->ecsi_state == ECSI_IO_READY) {
-        ecsi_io_list_add(&io->ready, op);
-    }
+    if (ecsi_io_link(io, op, stream)) op->ecsi_bits |= ECSI_IO_CANCELLED;
+    ecsi_io_place(io, op);
+    if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
     return 0;
 }
 
@@ -14173,12 +14367,21 @@ static ecs_io_operation *ecsi_io_numbered(const ecsi_io *io, uint64_t serial)
     return op != NULL && op->serial == serial ? op : NULL;
 }
 
+/* Bytes that an operation may bring into its buffer. */
+static size_t ecsi_io_room(const ecs_io_operation *op)
+{
+    uint32_t what = op->request.op;
+    ECSI_CHECK(what < ECS_IO_OPS);
+    if (what != ECS_IO_READ && what != ECS_IO_RECV && what != ECS_IO_ACCEPT) return 0;
+    return op->done.buffer != NULL ? op->request.length : 0;
+}
+
 /* Ends an operation as the recording says. False: this is not the run that was recorded. */
 static bool ecsi_io_replay_one(ecsi_io *io, const ecsi_io_note *note)
 {
     ecs_io_operation *op = ecsi_io_numbered(io, note->serial);
     if (op == NULL || op->ecsi_state == ECSI_IO_ENDED) return false;
-    if (note->bytes > op->request.length) return false;
+    if (note->bytes > ecsi_io_room(op)) return false;
     ECSI_CHECK(io->replaying);
     if (note->bytes > 0 && !io->desc.replay(op->done.buffer, note->bytes, io->desc.user)) {
         return false;
@@ -25199,6 +25402,7 @@ static ecs_status ecsi_request_check(const ecs_io_request *r)
     if (ecsi_io_has_handle(r->op) && r->handle < 0) return ECS_INVALID;
     if (r->op == ECS_IO_SPLICE && r->peer < 0) return ECS_INVALID;
     if (r->buffer == NULL && ecsi_request_needs_buffer(r)) return ECS_INVALID;
+    if ((uintptr_t)r->buffer > UINTPTR_MAX - r->length) return ECS_INVALID;
     if (r->op == ECS_IO_POLL && (r->offset == 0 || r->offset > 3)) return ECS_INVALID;
     if (r->region > ECS_IO_REGIONS_MAX || !ecsi_request_member(r)) return ECS_INVALID;
     if ((r->flags & (uint32_t)ECS_IO_MULTI) != 0 && (r->flags & (uint32_t)ECS_IO_JOIN) != 0) {

@@ -1470,7 +1470,7 @@ TEST(io_wait_answers)
     }
 }
 
-/* ---- The end of a world ------------------------------------------------------------------------ */
+/* ---- The end of a world ----------------------------------------------------------------- */
 
 TEST(io_world_ends_with_everything_in_flight)
 {
@@ -1506,7 +1506,7 @@ TEST(io_world_ends_with_everything_in_flight)
     }
 }
 
-/* ---- Regions ------------------------------------------------------------------------------------ */
+/* ---- Regions ---------------------------------------------------------------------------- */
 
 TEST(io_regions_are_counted)
 {
@@ -1544,7 +1544,7 @@ TEST(io_regions_are_counted)
     }
 }
 
-/* ---- Recording and replaying ------------------------------------------------------------------- */
+/* ---- Recording and replaying ------------------------------------------------------------ */
 
 static struct {
     unsigned char data[1 << 16];
@@ -1730,7 +1730,7 @@ TEST(io_recording_cannot_write_where_nothing_is_read)
     }
 }
 
-/* ---- Engines that are not there ------------------------------------------------------------------ */
+/* ---- Engines that are not there --------------------------------------------------------- */
 
 TEST(io_engine_is_forced_by_the_environment)
 {
@@ -1819,7 +1819,7 @@ TEST(io_more_queues_than_a_process_may_poll)
     }
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------ */
+/* ---- Memory ----------------------------------------------------------------------------- */
 
 static struct {
     uint64_t calls;
@@ -1951,7 +1951,7 @@ TEST(io_each_allocation_is_refused_once)
     }
 }
 
-/* ---- An engine that behaves as badly as it may ----------------------------------------------------- */
+/* ---- An engine that behaves as badly as it may ------------------------------------------ */
 
 enum { MOCK_MAX = 2048 };
 
