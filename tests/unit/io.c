@@ -1471,7 +1471,7 @@ TEST(io_wait_answers)
     }
 }
 
-/* ---- The end of a world ------------------------------------------------------------------------ */
+/* ---- The end of a world ----------------------------------------------------------------- */
 
 TEST(io_world_ends_with_everything_in_flight)
 {
@@ -1507,7 +1507,7 @@ TEST(io_world_ends_with_everything_in_flight)
     }
 }
 
-/* ---- Regions ------------------------------------------------------------------------------------ */
+/* ---- Regions ---------------------------------------------------------------------------- */
 
 TEST(io_regions_are_counted)
 {
@@ -1545,7 +1545,7 @@ TEST(io_regions_are_counted)
     }
 }
 
-/* ---- Recording and replaying ------------------------------------------------------------------- */
+/* ---- Recording and replaying ------------------------------------------------------------ */
 
 static struct {
     unsigned char data[1 << 16];
@@ -1731,7 +1731,7 @@ TEST(io_recording_cannot_write_where_nothing_is_read)
     }
 }
 
-/* ---- Engines that are not there ------------------------------------------------------------------ */
+/* ---- Engines that are not there --------------------------------------------------------- */
 
 TEST(io_engine_is_forced_by_the_environment)
 {
@@ -1825,7 +1825,7 @@ TEST(io_more_queues_than_a_process_may_poll)
     }
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------ */
+/* ---- Memory ----------------------------------------------------------------------------- */
 
 static struct {
     uint64_t calls;
@@ -1957,7 +1957,7 @@ TEST(io_each_allocation_is_refused_once)
     }
 }
 
-/* ---- An engine that behaves as badly as it may ----------------------------------------------------- */
+/* ---- An engine that behaves as badly as it may ------------------------------------------ */
 
 enum { MOCK_MAX = 2048 };
 
