@@ -3535,277 +3535,9 @@ static inline uint64_t ecsi_thread_number(void)
  * Each answers what the call answers, or a negative errno; -EAGAIN: it would have to wait, and
  * `ecsi_sys_waits` says for what. Whatever a caller can get wrong in a handle or an address is
  * found by the kernel. */
-/* floor: 0 */
+/* floor: 1 */
 #ifndef ECS_SYS_H
 #define ECS_SYS_H
-
-#if !defined(ECS_NO_IO) && !defined(ECSI_ATOMIC_MODEL)
-
-#include <errno.h>
-
-#if !defined(_WIN32)
-#define ECSI_SYS 1
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <unistd.h>
-#if defined(__linux__)
-#include <sys/epoll.h>
-#include <sys/syscall.h>
-#if !defined(__cplusplus) && defined(ECS_NO_THREADS)
-long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
-#endif
-#endif
-#else
-#define ECSI_SYS 0
-#endif
-#if ECSI_SYS && defined(__linux__)
-#define ECSI_EPOLL 1
-#else
-#define ECSI_EPOLL 0
-#endif
-
-#if ECSI_SYS
-
-#if defined(MSG_NOSIGNAL)
-#define ECSI_SYS_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
-#else
-#define ECSI_SYS_SEND_FLAGS MSG_DONTWAIT
-#endif
-
-/* What poll shall watch for an operation; 0: it never waits. */
-static uint32_t ecsi_sys_waits(const ecs_io_request *r)
-{
-    switch (r->op) {
-    case ECS_IO_READ: return r->offset == ECS_IO_HERE ? ECS_IO_READABLE : 0;
-    case ECS_IO_WRITE: return r->offset == ECS_IO_HERE ? ECS_IO_WRITABLE : 0;
-    case ECS_IO_ACCEPT:
-    case ECS_IO_RECV:
-    case ECS_IO_RECVMSG:
-    case ECS_IO_SPLICE: return ECS_IO_READABLE;
-    case ECS_IO_CONNECT:
-    case ECS_IO_SEND:
-    case ECS_IO_SENDMSG: return ECS_IO_WRITABLE;
-    case ECS_IO_POLL: return (uint32_t)r->offset;
-    default: return 0;
-    }
-}
-
-/* Whether a call may be made before poll has said that it will not wait. */
-static bool ecsi_sys_asks_itself(const ecs_io_request *r)
-{
-    switch (r->op) {
-    case ECS_IO_RECV:
-    case ECS_IO_RECVMSG:
-    case ECS_IO_SEND:
-    case ECS_IO_SENDMSG:
-    case ECS_IO_CONNECT: return true;
-    default: return ecsi_sys_waits(r) == 0;
-    }
-}
-
-/* Whether its handles can be descriptors: a larger number would be taken for another one. */
-static bool ecsi_sys_fits(const ecs_io_request *r)
-{
-    return (int)r->handle == r->handle && (r->op != ECS_IO_SPLICE || (int)r->peer == r->peer);
-}
-
-static inline int64_t ecsi_sys_answer(int64_t answer)
-{
-    return answer >= 0 ? answer : -(int64_t)errno;
-}
-
-static int64_t ecsi_sys_accept(int fd, void *address, size_t bytes)
-{
-    socklen_t length = (socklen_t)bytes;
-    int64_t got;
-#if defined(__linux__) && defined(SYS_accept4)
-    got = syscall(SYS_accept4, fd, address, address != NULL ? &length : NULL, SOCK_CLOEXEC);
-#else
-    got = accept(fd, (struct sockaddr *)address, address != NULL ? &length : NULL);
-    if (got >= 0) (void)fcntl((int)got, F_SETFD, FD_CLOEXEC);
-#endif
-    return ecsi_sys_answer(got);
-}
-
-/* Begins to connect; later asks how it went. The socket is as it was when it is done. */
-static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool begun)
-{
-    int flags = fcntl(fd, F_GETFL);
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (flags < 0) return -errno;
-    if (begun) {
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
-        return -(int64_t)error;
-    }
-    if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
-    if (connect(fd, (const struct sockaddr *)address, (socklen_t)bytes) < 0) error = errno;
-    if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
-    /* Linux says so of a local socket whose peer accepts nothing, and poll would call it ready at
-     * once. Other systems answer this: */
-    if (error == EAGAIN) error = ECONNREFUSED;
-    return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
-}
-
-/* Reads from where the file stands, or a stream that is ready. */
-static int64_t ecsi_sys_read(int fd, void *buffer, size_t length, uint64_t offset)
-{
-    if (offset == ECS_IO_HERE) return ecsi_sys_answer(read(fd, buffer, length));
-    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
-    return ecsi_sys_answer(pread(fd, buffer, length, (off_t)offset));
-}
-
-/* A pipe that poll calls writable takes 4,096 bytes (PIPE_BUF) without waiting, and one that may
- * block would wait for the rest. */
-static int64_t ecsi_sys_write(int fd, const void *buffer, size_t length, uint64_t offset)
-{
-    if (offset == ECS_IO_HERE) {
-        struct stat what;
-        int flags = fcntl(fd, F_GETFL);
-        if (length > 4096 && flags >= 0 && (flags & O_NONBLOCK) == 0 && fstat(fd, &what) == 0 &&
-            !S_ISREG(what.st_mode)) {
-            length = 4096;
-        }
-        return ecsi_sys_answer(write(fd, buffer, length));
-    }
-    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
-    return ecsi_sys_answer(pwrite(fd, buffer, length, (off_t)offset));
-}
-
-static int64_t ecsi_sys_splice(const ecs_io_request *r)
-{
-#if defined(__linux__) && defined(SYS_splice)
-    int64_t from = (int64_t)r->offset;
-    /* 2: SPLICE_F_NONBLOCK; it is about the pipe. */
-    return ecsi_sys_answer(syscall(SYS_splice, (int)r->handle,
-                                   r->offset == ECS_IO_HERE ? NULL : &from, (int)r->peer, NULL,
-                                   r->length, 2u));
-#else
-    (void)r;
-    return -ENOSYS;
-#endif
-}
-
-/* Makes the call of a request; `again` when it has been begun, and poll has answered since. */
-static int64_t ecsi_sys_call(const ecs_io_request *r, bool again)
-{
-    int fd = (int)r->handle;
-    int flags = (int)r->offset;
-    struct msghdr *message = (struct msghdr *)r->buffer;
-    switch (r->op) {
-    case ECS_IO_NOP: return 0;
-    case ECS_IO_READ: return ecsi_sys_read(fd, r->buffer, r->length, r->offset);
-    case ECS_IO_WRITE: return ecsi_sys_write(fd, r->buffer, r->length, r->offset);
-    case ECS_IO_FSYNC: return ecsi_sys_answer(fsync(fd));
-    case ECS_IO_OPEN:
-        return ecsi_sys_answer(open((const char *)r->buffer, flags | O_CLOEXEC, (mode_t)r->length));
-    case ECS_IO_CLOSE:
-        /* After EINTR the handle is gone on Linux, and must not be closed again elsewhere. */
-        return close(fd) == 0 || errno == EINTR ? 0 : -(int64_t)errno;
-    case ECS_IO_ACCEPT: return ecsi_sys_accept(fd, r->buffer, r->length);
-    case ECS_IO_CONNECT: return ecsi_sys_connect(fd, r->buffer, r->length, again);
-    case ECS_IO_SEND:
-        return ecsi_sys_answer(send(fd, r->buffer, r->length, flags | ECSI_SYS_SEND_FLAGS));
-    case ECS_IO_RECV:
-        return ecsi_sys_answer(recv(fd, r->buffer, r->length, flags | MSG_DONTWAIT));
-    case ECS_IO_SENDMSG: return ecsi_sys_answer(sendmsg(fd, message, flags | ECSI_SYS_SEND_FLAGS));
-    case ECS_IO_RECVMSG: return ecsi_sys_answer(recvmsg(fd, message, flags | MSG_DONTWAIT));
-    case ECS_IO_SHUTDOWN: return ecsi_sys_answer(shutdown(fd, flags));
-    case ECS_IO_SPLICE: return ecsi_sys_splice(r);
-    default: return -ENOSYS;
-    }
-}
-
-/* A call that was interrupted is made again, so often at most. */
-#define ECSI_SYS_TRIES 100u
-
-/* The same, and -EAGAIN under one name. */
-static int64_t ecsi_sys_try(const ecs_io_request *r, bool again)
-{
-    int64_t answer = -EINTR;
-    uint32_t i;
-    for (i = 0; i < ECSI_SYS_TRIES && answer == -EINTR; i++) answer = ecsi_sys_call(r, again);
-    return answer == -EWOULDBLOCK || answer == -EINTR ? -EAGAIN : answer;
-}
-
-static short ecsi_sys_events(uint32_t wants)
-{
-    return (short)(((wants & ECS_IO_READABLE) != 0 ? POLLIN : 0) |
-                   ((wants & ECS_IO_WRITABLE) != 0 ? POLLOUT : 0));
-}
-
-/* What poll has said: an error or the end is for all who wait. */
-static uint32_t ecsi_sys_wants(short events)
-{
-    uint32_t wants = 0;
-    if ((events & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_READABLE;
-    if ((events & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_WRITABLE;
-    return wants;
-}
-
-/* What of it is ready now. A handle that is none is ready: the call will say so. */
-static uint32_t ecsi_sys_ready(ecs_handle handle, uint32_t wants)
-{
-    struct pollfd one;
-    one.fd = (int)handle;
-    one.events = ecsi_sys_events(wants);
-    one.revents = 0;
-    if (poll(&one, 1, 0) <= 0) return 0;
-    return ecsi_sys_wants(one.revents) & wants;
-}
-
-/* Milliseconds for poll, rounded up; -1: for ever. */
-static int ecsi_sys_ms(uint64_t wait_ns)
-{
-    if (wait_ns == ECS_IO_FOREVER) return -1;
-    if (wait_ns > (uint64_t)INT32_MAX * 1000000u) return INT32_MAX;
-    return (int)((wait_ns + 999999u) / 1000000u);
-}
-
-/* A pipe by which a thread that polls is woken: pipe[0] becomes readable. 0, or an errno. */
-static int ecsi_sys_pipe_open(int pipe_fd[2])
-{
-    int i;
-    if (pipe(pipe_fd) < 0) return errno;
-    for (i = 0; i < 2; i++) {
-        (void)fcntl(pipe_fd[i], F_SETFD, FD_CLOEXEC);
-        (void)fcntl(pipe_fd[i], F_SETFL, O_NONBLOCK);
-    }
-    return 0;
-}
-
-static void ecsi_sys_pipe_close(const int pipe_fd[2])
-{
-    (void)close(pipe_fd[0]);
-    (void)close(pipe_fd[1]);
-}
-
-/* Any thread, also a signal handler. A pipe that is full has woken it already. */
-static void ecsi_sys_pipe_put(const int pipe_fd[2])
-{
-    int was = errno;
-    ssize_t put = write(pipe_fd[1], "", 1);
-    (void)put;
-    errno = was;
-}
-
-static void ecsi_sys_pipe_drain(const int pipe_fd[2])
-{
-    char bytes[64];
-    ssize_t got;
-    do {
-        got = read(pipe_fd[0], bytes, sizeof bytes);
-    } while (got == (ssize_t)sizeof bytes);
-}
-
-#endif /* ECSI_SYS */
-
-#endif
-
-#endif /* ECS_SYS_H */
 
 /* >>base ======================================================== src/base.h */
 
@@ -4053,6 +3785,301 @@ ECSI_PRINTF(3, 4) static void ecsi_log_print(const ecsi_log *log, ecs_log_level 
 }
 
 #endif /* ECS_BASE_H */
+
+#if !defined(ECS_NO_IO) && !defined(ECSI_ATOMIC_MODEL)
+
+#include <errno.h>
+
+#if !defined(_WIN32)
+#define ECSI_SYS 1
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#if !defined(__cplusplus) && defined(ECS_NO_THREADS)
+long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
+#endif
+#endif
+#else
+#define ECSI_SYS 0
+#endif
+#if ECSI_SYS && defined(__linux__)
+#define ECSI_EPOLL 1
+#else
+#define ECSI_EPOLL 0
+#endif
+
+#if ECSI_SYS
+
+#if defined(MSG_NOSIGNAL)
+#define ECSI_SYS_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+#else
+#define ECSI_SYS_SEND_FLAGS MSG_DONTWAIT
+#endif
+
+/* What poll shall watch for an operation; 0: it never waits. */
+static uint32_t ecsi_sys_waits(const ecs_io_request *r)
+{
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    switch (r->op) {
+    case ECS_IO_READ: return r->offset == ECS_IO_HERE ? ECS_IO_READABLE : 0;
+    case ECS_IO_WRITE: return r->offset == ECS_IO_HERE ? ECS_IO_WRITABLE : 0;
+    case ECS_IO_ACCEPT:
+    case ECS_IO_RECV:
+    case ECS_IO_RECVMSG:
+    case ECS_IO_SPLICE: return ECS_IO_READABLE;
+    case ECS_IO_CONNECT:
+    case ECS_IO_SEND:
+    case ECS_IO_SENDMSG: return ECS_IO_WRITABLE;
+    case ECS_IO_POLL: return (uint32_t)r->offset;
+    default: return 0;
+    }
+}
+
+/* Whether a call may be made before poll has said that it will not wait. */
+static bool ecsi_sys_asks_itself(const ecs_io_request *r)
+{
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    switch (r->op) {
+    case ECS_IO_RECV:
+    case ECS_IO_RECVMSG:
+    case ECS_IO_SEND:
+    case ECS_IO_SENDMSG:
+    case ECS_IO_CONNECT: return true;
+    default: return ecsi_sys_waits(r) == 0;
+    }
+}
+
+/* Whether its handles can be descriptors: a larger number would be taken for another one. */
+static bool ecsi_sys_fits(const ecs_io_request *r)
+{
+    return (int)r->handle == r->handle && (r->op != ECS_IO_SPLICE || (int)r->peer == r->peer);
+}
+
+static inline int64_t ecsi_sys_answer(int64_t answer)
+{
+    return answer >= 0 ? answer : -(int64_t)errno;
+}
+
+static int64_t ecsi_sys_accept(int fd, void *address, size_t bytes)
+{
+    socklen_t length = (socklen_t)bytes;
+    int64_t got;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL || bytes == 0);
+#if defined(__linux__) && defined(SYS_accept4)
+    got = syscall(SYS_accept4, fd, address, address != NULL ? &length : NULL, SOCK_CLOEXEC);
+#else
+    got = accept(fd, (struct sockaddr *)address, address != NULL ? &length : NULL);
+    if (got >= 0) (void)fcntl((int)got, F_SETFD, FD_CLOEXEC);
+#endif
+    return ecsi_sys_answer(got);
+}
+
+/* Begins to connect; later asks how it went. The socket is as it was when it is done. */
+static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool begun)
+{
+    int flags = fcntl(fd, F_GETFL);
+    int error = 0;
+    socklen_t length = sizeof error;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL);
+    if (flags < 0) return -errno;
+    if (begun) {
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
+        return -(int64_t)error;
+    }
+    if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    if (connect(fd, (const struct sockaddr *)address, (socklen_t)bytes) < 0) error = errno;
+    if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
+    /* Linux says so of a local socket whose peer accepts nothing, and poll would call it ready at
+     * once. Other systems answer this: */
+    if (error == EAGAIN) error = ECONNREFUSED;
+    return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
+}
+
+/* Reads from where the file stands, or a stream that is ready. */
+static int64_t ecsi_sys_read(int fd, void *buffer, size_t length, uint64_t offset)
+{
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
+    if (offset == ECS_IO_HERE) return ecsi_sys_answer(read(fd, buffer, length));
+    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
+    return ecsi_sys_answer(pread(fd, buffer, length, (off_t)offset));
+}
+
+/* A pipe that poll calls writable takes 4,096 bytes (PIPE_BUF) without waiting, and one that may
+ * block would wait for the rest. */
+static int64_t ecsi_sys_write(int fd, const void *buffer, size_t length, uint64_t offset)
+{
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
+    if (offset == ECS_IO_HERE) {
+        struct stat what;
+        int flags = fcntl(fd, F_GETFL);
+        if (length > 4096 && flags >= 0 && (flags & O_NONBLOCK) == 0 && fstat(fd, &what) == 0 &&
+            !S_ISREG(what.st_mode)) {
+            length = 4096;
+        }
+        return ecsi_sys_answer(write(fd, buffer, length));
+    }
+    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
+    return ecsi_sys_answer(pwrite(fd, buffer, length, (off_t)offset));
+}
+
+static int64_t ecsi_sys_splice(const ecs_io_request *r)
+{
+    ECSI_CHECK(r->op == ECS_IO_SPLICE);
+    ECSI_CHECK(r->peer >= 0);
+#if defined(__linux__) && defined(SYS_splice)
+    int64_t from = (int64_t)r->offset;
+    /* 2: SPLICE_F_NONBLOCK; it is about the pipe. */
+    return ecsi_sys_answer(syscall(SYS_splice, (int)r->handle,
+                                   r->offset == ECS_IO_HERE ? NULL : &from, (int)r->peer, NULL,
+                                   r->length, 2u));
+#else
+    (void)r;
+    return -ENOSYS;
+#endif
+}
+
+/* Makes the call of a request; `again` when it has been begun, and poll has answered since. */
+static int64_t ecsi_sys_call(const ecs_io_request *r, bool again)
+{
+    int fd = (int)r->handle;
+    int flags = (int)r->offset;
+    struct msghdr *message = (struct msghdr *)r->buffer;
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->length <= ECS_IO_LENGTH_MAX);
+    switch (r->op) {
+    case ECS_IO_NOP: return 0;
+    case ECS_IO_READ: return ecsi_sys_read(fd, r->buffer, r->length, r->offset);
+    case ECS_IO_WRITE: return ecsi_sys_write(fd, r->buffer, r->length, r->offset);
+    case ECS_IO_FSYNC: return ecsi_sys_answer(fsync(fd));
+    case ECS_IO_OPEN:
+        return ecsi_sys_answer(open((const char *)r->buffer, flags | O_CLOEXEC, (mode_t)r->length));
+    case ECS_IO_CLOSE:
+        /* After EINTR the handle is gone on Linux, and must not be closed again elsewhere. */
+        return close(fd) == 0 || errno == EINTR ? 0 : -(int64_t)errno;
+    case ECS_IO_ACCEPT: return ecsi_sys_accept(fd, r->buffer, r->length);
+    case ECS_IO_CONNECT: return ecsi_sys_connect(fd, r->buffer, r->length, again);
+    case ECS_IO_SEND:
+        return ecsi_sys_answer(send(fd, r->buffer, r->length, flags | ECSI_SYS_SEND_FLAGS));
+    case ECS_IO_RECV:
+        return ecsi_sys_answer(recv(fd, r->buffer, r->length, flags | MSG_DONTWAIT));
+    case ECS_IO_SENDMSG: return ecsi_sys_answer(sendmsg(fd, message, flags | ECSI_SYS_SEND_FLAGS));
+    case ECS_IO_RECVMSG: return ecsi_sys_answer(recvmsg(fd, message, flags | MSG_DONTWAIT));
+    case ECS_IO_SHUTDOWN: return ecsi_sys_answer(shutdown(fd, flags));
+    case ECS_IO_SPLICE: return ecsi_sys_splice(r);
+    default: return -ENOSYS;
+    }
+}
+
+/* A call that was interrupted is made again, so often at most. */
+#define ECSI_SYS_TRIES 100u
+
+/* The same, and -EAGAIN under one name. */
+static int64_t ecsi_sys_try(const ecs_io_request *r, bool again)
+{
+    int64_t answer = -EINTR;
+    uint32_t i;
+    for (i = 0; i < ECSI_SYS_TRIES && answer == -EINTR; i++) answer = ecsi_sys_call(r, again);
+    return answer == -EWOULDBLOCK || answer == -EINTR ? -EAGAIN : answer;
+}
+
+static short ecsi_sys_events(uint32_t wants)
+{
+    return (short)(((wants & ECS_IO_READABLE) != 0 ? POLLIN : 0) |
+                   ((wants & ECS_IO_WRITABLE) != 0 ? POLLOUT : 0));
+}
+
+/* What poll has said: an error or the end is for all who wait. */
+static uint32_t ecsi_sys_wants(short events)
+{
+    uint32_t wants = 0;
+    if ((events & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_READABLE;
+    if ((events & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_WRITABLE;
+    return wants;
+}
+
+/* What of it is ready now. A handle that is none is ready: the call will say so. */
+static uint32_t ecsi_sys_ready(ecs_handle handle, uint32_t wants)
+{
+    struct pollfd one;
+    one.fd = (int)handle;
+    one.events = ecsi_sys_events(wants);
+    one.revents = 0;
+    ECSI_CHECK(handle >= 0);
+    ECSI_CHECK(wants != 0);
+    if (poll(&one, 1, 0) <= 0) return 0;
+    return ecsi_sys_wants(one.revents) & wants;
+}
+
+/* Milliseconds for poll, rounded up; -1: for ever. */
+static int ecsi_sys_ms(uint64_t wait_ns)
+{
+    ECSI_CHECK(ECS_IO_FOREVER > (uint64_t)INT32_MAX * 1000000u);
+    if (wait_ns == ECS_IO_FOREVER) return -1;
+    if (wait_ns > (uint64_t)INT32_MAX * 1000000u) return INT32_MAX;
+    return (int)((wait_ns + 999999u) / 1000000u);
+}
+
+/* A pipe by which a thread that polls is woken: pipe[0] becomes readable. 0, or an errno. */
+static int ecsi_sys_pipe_open(int pipe_fd[2])
+{
+    int i;
+    ECSI_CHECK(pipe_fd != NULL);
+    if (pipe(pipe_fd) < 0) return errno;
+    ECSI_CHECK(pipe_fd[0] >= 0 && pipe_fd[1] >= 0);
+    for (i = 0; i < 2; i++) {
+        (void)fcntl(pipe_fd[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(pipe_fd[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+static void ecsi_sys_pipe_close(const int pipe_fd[2])
+{
+    ECSI_CHECK(pipe_fd[0] >= 0);
+    ECSI_CHECK(pipe_fd[1] >= 0);
+    (void)close(pipe_fd[0]);
+    (void)close(pipe_fd[1]);
+}
+
+/* Any thread, also a signal handler. A pipe that is full has woken it already. */
+static void ecsi_sys_pipe_put(const int pipe_fd[2])
+{
+    int was = errno;
+    ssize_t put;
+    ECSI_CHECK(pipe_fd[1] >= 0);
+    put = write(pipe_fd[1], "", 1);
+    ECSI_CHECK(put <= 1);
+    (void)put;
+    errno = was;
+}
+
+static void ecsi_sys_pipe_drain(const int pipe_fd[2])
+{
+    char bytes[64];
+    ssize_t got;
+    ECSI_CHECK(pipe_fd[0] >= 0);
+    do {
+        got = read(pipe_fd[0], bytes, sizeof bytes);
+    } while (got == (ssize_t)sizeof bytes);
+}
+
+#endif /* ECSI_SYS */
+
+#endif
+
+#endif /* ECS_SYS_H */
 
 /* >>memory ==================================================== src/memory.h */
 
@@ -13268,6 +13295,7 @@ static int ecsi_blocking_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     int error = ecsi_poller_open(state, desc);
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->epoll_fd < 0);
     /* The last engine works without descriptors of its own as well: poll leaves out a negative one,
      * and who waits looks up now and then. */
     if (error != 0) p->pipe_fd[0] = -1;
@@ -13280,6 +13308,7 @@ static void ecsi_poller_close(void *state)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->polls != NULL);
     if (p->epoll_fd >= 0) (void)close(p->epoll_fd);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_close(p->pipe_fd);
 }
@@ -13287,6 +13316,7 @@ static void ecsi_poller_close(void *state)
 static void ecsi_poller_wake(void *state)
 {
     const ecsi_poller *p = (const ecsi_poller *)state;
+    ECSI_CHECK(p->first_max > 0);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_put(p->pipe_fd);
 }
 
@@ -13294,6 +13324,7 @@ static void ecsi_poller_wake(void *state)
 
 static inline uint32_t ecsi_poller_direction(const ecs_io_operation *op)
 {
+    ECSI_CHECK(op->request.op < ECS_IO_OPS);
     if (op->request.op == ECS_IO_POLL) return ECSI_ASKERS;
     return ecsi_sys_waits(&op->request) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
 }
@@ -13303,6 +13334,7 @@ static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_hand
 {
     uint64_t key = (uint64_t)handle * ECSI_DIRECTIONS + direction;
     ECSI_CHECK(direction < ECSI_DIRECTIONS);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)p->home_mask + 1));
     return &p->homes[(uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & p->home_mask];
 }
 
@@ -13311,6 +13343,7 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
                                            uint32_t direction)
 {
     ecs_io_operation **link = ecsi_poller_home(p, handle, direction);
+    ECSI_CHECK(handle >= 0);
     while (*link != NULL && ((*link)->request.handle != handle ||
                              ecsi_poller_direction(*link) != direction)) {
         link = (ecs_io_operation **)&(*link)->engine[ECSI_WAIT_CHAIN];
@@ -13322,6 +13355,7 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
 static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *op)
 {
     ECSI_CHECK(place < p->first_count);
+    ECSI_CHECK(p->first_count <= p->first_max);
     op->engine_word[ECSI_WAIT_PLACE] = place;
     p->firsts[place] = op;
     if (p->epoll_fd >= 0) return;
@@ -13367,6 +13401,7 @@ static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
     ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
     ecs_io_operation *first = *link;
+    ECSI_CHECK(ecsi_sys_waits(&op->request) != 0);
     op->engine[ECSI_WAIT_CHAIN] = NULL;
     op->engine[ECSI_WAIT_NEXT] = NULL;
     op->engine[ECSI_WAIT_LAST] = op;
@@ -13390,6 +13425,7 @@ static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
     ecs_io_operation *op = *link;
     ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
     uint32_t place = (uint32_t)op->engine_word[ECSI_WAIT_PLACE];
+    ECSI_CHECK(place < p->first_count);
     ECSI_CHECK(p->firsts[place] == op);
     if (next != NULL) {
         next->engine[ECSI_WAIT_CHAIN] = op->engine[ECSI_WAIT_CHAIN];
@@ -13409,6 +13445,7 @@ static void ecsi_poller_drop(ecsi_poller *p, ecs_io_operation *op)
     ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
     ecs_io_operation *before = *link;
     ECSI_CHECK(before != NULL);
+    ECSI_CHECK(p->first_count > 0);
     if (before == op) {
         ecsi_poller_shift(p, link);
         return;
@@ -13429,6 +13466,7 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
     uint32_t wants = ecsi_sys_waits(r);
     bool again = op->engine_word[ECSI_WAIT_BEGUN] != 0;
     ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     p->calls++;
     if (r->op == ECS_IO_POLL) {
         ready = ecsi_sys_ready(r->handle, wants);
@@ -13460,6 +13498,7 @@ static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t directio
 {
     ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
     uint32_t bound;
+    ECSI_CHECK(direction != ECSI_ASKERS);
     for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
         ecs_io_operation *op = *link;
         int64_t result = ecsi_poller_try(p, op, ready);
@@ -13478,6 +13517,7 @@ static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
 {
     ecs_io_operation *op = *ecsi_poller_find(p, handle, ECSI_ASKERS);
     uint32_t bound;
+    ECSI_CHECK(handle >= 0);
     for (bound = p->first_max; bound > 0 && op != NULL; bound--) {
         ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
         int64_t result = ecsi_poller_try(p, op, 0);
@@ -13496,6 +13536,7 @@ static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready,
 {
     uint32_t sure = alone ? ready : 0;
     ECSI_CHECK(ready != 0);
+    ECSI_CHECK(handle >= 0);
     if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
     if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
     ecsi_poller_ask(p, handle);
@@ -13523,12 +13564,15 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
         return true;
     }
     ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    ECSI_CHECK(op->request.op != ECS_IO_CANCEL);
     (void)ecs_io_end(op, result, 0);
     return false;
 }
 
 static void ecsi_poller_cancel(void *state, ecs_io_operation *op)
 {
+    ECSI_CHECK(state != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     ecsi_poller_drop((ecsi_poller *)state, op);
     (void)ecs_io_end(op, -ECANCELED, 0);
 }
@@ -13615,7 +13659,9 @@ static int ecsi_evented_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     int error = ecsi_poller_open(state, desc);
+    ECSI_CHECK(p->first_count == 0);
     if (error != 0) return error;
+    ECSI_CHECK(p->pipe_fd[0] >= 0);
     memset(&event, 0, sizeof event);
     event.events = EPOLLIN;
     event.data.fd = -1;
@@ -13648,6 +13694,8 @@ static int64_t ecsi_evented_arm(ecsi_poller *p, ecs_handle handle)
 {
     uint32_t wants = ecsi_evented_wants(p, handle);
     struct epoll_event event;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(handle >= 0);
     if (wants == 0) return 0;
     memset(&event, 0, sizeof event);
     event.events = EPOLLONESHOT;
@@ -13665,6 +13713,7 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     int64_t error;
+    ECSI_CHECK(p->epoll_fd >= 0);
     if (!ecsi_poller_start(p, op)) return;
     error = ecsi_evented_arm(p, op->request.handle);
     if (error == 0) return;
@@ -13679,6 +13728,7 @@ static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
 {
     uint32_t direction;
     ECSI_CHECK(error < 0);
+    ECSI_CHECK(handle >= 0);
     for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
         ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
         uint32_t bound;
@@ -13698,6 +13748,7 @@ static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     memset(&event, 0, sizeof event);
+    ECSI_CHECK(p->epoll_fd >= 0);
     ecsi_poller_drop(p, op);
     if (ecsi_evented_wants(p, op->request.handle) == 0) {
         p->calls++;
@@ -13713,6 +13764,8 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
     struct epoll_event events[ECSI_EPOLL_EVENTS];
     uint32_t bound;
     int count = ECSI_EPOLL_EVENTS;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(p->first_count <= p->first_max);
     if (p->first_count == 0 && wait_ns == 0) return;
     for (bound = p->first_max; bound > 0 && count == ECSI_EPOLL_EVENTS; bound--) {
         int i;

@@ -82,6 +82,7 @@ static int ecsi_blocking_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     int error = ecsi_poller_open(state, desc);
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->epoll_fd < 0);
     /* The last engine works without descriptors of its own as well: poll leaves out a negative one,
      * and who waits looks up now and then. */
     if (error != 0) p->pipe_fd[0] = -1;
@@ -94,6 +95,7 @@ static void ecsi_poller_close(void *state)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->polls != NULL);
     if (p->epoll_fd >= 0) (void)close(p->epoll_fd);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_close(p->pipe_fd);
 }
@@ -101,6 +103,7 @@ static void ecsi_poller_close(void *state)
 static void ecsi_poller_wake(void *state)
 {
     const ecsi_poller *p = (const ecsi_poller *)state;
+    ECSI_CHECK(p->first_max > 0);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_put(p->pipe_fd);
 }
 
@@ -108,6 +111,7 @@ static void ecsi_poller_wake(void *state)
 
 static inline uint32_t ecsi_poller_direction(const ecs_io_operation *op)
 {
+    ECSI_CHECK(op->request.op < ECS_IO_OPS);
     if (op->request.op == ECS_IO_POLL) return ECSI_ASKERS;
     return ecsi_sys_waits(&op->request) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
 }
@@ -117,6 +121,7 @@ static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_hand
 {
     uint64_t key = (uint64_t)handle * ECSI_DIRECTIONS + direction;
     ECSI_CHECK(direction < ECSI_DIRECTIONS);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)p->home_mask + 1));
     return &p->homes[(uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & p->home_mask];
 }
 
@@ -125,6 +130,7 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
                                            uint32_t direction)
 {
     ecs_io_operation **link = ecsi_poller_home(p, handle, direction);
+    ECSI_CHECK(handle >= 0);
     while (*link != NULL && ((*link)->request.handle != handle ||
                              ecsi_poller_direction(*link) != direction)) {
         link = (ecs_io_operation **)&(*link)->engine[ECSI_WAIT_CHAIN];
@@ -136,6 +142,7 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
 static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *op)
 {
     ECSI_CHECK(place < p->first_count);
+    ECSI_CHECK(p->first_count <= p->first_max);
     op->engine_word[ECSI_WAIT_PLACE] = place;
     p->firsts[place] = op;
     if (p->epoll_fd >= 0) return;
@@ -181,6 +188,7 @@ static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
     ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
     ecs_io_operation *first = *link;
+    ECSI_CHECK(ecsi_sys_waits(&op->request) != 0);
     op->engine[ECSI_WAIT_CHAIN] = NULL;
     op->engine[ECSI_WAIT_NEXT] = NULL;
     op->engine[ECSI_WAIT_LAST] = op;
@@ -204,6 +212,7 @@ static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
     ecs_io_operation *op = *link;
     ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
     uint32_t place = (uint32_t)op->engine_word[ECSI_WAIT_PLACE];
+    ECSI_CHECK(place < p->first_count);
     ECSI_CHECK(p->firsts[place] == op);
     if (next != NULL) {
         next->engine[ECSI_WAIT_CHAIN] = op->engine[ECSI_WAIT_CHAIN];
@@ -223,6 +232,7 @@ static void ecsi_poller_drop(ecsi_poller *p, ecs_io_operation *op)
     ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
     ecs_io_operation *before = *link;
     ECSI_CHECK(before != NULL);
+    ECSI_CHECK(p->first_count > 0);
     if (before == op) {
         ecsi_poller_shift(p, link);
         return;
@@ -243,6 +253,7 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
     uint32_t wants = ecsi_sys_waits(r);
     bool again = op->engine_word[ECSI_WAIT_BEGUN] != 0;
     ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     p->calls++;
     if (r->op == ECS_IO_POLL) {
         ready = ecsi_sys_ready(r->handle, wants);
@@ -274,6 +285,7 @@ static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t directio
 {
     ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
     uint32_t bound;
+    ECSI_CHECK(direction != ECSI_ASKERS);
     for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
         ecs_io_operation *op = *link;
         int64_t result = ecsi_poller_try(p, op, ready);
@@ -292,6 +304,7 @@ static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
 {
     ecs_io_operation *op = *ecsi_poller_find(p, handle, ECSI_ASKERS);
     uint32_t bound;
+    ECSI_CHECK(handle >= 0);
     for (bound = p->first_max; bound > 0 && op != NULL; bound--) {
         ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
         int64_t result = ecsi_poller_try(p, op, 0);
@@ -310,6 +323,7 @@ static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready,
 {
     uint32_t sure = alone ? ready : 0;
     ECSI_CHECK(ready != 0);
+    ECSI_CHECK(handle >= 0);
     if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
     if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
     ecsi_poller_ask(p, handle);
@@ -337,12 +351,15 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
         return true;
     }
     ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    ECSI_CHECK(op->request.op != ECS_IO_CANCEL);
     (void)ecs_io_end(op, result, 0);
     return false;
 }
 
 static void ecsi_poller_cancel(void *state, ecs_io_operation *op)
 {
+    ECSI_CHECK(state != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     ecsi_poller_drop((ecsi_poller *)state, op);
     (void)ecs_io_end(op, -ECANCELED, 0);
 }
@@ -429,7 +446,9 @@ static int ecsi_evented_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     int error = ecsi_poller_open(state, desc);
+    ECSI_CHECK(p->first_count == 0);
     if (error != 0) return error;
+    ECSI_CHECK(p->pipe_fd[0] >= 0);
     memset(&event, 0, sizeof event);
     event.events = EPOLLIN;
     event.data.fd = -1;
@@ -462,6 +481,8 @@ static int64_t ecsi_evented_arm(ecsi_poller *p, ecs_handle handle)
 {
     uint32_t wants = ecsi_evented_wants(p, handle);
     struct epoll_event event;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(handle >= 0);
     if (wants == 0) return 0;
     memset(&event, 0, sizeof event);
     event.events = EPOLLONESHOT;
@@ -479,6 +500,7 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     int64_t error;
+    ECSI_CHECK(p->epoll_fd >= 0);
     if (!ecsi_poller_start(p, op)) return;
     error = ecsi_evented_arm(p, op->request.handle);
     if (error == 0) return;
@@ -493,6 +515,7 @@ static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
 {
     uint32_t direction;
     ECSI_CHECK(error < 0);
+    ECSI_CHECK(handle >= 0);
     for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
         ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
         uint32_t bound;
@@ -512,6 +535,7 @@ static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     memset(&event, 0, sizeof event);
+    ECSI_CHECK(p->epoll_fd >= 0);
     ecsi_poller_drop(p, op);
     if (ecsi_evented_wants(p, op->request.handle) == 0) {
         p->calls++;
@@ -527,6 +551,8 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
     struct epoll_event events[ECSI_EPOLL_EVENTS];
     uint32_t bound;
     int count = ECSI_EPOLL_EVENTS;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(p->first_count <= p->first_max);
     if (p->first_count == 0 && wait_ns == 0) return;
     for (bound = p->first_max; bound > 0 && count == ECSI_EPOLL_EVENTS; bound--) {
         int i;
