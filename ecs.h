@@ -13983,6 +13983,7 @@ static void ecsi_io_look(ecsi_io *io)
     uint32_t round;
     ECSI_CHECK(!io->replaying);
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open);
     for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
         ecsi_io_reap(io, 0);
         if (io->ready.count == 0) return;
@@ -13997,6 +13998,7 @@ static uint32_t ecsi_io_brought(const ecs_io_operation *op)
 {
     bool reads = op->request.op == ECS_IO_READ || op->request.op == ECS_IO_RECV;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
+    ECSI_CHECK(op->serial != 0);
     if (op->request.op == ECS_IO_ACCEPT && op->done.result >= 0 && op->done.buffer != NULL) {
         return (uint32_t)op->request.length;
     }
@@ -14055,6 +14057,7 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
     const ecs_io_request *request = &op->request;
     ECSI_CHECK(*io->flush->locks == 0);
     ECSI_CHECK(request->op < ECS_IO_OPS);
+    ECSI_CHECK(op->done.op == request->op);
     io->stats.delivered++;
     if (io->book != NULL) io->book->latency[request->op][ecsi_io_bucket(op->done.duration_ns)]++;
     if (request->type != NULL) ecsi_io_store(io, op);
@@ -14306,6 +14309,7 @@ static void ecsi_io_end_all(ecsi_io *io)
     uint32_t rounds;
     if (!io->open) return;
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(!io->ending);
     io->ending = true;
     io->now = ecsi_clock_ns();
     io->replayed = true;
@@ -16757,6 +16761,7 @@ static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
     const ecsi_gauge *gauge = &schedule->gauge;
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(adaptive->workers > 0);
     if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
     if (gauge->declares || gauge->io_pending != NULL) return false;
 #ifndef ECS_NO_IO
@@ -16829,6 +16834,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     ecsi_sample sample;
     if (!gauge->counts) return;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(schedule->ticking);
     memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
     sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;
