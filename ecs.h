@@ -13241,7 +13241,8 @@ enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
 #define ECSI_WAIT_NEXT 1  /* engine[]: behind it in the queue */
 #define ECSI_WAIT_LAST 2  /* engine[], of the first: the end of the queue */
 #define ECSI_WAIT_PLACE 0 /* engine_word[], of the first: in the poll set */
-#define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before */
+#define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before... */
+#define ECSI_WAIT_PEER 2u /* ...and this splice found its peer full */
 
 /* Handles of one call where poll does not take them all; every process may have so many. */
 #define ECSI_POLL_PIECE 16u
@@ -13322,11 +13323,28 @@ static void ecsi_poller_wake(void *state)
 
 /* ---- Queues --------------------------------------------------------------------------- */
 
+/* What it waits for is room in its peer. */
+static inline bool ecsi_poller_pours(const ecs_io_operation *op)
+{
+    return op->request.op == ECS_IO_SPLICE && op->engine_word[ECSI_WAIT_BEGUN] == ECSI_WAIT_PEER;
+}
+
+/* The handle that it waits for, and what for. */
+static inline ecs_handle ecsi_poller_handle(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? op->request.peer : op->request.handle;
+}
+
+static inline uint32_t ecsi_poller_wants(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? (uint32_t)ECS_IO_WRITABLE : ecsi_sys_waits(&op->request);
+}
+
 static inline uint32_t ecsi_poller_direction(const ecs_io_operation *op)
 {
     ECSI_CHECK(op->request.op < ECS_IO_OPS);
     if (op->request.op == ECS_IO_POLL) return ECSI_ASKERS;
-    return ecsi_sys_waits(&op->request) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
+    return ecsi_poller_wants(op) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
 }
 
 static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_handle handle,
@@ -13343,8 +13361,12 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
                                            uint32_t direction)
 {
     ecs_io_operation **link = ecsi_poller_home(p, handle, direction);
+<<<<<<< HEAD
     ECSI_CHECK(handle >= 0);
     while (*link != NULL && ((*link)->request.handle != handle ||
+=======
+    while (*link != NULL && (ecsi_poller_handle(*link) != handle ||
+>>>>>>> ht/main
                              ecsi_poller_direction(*link) != direction)) {
         link = (ecs_io_operation **)&(*link)->engine[ECSI_WAIT_CHAIN];
     }
@@ -13359,8 +13381,8 @@ static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *
     op->engine_word[ECSI_WAIT_PLACE] = place;
     p->firsts[place] = op;
     if (p->epoll_fd >= 0) return;
-    p->polls[place + 1].fd = (int)op->request.handle;
-    p->polls[place + 1].events = ecsi_sys_events(ecsi_sys_waits(&op->request));
+    p->polls[place + 1].fd = (int)ecsi_poller_handle(op);
+    p->polls[place + 1].events = ecsi_sys_events(ecsi_poller_wants(op));
     p->polls[place + 1].revents = 0;
 }
 
@@ -13399,7 +13421,8 @@ static void ecsi_poller_follow(ecs_io_operation *first, ecs_io_operation *op)
 /* Joins the queue of its handle. */
 static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
-    ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
     ecs_io_operation *first = *link;
     ECSI_CHECK(ecsi_sys_waits(&op->request) != 0);
     op->engine[ECSI_WAIT_CHAIN] = NULL;
@@ -13442,7 +13465,8 @@ static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
 /* Takes any one out. */
 static void ecsi_poller_drop(ecsi_poller *p, ecs_io_operation *op)
 {
-    ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
     ecs_io_operation *before = *link;
     ECSI_CHECK(before != NULL);
     ECSI_CHECK(p->first_count > 0);
@@ -13465,6 +13489,7 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
     const ecs_io_request *r = &op->request;
     uint32_t wants = ecsi_sys_waits(r);
     bool again = op->engine_word[ECSI_WAIT_BEGUN] != 0;
+    int64_t result;
     ECSI_CHECK(r->op < ECS_IO_OPS);
     ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     p->calls++;
@@ -13479,7 +13504,12 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
         if (ecsi_sys_ready(r->handle, wants) == 0) return -EAGAIN;
     }
     op->engine_word[ECSI_WAIT_BEGUN] = 1;
-    return ecsi_sys_try(r, again);
+    result = ecsi_sys_try(r, again);
+    if (result == -EAGAIN && r->op == ECS_IO_SPLICE &&
+        ecsi_sys_ready(r->peer, ECS_IO_WRITABLE) == 0) {
+        op->engine_word[ECSI_WAIT_BEGUN] = ECSI_WAIT_PEER;
+    }
+    return result;
 }
 
 /* Whether there is more to do on this handle before others have their turn: the rest of a
@@ -13493,6 +13523,17 @@ static bool ecsi_poller_goes_on(const ecs_io_operation *op)
            next->request.handle == op->request.handle;
 }
 
+/* A splice waits for one of two handles, and it may be the other one's turn: it starts anew. */
+static void ecsi_poller_again(ecs_io_operation *op)
+{
+    ecsi_io *io = (ecsi_io *)op->ecsi_owner;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK(io->engaged > 0);
+    io->engaged--;
+    op->ecsi_state = ECSI_IO_READY;
+    ecsi_io_list_push(&io->ready, op);
+}
+
 /* Tries a queue from its first on, until one has to wait. */
 static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t direction, uint32_t ready)
 {
@@ -13502,9 +13543,12 @@ static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t directio
     for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
         ecs_io_operation *op = *link;
         int64_t result = ecsi_poller_try(p, op, ready);
-        if (result == -EAGAIN) return;
-        ECSI_CHECK(op->request.handle == handle);
+        if (result == -EAGAIN && op->request.op != ECS_IO_SPLICE) return;
         ecsi_poller_shift(p, link);
+        if (result == -EAGAIN) {
+            ecsi_poller_again(op);
+            return;
+        }
         (void)ecs_io_end(op, result, 0);
         if (ecsi_poller_goes_on(op)) return;
         ready = 0;
@@ -13715,7 +13759,7 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
     int64_t error;
     ECSI_CHECK(p->epoll_fd >= 0);
     if (!ecsi_poller_start(p, op)) return;
-    error = ecsi_evented_arm(p, op->request.handle);
+    error = ecsi_evented_arm(p, ecsi_poller_handle(op));
     if (error == 0) return;
     /* A file that epoll does not watch. */
     ECSI_CHECK(error < 0);
@@ -13750,9 +13794,9 @@ static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
     memset(&event, 0, sizeof event);
     ECSI_CHECK(p->epoll_fd >= 0);
     ecsi_poller_drop(p, op);
-    if (ecsi_evented_wants(p, op->request.handle) == 0) {
+    if (ecsi_evented_wants(p, ecsi_poller_handle(op)) == 0) {
         p->calls++;
-        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)op->request.handle, &event);
+        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)ecsi_poller_handle(op), &event);
     }
     ECSI_CHECK(op->request.op != ECS_IO_TIMER);
     (void)ecs_io_end(op, -ECANCELED, 0);

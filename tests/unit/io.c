@@ -2311,4 +2311,49 @@ TEST(io_mock_joined_wait_does_not_spin)
     }
 }
 
+TEST(io_splice_waits_for_room_in_its_peer)
+{
+    static char junk[4096];
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        int fd[2], tube[2], file = scratch("0123456789");
+        sockets(fd);
+        REQUIRE(pipe(tube) == 0);
+        REQUIRE(fcntl(tube[1], F_SETFL, O_NONBLOCK) == 0);
+        while (write(tube[1], junk, 4096) > 0) {}
+        ecs_io_request r = ask(ECS_IO_SPLICE, fd[0], NULL, 5);
+        r.peer = tube[1];
+        r.offset = ECS_IO_HERE;
+        put(world, r);
+        ticks(world, 1);
+        REQUIRE(write(fd[1], "hello", 5) == 5);
+        ticks(world, 2);
+        uint64_t calls = ecs_io_stats_of(world).system_calls;
+        CHECK_STATUS(ecs_io_wait(world, 10000000), ECS_TIMEOUT);
+        CHECK(ecs_io_stats_of(world).system_calls - calls < 50);
+        r.handle = file;
+        r.offset = 0;
+        ecs_io_id id = put(world, r);
+        ticks(world, 2);
+        CHECK_EQ_U64(seen.count, 0);
+        (void)ecs_io_cancel(ecs_world_commands(world), id);
+        until(world, 1);
+        CHECK_EQ_I64(seen.done[0].result, -ECANCELED);
+        put(world, r);
+        for (uint32_t i = 0; i < 100 && seen.count < 3; i++) {
+            REQUIRE(read(tube[0], junk, 4096) > 0);
+            (void)ecs_io_wait(world, 1000000);
+            ticks(world, 1);
+        }
+        CHECK_EQ_I64(seen.done[1].result, 5);
+        CHECK_EQ_I64(seen.done[2].result, 5);
+        r.handle = fd[0];
+        r.offset = ECS_IO_HERE;
+        put(world, r);
+        ecs_world_destroy(world);
+        CHECK_EQ_I64(seen.done[3].result, -ECANCELED);
+        close(fd[0]); close(fd[1]); close(tube[0]); close(tube[1]); close(file);
+    }
+}
+
 #endif /* ECSI_SYS */
