@@ -13361,12 +13361,8 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
                                            uint32_t direction)
 {
     ecs_io_operation **link = ecsi_poller_home(p, handle, direction);
-<<<<<<< HEAD
     ECSI_CHECK(handle >= 0);
-    while (*link != NULL && ((*link)->request.handle != handle ||
-=======
     while (*link != NULL && (ecsi_poller_handle(*link) != handle ||
->>>>>>> ht/main
                              ecsi_poller_direction(*link) != direction)) {
         link = (ecs_io_operation **)&(*link)->engine[ECSI_WAIT_CHAIN];
     }
