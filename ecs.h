@@ -1884,7 +1884,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
  * -ENOBUFS: requests_max are under way.
  *
  * Chains. With ECS_IO_LINK the next request of the same stream begins when this one has succeeded
- * in full; else it and the rest of the chain are cancelled.
+ * in full; else, or when this one was refused, it and the rest of the chain are cancelled.
  *
  * Determinism. Which requests are made and in which order follows from the world; when they end
  * and how is an input, which can be recorded and replayed: see ecs_io_desc. A failed system's
@@ -1933,8 +1933,8 @@ enum {
     ECS_IO_LINK = 2,       /* begins a chain, or goes on with it: see above */
     ECS_IO_NOTIFY = 4,     /* ends with an event, ecs_io_completion */
     ECS_IO_WHOLE = 8,      /* read, write, send, recv: goes on until `length`, an end or an error */
-    ECS_IO_MULTI = 16,     /* accept, recv, poll: goes on until it fails or is cancelled; what it
-                              gives is delivered one by one, with ECS_IO_MORE but for the last */
+    ECS_IO_MULTI = 16,     /* accept, poll: goes on until it fails or is cancelled; what it gives is
+                              delivered one by one, with ECS_IO_MORE but for the last */
     ECS_IO_ABSOLUTE = 32,  /* timer: timeout_ns is a time of ecs_io_now */
     ECS_IO_MORE = 64,      /* of a completion: the request goes on */
     ECS_IO_READABLE = 1,
@@ -2015,7 +2015,8 @@ ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region);
 typedef struct ecs_io_stats {
     const char *engine;
     uint64_t queued;
-    uint64_t refused;         /* at the call, or with -ENOBUFS */
+    uint64_t refused;         /* by the flush: -ENOBUFS, or no memory; at the call it is a command
+                                 that was refused */
     uint64_t started;         /* given to the engine */
     uint64_t batched;         /* of these, in one call with others */
     uint64_t system_calls;    /* of the engine */
@@ -9344,6 +9345,7 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t request_count;
+    uint32_t request_marks; /* for the next request: what the refusal of one before it means */
     uint32_t system;
     uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
@@ -9925,6 +9927,7 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->bytes_left = bytes_max;
     cmd->spawn_count = 0;
     cmd->request_count = 0;
+    cmd->request_marks = 0;
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
@@ -12651,6 +12654,10 @@ enum {
     ECSI_IO_MISPLACED = 8  /* its buffer lies in a column */
 };
 
+/* Flags of a recorded request that only the flush sees. */
+#define ECSI_IO_CUT 0x40000000u    /* not a follower of the request before it */
+#define ECSI_IO_ORPHAN 0x80000000u /* it follows one that was refused: it is cancelled */
+
 typedef struct ecsi_io_list {
     ecs_io_operation *first;
     ecs_io_operation *last;
@@ -14411,7 +14418,7 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     op.done.user = request->user;
     op.done.buffer = request->buffer;
     op.done.op = request->op;
-    op.done.flags = request->flags;
+    op.done.flags = request->flags & ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
     op.done.result = result;
     if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
                                                     sizeof *request->into)) {
@@ -14461,8 +14468,11 @@ static inline size_t ecsi_io_bytes(const ecs_io_request *request)
 /* Ties a request to the one before it in its chain. Answers whether that one was refused. */
 static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
 {
-    ecs_io_operation *before = io->chain_stream == stream ? io->chain : NULL;
-    bool broken = io->chain_stream == stream && io->chain_broken;
+    bool cut = io->chain_stream != stream || (op->request.flags & ECSI_IO_CUT) != 0;
+    ecs_io_operation *before = cut ? NULL : io->chain;
+    bool broken = (!cut && io->chain_broken) || (op->request.flags & ECSI_IO_ORPHAN) != 0;
+    op->request.flags &= ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
+    op->done.flags = op->request.flags;
     ECSI_CHECK(before == NULL || before->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (before != NULL && !broken) {
@@ -14512,11 +14522,9 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
         if (op == NULL) why = -ENOBUFS;
     }
     if (op == NULL) {
-        if ((request->flags & ECS_IO_LINK) != 0) {
-            io->chain_stream = stream;
-            io->chain = NULL;
-            io->chain_broken = true;
-        }
+        io->chain_stream = stream;
+        io->chain = NULL;
+        io->chain_broken = (request->flags & (uint32_t)ECS_IO_LINK) != 0;
         return why;
     }
     ecsi_io_fill(io, op, request, id);
@@ -25625,10 +25633,17 @@ ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
         cmd->queue->refused++;
     }
     ecsi_spawn_status(cmd, cmd->status);
-    if (cmd->status != ECS_OK) return id;
+    if (cmd->status != ECS_OK) {
+        /* What comes next is no part of the chain that this one was in, but may be of its own. */
+        cmd->request_marks = ECSI_IO_CUT;
+        if ((request->flags & (uint32_t)ECS_IO_LINK) != 0) cmd->request_marks |= ECSI_IO_ORPHAN;
+        return id;
+    }
     ECSI_CHECK(command != NULL);
     ECSI_CHECK(cmd->request_count < cmd->flush->requests_max);
     memcpy(ecsi_command_payload(command), request, sizeof *request);
+    ((ecs_io_request *)ecsi_command_payload(command))->flags |= cmd->request_marks;
+    cmd->request_marks = 0;
     cmd->request_count++;
     id.bits = number;
     return id;

@@ -58,6 +58,10 @@ enum {
     ECSI_IO_MISPLACED = 8  /* its buffer lies in a column */
 };
 
+/* Flags of a recorded request that only the flush sees. */
+#define ECSI_IO_CUT 0x40000000u    /* not a follower of the request before it */
+#define ECSI_IO_ORPHAN 0x80000000u /* it follows one that was refused: it is cancelled */
+
 typedef struct ecsi_io_list {
     ecs_io_operation *first;
     ecs_io_operation *last;

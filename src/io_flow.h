@@ -543,7 +543,7 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     op.done.user = request->user;
     op.done.buffer = request->buffer;
     op.done.op = request->op;
-    op.done.flags = request->flags;
+    op.done.flags = request->flags & ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
     op.done.result = result;
     if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
                                                     sizeof *request->into)) {
@@ -593,8 +593,11 @@ static inline size_t ecsi_io_bytes(const ecs_io_request *request)
 /* Ties a request to the one before it in its chain. Answers whether that one was refused. */
 static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
 {
-    ecs_io_operation *before = io->chain_stream == stream ? io->chain : NULL;
-    bool broken = io->chain_stream == stream && io->chain_broken;
+    bool cut = io->chain_stream != stream || (op->request.flags & ECSI_IO_CUT) != 0;
+    ecs_io_operation *before = cut ? NULL : io->chain;
+    bool broken = (!cut && io->chain_broken) || (op->request.flags & ECSI_IO_ORPHAN) != 0;
+    op->request.flags &= ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
+    op->done.flags = op->request.flags;
     ECSI_CHECK(before == NULL || before->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (before != NULL && !broken) {
@@ -644,11 +647,9 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
         if (op == NULL) why = -ENOBUFS;
     }
     if (op == NULL) {
-        if ((request->flags & ECS_IO_LINK) != 0) {
-            io->chain_stream = stream;
-            io->chain = NULL;
-            io->chain_broken = true;
-        }
+        io->chain_stream = stream;
+        io->chain = NULL;
+        io->chain_broken = (request->flags & (uint32_t)ECS_IO_LINK) != 0;
         return why;
     }
     ecsi_io_fill(io, op, request, id);

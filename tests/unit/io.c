@@ -2356,4 +2356,31 @@ TEST(io_splice_waits_for_room_in_its_peer)
     }
 }
 
+/* A request that is refused at the call is missing in its chain. */
+TEST(io_chain_around_a_request_that_was_refused_at_the_call)
+{
+    for (uint32_t e = 0; e < ENGINES; e++) {
+        ecs_world *world = make(e);
+        ecs_io_request good = ask(ECS_IO_NOP, 0, NULL, 0);
+        ecs_io_request linked = good;
+        ecs_io_request bad = ask(ECS_IO_CLOSE, -1, NULL, 0);
+        linked.flags = ECS_IO_LINK;
+        put(world, linked);
+        bad.flags = ECS_IO_LINK;
+        CHECK(ecs_io_queue(ecs_world_commands(world), &bad).bits == 0);
+        put(world, good); /* would have followed the bad one */
+        put(world, linked);
+        bad.flags = 0;
+        CHECK(ecs_io_queue(ecs_world_commands(world), &bad).bits == 0);
+        put(world, good); /* the chain has ended with the bad one */
+        until(world, 4);
+        CHECK_EQ_I64(seen.done[0].result, 0);
+        CHECK_EQ_I64(seen.done[1].result, -ECANCELED);
+        CHECK_EQ_I64(seen.done[2].result, 0);
+        CHECK_EQ_I64(seen.done[3].result, 0);
+        CHECK_EQ_U64(seen.done[1].flags, 0);
+        ecs_world_destroy(world);
+    }
+}
+
 #endif /* ECSI_SYS */
