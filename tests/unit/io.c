@@ -7,6 +7,7 @@
 #if ECSI_SYS
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/un.h>
 
 typedef struct { int64_t result; uint64_t value; } Answer;
