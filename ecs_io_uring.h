@@ -883,13 +883,16 @@ static inline uint32_t ecsi_uring_pending(const ecsi_uring_ring *ring)
     return ring->tail - ecsi_uring_load(ring->sq_head);
 }
 
-/* The next free entry, cleared; NULL: there is no room. A kernel that drops completions when
- * there is no room for them is never given more than there is room for. */
-static ecsi_uring_sqe *ecsi_uring_sqe_take(const ecsi_uring_ring *ring)
+/* The next free entry, cleared; NULL: there is no room. A kernel before 5.5 drops completions
+ * when there is no room for them, so it is never given more than there is room for: half of it
+ * for operations, so that all of them can be cancelled. */
+static ecsi_uring_sqe *ecsi_uring_sqe_take(const ecsi_uring_ring *ring, bool cancels)
 {
     ecsi_uring_sqe *sqe = &ring->sqes[ring->tail & ring->sq_mask];
+    uint32_t most = cancels ? ring->cq_mask : ring->cq_mask / 2;
+    ECSI_URING_CHECK(ring->fd >= 0);
     if (ecsi_uring_pending(ring) > ring->sq_mask) return NULL;
-    if ((ring->features & ECSI_URING_NODROP) == 0 && ring->expected > ring->cq_mask) return NULL;
+    if ((ring->features & ECSI_URING_NODROP) == 0 && ring->expected > most) return NULL;
     memset(sqe, 0, sizeof *sqe);
     return sqe;
 }
@@ -1054,7 +1057,7 @@ static void ecsi_uring_fill(ecsi_uring *u, ecs_io_operation *op, ecsi_uring_sqe 
 static bool ecsi_uring_push(ecsi_uring *u, uint32_t slot)
 {
     ecsi_uring_slot *s = &u->slots[slot];
-    ecsi_uring_sqe *sqe = ecsi_uring_sqe_take(&u->ring);
+    ecsi_uring_sqe *sqe = ecsi_uring_sqe_take(&u->ring, false);
     uint32_t opcode = ecsi_uring_opcode(u, &s->op->request);
     if (sqe == NULL) return false;
     ECSI_URING_CHECK((s->flags & ECSI_URING_FLYING) == 0);
@@ -1083,7 +1086,7 @@ static bool ecsi_uring_push_cancel(ecsi_uring *u, uint32_t slot)
     ECSI_URING_CHECK((flags & ECSI_URING_FLYING) != 0);
     ECSI_URING_CHECK((flags & ECSI_URING_OLD) == 0);
     if (!poll && !ecsi_uring_can(u, ECSI_URING_CANCEL)) return true;
-    sqe = ecsi_uring_sqe_take(ring);
+    sqe = ecsi_uring_sqe_take(ring, true);
     if (sqe == NULL) return false;
     sqe->opcode = poll ? ECSI_URING_POLL_REMOVE : ECSI_URING_CANCEL;
     sqe->fd = -1;
@@ -1133,7 +1136,7 @@ static int64_t ecsi_uring_meaning(ecsi_uring *u, uint32_t slot, uint32_t was, in
     switch (res) {
     case -EINTR: return INT64_MIN;
     case -EAGAIN: /* the handle does not block, so the kernel does not wait for it */
-        if (wants == 0 || r->op == ECS_IO_POLL) return res;
+        if (wants == 0) return ecsi_uring_call(u, r, false); /* a file: only the call waits */
         s->flags |= ECSI_URING_POLLED;
         return INT64_MIN;
     case -ECANCELED: return INT64_MIN; /* the thread that began it has ended, and took it along */
@@ -2088,7 +2091,7 @@ static void ecsi_uring_arm_wake(ecsi_uring *u)
     ecsi_uring_sqe *sqe;
     ECSI_URING_CHECK(u->wake_fd >= 0);
     if (u->wake_armed) return;
-    sqe = ecsi_uring_sqe_take(&u->ring);
+    sqe = ecsi_uring_sqe_take(&u->ring, true);
     if (sqe == NULL) return;
     ecsi_uring_sqe_poll(sqe, u->wake_fd, POLLIN);
     sqe->user_data = ecsi_uring_name(ECSI_URING_TAG_WAKE, 0);

@@ -8,8 +8,11 @@
 
 #if defined(__linux__) && !defined(ECS_NO_IO)
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -29,6 +32,7 @@ static struct {
     uint32_t submit_most;   /* entries of one enter; 0: all */
     size_t transfer_most;   /* bytes; 0: all */
     bool no_more;           /* a multishot ends with its first result */
+    bool no_buffers;        /* RLIMIT_MEMLOCK */
     bool late_cancel;       /* -EALREADY, and it ends later */
     uint32_t spurious;      /* so many results of operations are -EINTR, without any work */
     uint32_t refuse_flags;  /* setup: EINVAL */
@@ -106,6 +110,7 @@ static int fake_control(int fd, uint32_t what, void *arg, uint32_t count, void *
     uint32_t i;
     (void)fd;
     (void)user;
+    if (what == ECSI_URING_REGISTER_BUFFERS_UPDATE && fake.no_buffers) return -ENOMEM;
     if (what != ECSI_URING_REGISTER_PROBE) return 0;
     probe->last_op = 63;
     for (i = 0; i < count; i++) probe->ops[i].flags = 1;
@@ -1043,17 +1048,82 @@ TEST(io_uring_refused_falls_back)
     ecs_world_destroy(world);
 }
 
-/* Counts what is asked for after creation. */
-static uint32_t fixed_allocations;
-
-static void *fixed_allocate(void *memory, size_t old_bytes, size_t new_bytes, size_t align,
-                            void *user)
+TEST(io_uring_engine_lives_in_the_memory_that_it_asked_for)
 {
-    (void)user;
-    (void)old_bytes;
-    (void)memory;
-    fixed_allocations++;
-    return new_bytes == 0 ? NULL : aligned_alloc(align, (new_bytes + align - 1) / align * align);
+    const ecs_io_engine *engine = ecs_io_uring();
+    ecs_io_engine_desc desc;
+    ecs_io_stats stats;
+    size_t bytes;
+    uint32_t requests;
+    REQUIRE_REAL();
+    for (requests = 1; requests <= 1000; requests = requests * 3 + 1) {
+        memset(&desc, 0, sizeof desc);
+        memset(&stats, 0, sizeof stats);
+        desc.requests_max = requests;
+        desc.batch = 1;
+        bytes = engine->bytes(&desc);
+        desc.memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        desc.bytes = bytes;
+        memset(desc.memory, 0, bytes);
+        REQUIRE(engine->open(desc.memory, &desc) == 0);
+        engine->region(desc.memory, 63, &stats, sizeof stats);
+        engine->region(desc.memory, 63, NULL, 0);
+        engine->wake(desc.memory);
+        engine->reap(desc.memory, ECS_IO_FOREVER);
+        engine->submit(desc.memory);
+        engine->stats(desc.memory, &stats);
+        CHECK(stats.system_calls > 0);
+        engine->close(desc.memory);
+        free(desc.memory);
+    }
+}
+
+/* A sandbox that refuses io_uring_setup, as containers do. */
+TEST(io_uring_in_a_sandbox_falls_back)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ECSI_URING_NR, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program;
+    ecs_world *world;
+    program.len = 4;
+    program.filter = filter;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+        SKIP("no seccomp");
+    }
+    CHECK(!real());
+    world = make();
+    streams_case(world);
+    CHECK_STR(ecs_io_stats_of(world).engine, ecs_io_evented()->name);
+    ecs_world_destroy(world);
+}
+
+/* With every number of handles that are left: an engine, or an answer that says why not. */
+TEST(io_uring_without_handles_answers)
+{
+    struct rlimit before;
+    rlim_t first = (rlim_t)dup(0);
+    rlim_t left;
+    (void)close((int)first);
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    for (left = 0; left < 8; left++) {
+        struct rlimit limit = before;
+        ecs_world *world = make();
+        limit.rlim_cur = first + left;
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        put(world, ask(ECS_IO_NOP, 0, NULL, 0));
+        (void)ecs_tick(world, 0.01f);
+        until(world, 1);
+        CHECK(seen.done[0].result == 0 || seen.done[0].result == -EMFILE);
+        if (left == 0) CHECK_EQ_I64(seen.done[0].result, -EMFILE);
+        ecs_world_destroy(world);
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        CHECK_EQ_U64((uint64_t)dup(0), first); /* nothing was left open */
+        (void)close((int)first);
+    }
 }
 
 /* ---- Faults --------------------------------------------------------------------------- */
@@ -1179,6 +1249,32 @@ TEST(io_uring_without_nodrop_never_overflows)
         (void)close(fd[i][1]);
     }
     ecs_world_destroy(world);
+}
+
+TEST(io_uring_old_kernel_cancels_more_than_its_ring_holds)
+{
+    static int fd[100][2];
+    static char text[100];
+    uint32_t i;
+    uint64_t begin;
+    ecs_world *world;
+    REQUIRE_REAL();
+    options.sq_entries = 8;
+    options.cq_entries = 16;
+    options.kernel = 501;
+    world = make();
+    for (i = 0; i < 100; i++) sockets(fd[i]);
+    for (i = 0; i < 100; i++) put(world, ask(ECS_IO_RECV, fd[i][0], &text[i], 1));
+    CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
+    begin = ecs_io_now();
+    ecs_world_destroy(world);
+    CHECK(ecs_io_now() - begin < 2000000000u);
+    CHECK_EQ_U64(seen.count, 100);
+    for (i = 0; i < 100; i++) {
+        CHECK_EQ_I64(seen.done[i].result, -ECANCELED);
+        (void)close(fd[i][0]);
+        (void)close(fd[i][1]);
+    }
 }
 
 TEST(io_uring_short_transfers_are_continued)
@@ -1379,6 +1475,48 @@ TEST(io_uring_regions_are_read_as_fixed)
         ecs_world_destroy(world);
     }
     (void)close(fd);
+}
+
+TEST(io_uring_refused_region_is_read_as_ever)
+{
+    static char memory[4096];
+    int fd = scratch("0123456789");
+    uint32_t region = 0;
+    ecs_io_request r = ask_at(ECS_IO_READ, fd, memory, 4, 2);
+    ecs_world *world;
+    fake.no_buffers = true;
+    options.flags = ECS_IO_URING_NO_WARM;
+    world = make_fake();
+    CHECK_STATUS(ecs_io_region_add(world, memory, sizeof memory, &region), ECS_OK);
+    r.region = region;
+    put(world, r);
+    until(world, 1);
+    CHECK(memcmp(memory, "2345", 4) == 0);
+    CHECK_EQ_U64(fake.seen_ops[ECSI_URING_READ], 1);
+    ecs_world_destroy(world);
+    (void)close(fd);
+}
+
+/* Files may be told not to wait, which means nothing to reads at an offset. */
+TEST(io_uring_file_that_does_not_block_is_read)
+{
+    char text[8] = {0};
+    char name[] = "/tmp/ecs_io_XXXXXX";
+    ecs_world *world;
+    int fd = mkstemp(name);
+    REQUIRE_REAL();
+    REQUIRE(write(fd, "0123456789", 10) == 10);
+    REQUIRE(fsync(fd) == 0);
+    REQUIRE(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    world = make();
+    put(world, ask_at(ECS_IO_READ, fd, text, 4, 3));
+    until(world, 1);
+    CHECK_EQ_I64(seen.done[0].result, 4);
+    CHECK(memcmp(text, "3456", 4) == 0);
+    ecs_world_destroy(world);
+    (void)close(fd);
+    (void)unlink(name);
 }
 
 /* ---- Threads and processes ------------------------------------------------------------ */
