@@ -18,7 +18,12 @@
 
 /* ---- The fake kernel ------------------------------------------------------------------ */
 
-enum { FAKE_WAITING_MAX = 20000, FAKE_OVERFLOW_MAX = 20000, FAKE_BYTES = 1 << 18, FAKE_ENTRIES = 1024 };
+enum {
+    FAKE_WAITING_MAX = 20000,
+    FAKE_OVERFLOW_MAX = 20000,
+    FAKE_BYTES = 1 << 18,
+    FAKE_ENTRIES = 1024
+};
 
 typedef struct fake_waiting {
     ecsi_uring_sqe sqe;
@@ -1429,7 +1434,7 @@ TEST(io_uring_warm_reads_pass_the_ring)
         memset(text, 0, sizeof text);
         put(world, ask_at(ECS_IO_READ, fd, text, 4, i % 6));
         until(world, i + 1);
-        CHECK(memcmp(text, "0123456789" + i % 6, 4) == 0);
+        CHECK(memcmp(text, &"0123456789"[i % 6], 4) == 0);
     }
     CHECK_EQ_U64(fake.seen_ops[ECSI_URING_READ], 0);
     ecs_world_destroy(world);
