@@ -128,6 +128,7 @@ long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
 /* What a warm read is worth: see ecsi_uring_warm. */
 #define ECSI_URING_SCORE_MAX 8
 #define ECSI_URING_SCORE_NEW 4
+#define ECSI_URING_SCORE_NEVER (-1)
 #define ECSI_URING_PROBE_EVERY 64u
 /* Waiting in `close` for what never ended. */
 #define ECSI_URING_CLOSE_ROUNDS 20u
@@ -438,6 +439,14 @@ typedef struct ecsi_uring {
 /* Upper half of user_data. */
 enum { ECSI_URING_TAG_OP, ECSI_URING_TAG_CANCEL, ECSI_URING_TAG_WAKE };
 
+#if defined(O_DIRECT)
+#define ECSI_URING_O_DIRECT O_DIRECT
+#elif defined(__O_DIRECT)
+#define ECSI_URING_O_DIRECT __O_DIRECT
+#else
+#define ECSI_URING_O_DIRECT 0
+#endif
+
 /* ---- System calls --------------------------------------------------------------------- */
 
 #ifdef SYS_io_uring_setup
@@ -555,21 +564,27 @@ static int64_t ecsi_uring_call_accept(const ecs_io_request *r)
     return ecsi_uring_answer(got);
 }
 
-/* Begins to connect; later asks how it went. */
+/* Begins to connect; later asks how it went. A local socket whose peer has no room for it yet is
+ * ready at once, and is not connected: it is tried again. */
 static int64_t ecsi_uring_call_connect(const ecs_io_request *r, bool begun)
 {
     int fd = (int)r->handle;
     int flags = fcntl(fd, F_GETFL);
     int error = 0;
     socklen_t bytes = sizeof error;
+    struct sockaddr_storage peer;
     if (flags < 0) return -(int64_t)errno;
     if (begun) {
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) < 0) return -(int64_t)errno;
-        return -(int64_t)error;
+        if (error != 0) return -(int64_t)error;
+        bytes = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0) return 0;
     }
     if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     if (connect(fd, (const struct sockaddr *)r->buffer, (socklen_t)r->length) < 0) error = errno;
     if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
+    if (begun && error == EISCONN) return 0;
+    if (begun && error == EALREADY) return -EAGAIN;
     return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
 }
 
@@ -1792,7 +1807,8 @@ static void ecsi_uring_flush(ecsi_uring *u)
  * does not wait than as an entry, even in a batch, and much less than one alone; but for what is
  * not in the cache the call is a loss. So the last reads of a handle decide: each that was warm
  * raises its score, each that was not lowers it by more, and at 0 only one read in 64 tries. Two
- * handles that fall together forget each other. What comes in part goes to the ring as a whole:
+ * handles that fall together forget each other. A file that is read past the cache (O_DIRECT) is
+ * left to the ring, for its call waits for the disk whatever it was told. What comes in part goes to the ring as a whole:
  * the kernel knows whether the file ends there. INT64_MIN: the ring shall do it. */
 static int64_t ecsi_uring_warm(ecsi_uring *u, const ecs_io_request *r)
 {
@@ -1808,7 +1824,12 @@ static int64_t ecsi_uring_warm(ecsi_uring *u, const ecs_io_request *r)
         w->handle = r->handle + 1;
         w->score = ECSI_URING_SCORE_NEW;
         w->skipped = 0;
+        u->calls++;
+        if ((fcntl((int)r->handle, F_GETFL) & ECSI_URING_O_DIRECT) != 0) {
+            w->score = ECSI_URING_SCORE_NEVER;
+        }
     }
+    if (w->score == ECSI_URING_SCORE_NEVER) return INT64_MIN;
     if (w->score <= 0 && ++w->skipped < ECSI_URING_PROBE_EVERY) return INT64_MIN;
     w->skipped = 0;
     vec.iov_base = r->buffer;

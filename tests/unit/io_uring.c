@@ -828,6 +828,95 @@ static void few_accepts_case(ecs_world *world)
     many_accepts_case(world, 20);
 }
 
+/* A local socket whose peer has no room waits until it has. */
+static void crowded_case(ecs_world *world)
+{
+    struct sockaddr_un address;
+    int server = socket(AF_UNIX, SOCK_STREAM, 0);
+    int clients[8];
+    uint32_t count = 0;
+    memset(&address, 0, sizeof address);
+    address.sun_family = AF_UNIX;
+    (void)snprintf(address.sun_path + 1, 64, "ecs_io_uring_%d", (int)getpid()); /* no file */
+    REQUIRE(bind(server, (struct sockaddr *)&address, sizeof address) == 0);
+    REQUIRE(listen(server, 0) == 0);
+    for (; count < 8; count++) {
+        clients[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (connect(clients[count], (struct sockaddr *)&address, sizeof address) < 0) break;
+    }
+    REQUIRE(count < 8);
+    put(world, ask(ECS_IO_CONNECT, clients[count], &address, sizeof address));
+    CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
+    (void)ecs_io_wait(world, 2000000);
+    CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
+    CHECK_EQ_U64(seen.count, 0);
+    (void)close(accept(server, NULL, NULL));
+    until(world, 1);
+    CHECK_EQ_I64(seen.done[0].result, 0);
+    for (; count != UINT32_MAX; count--) (void)close(clients[count]);
+    (void)close(server);
+}
+
+/* Streams of random pieces both ways, with time limits and cancelled requests among them: each
+ * ends once, and every byte arrives in its place. */
+static void random_case(ecs_world *world)
+{
+    enum { PAIRS = 12, PIECE = 600, ROUNDS = 60 };
+    static unsigned char out[PAIRS][ROUNDS][PIECE], in[PAIRS][ROUNDS][PIECE];
+    static uint32_t sent[PAIRS], got[PAIRS];
+    uint64_t seed = test_seed();
+    uint32_t asked = 0;
+    int fd[PAIRS][2];
+    uint32_t i, k;
+    memset(sent, 0, sizeof sent);
+    memset(got, 0, sizeof got);
+    for (i = 0; i < PAIRS; i++) sockets(fd[i]);
+    for (k = 0; k < ROUNDS; k++) {
+        uint32_t first = seen.count;
+        ecs_io_id last = {0};
+        for (i = 0; i < PAIRS; i++) {
+            uint32_t length = test_random_below(&seed, PIECE) + 1;
+            uint32_t b;
+            ecs_io_request r = ask(ECS_IO_RECV, fd[i][0], in[i][k], PIECE);
+            r.user = (void *)(uintptr_t)(i + 1);
+            if (test_random_below(&seed, 4) == 0) r.timeout_ns = 1;
+            last = put(world, r);
+            asked++;
+            if (test_random_below(&seed, 4) == 0) {
+                put(world, ask_at(ECS_IO_POLL, fd[i][0], NULL, 0, ECS_IO_WRITABLE));
+                asked++;
+            }
+            if (test_random_below(&seed, 3) == 0) continue;
+            for (b = 0; b < length; b++) out[i][k][b] = (unsigned char)((sent[i] + b) * 31);
+            sent[i] += length;
+            r = ask(ECS_IO_SEND, fd[i][1], out[i][k], length);
+            put(world, r);
+            asked++;
+        }
+        (void)ecs_io_cancel(ecs_world_commands(world), last);
+        CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
+        if (k % 3 == 0) (void)ecs_io_wait(world, 100000);
+        for (i = first; i < seen.count && i < LOG_MAX; i++) {
+            const ecs_io_completion *done = &seen.done[i];
+            uint32_t pair = (uint32_t)(uintptr_t)done->user;
+            int64_t b;
+            if (done->op != ECS_IO_RECV || done->result <= 0) continue;
+            for (b = 0; b < done->result; b++) {
+                if (((unsigned char *)done->buffer)[b] != (unsigned char)(got[pair - 1] * 31)) {
+                    CHECK(!"a byte out of its place");
+                    return;
+                }
+                got[pair - 1]++;
+            }
+        }
+    }
+    for (i = 0; i < PAIRS; i++) {
+        put(world, ask(ECS_IO_CLOSE, fd[i][0], NULL, 0));
+        put(world, ask(ECS_IO_CLOSE, fd[i][1], NULL, 0));
+    }
+    until(world, asked + PAIRS * 2);
+}
+
 static void on_each_kernel(void (*run)(ecs_world *world))
 {
     uint32_t i;
@@ -857,6 +946,8 @@ EACH_KERNEL(io_uring_streams_keep_their_order, streams_case)
 EACH_KERNEL(io_uring_pipes_wait_even_when_they_do_not_block, pipes_case)
 EACH_KERNEL(io_uring_connections_are_made, connections_case)
 EACH_KERNEL(io_uring_messages_are_sent, messages_case)
+EACH_KERNEL(io_uring_connecting_waits_for_room, crowded_case)
+EACH_KERNEL(io_uring_random_streams_keep_every_byte, random_case)
 EACH_KERNEL(io_uring_splice_moves_bytes, splice_case)
 EACH_KERNEL(io_uring_polls_tell_what_is_ready, polls_case)
 EACH_KERNEL(io_uring_cancel_ends_whatever_it_meets, cancels_case)
