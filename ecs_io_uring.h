@@ -359,7 +359,8 @@ typedef enum ecsi_uring_place { /* the list that it is in */
     ECSI_URING_DUE,     /* may go on */
     ECSI_URING_BACKLOG, /* the ring had no room */
     ECSI_URING_WAITS,   /* at its gate */
-    ECSI_URING_CANCELS  /* an entry that cancels it has to be made */
+    ECSI_URING_CANCELS, /* an entry that cancels it has to be made */
+    ECSI_URING_RESUMES  /* it has ended, and comes back with the rest of what it is to do */
 } ecsi_uring_place;
 
 typedef struct ecsi_uring_slot {
@@ -415,6 +416,7 @@ typedef struct ecsi_uring {
     ecsi_uring_list due;
     ecsi_uring_list backlog;
     ecsi_uring_list cancels;
+    ecsi_uring_list resumes;
     ecsi_uring_gate gates[ECSI_URING_GATES];
     ecsi_uring_warmth warm[ECSI_URING_WARMS];
     ecsi_uring_result held[ECSI_URING_HELD];
@@ -722,6 +724,7 @@ static void ecsi_uring_unlist(ecsi_uring *u, uint32_t slot)
     case ECSI_URING_DUE: ecsi_uring_list_drop(u, &u->due, slot); break;
     case ECSI_URING_BACKLOG: ecsi_uring_list_drop(u, &u->backlog, slot); break;
     case ECSI_URING_CANCELS: ecsi_uring_list_drop(u, &u->cancels, slot); break;
+    case ECSI_URING_RESUMES: ecsi_uring_list_drop(u, &u->resumes, slot); break;
     case ECSI_URING_WAITS:
         ecsi_uring_list_drop(u, &ecsi_uring_gate_of(u, s->op->request.handle)->waits, slot);
         break;
@@ -867,6 +870,28 @@ static void ecsi_uring_gate_leave(ecsi_uring *u, const ecs_io_request *r)
 
 /* ---- Ending --------------------------------------------------------------------------- */
 
+static void ecsi_uring_slot_give(ecsi_uring *u, uint32_t slot)
+{
+    ecsi_uring_slot *s = &u->slots[slot];
+    ECSI_URING_CHECK(s->op != NULL);
+    ECSI_URING_CHECK(s->place == ECSI_URING_NOWHERE);
+    s->op = NULL;
+    s->flags = 0;
+    ecsi_uring_list_add(u, &u->free, slot, ECSI_URING_NOWHERE);
+}
+
+/* Whether an operation of a stream comes back with the rest: it keeps its turn until then, or
+ * the pieces of two would mix. */
+static bool ecsi_uring_comes_back(const ecsi_uring *u, uint32_t slot, int64_t result)
+{
+    const ecs_io_request *r = &u->slots[slot].op->request;
+    uint32_t flags = u->slots[slot].flags;
+    ECSI_URING_CHECK(result <= (int64_t)ECS_IO_LENGTH_MAX);
+    if ((flags & ECSI_URING_TURN) == 0 || (flags & ECSI_URING_CANCELLED) != 0) return false;
+    if ((r->flags & (uint32_t)ECS_IO_WHOLE) == 0 || u->forked) return false;
+    return result > 0 && (size_t)result < r->length;
+}
+
 /* Ends an operation, and makes due what waited for it. Starts nothing itself. */
 static void ecsi_uring_finish(ecsi_uring *u, uint32_t slot, int64_t result)
 {
@@ -876,11 +901,14 @@ static void ecsi_uring_finish(ecsi_uring *u, uint32_t slot, int64_t result)
     ECSI_URING_CHECK(op != NULL);
     ECSI_URING_CHECK((flags & ECSI_URING_FLYING) == 0);
     ecsi_uring_unlist(u, slot);
-    if ((flags & ECSI_URING_STREAM) != 0) ecsi_uring_stream_leave(u, op);
-    if ((flags & ECSI_URING_ENTERED) != 0) ecsi_uring_gate_leave(u, &op->request);
-    s->op = NULL;
-    s->flags = 0;
-    ecsi_uring_list_add(u, &u->free, slot, ECSI_URING_NOWHERE);
+    if (ecsi_uring_comes_back(u, slot, result)) {
+        s->flags = ECSI_URING_STREAM | ECSI_URING_TURN;
+        ecsi_uring_list_add(u, &u->resumes, slot, ECSI_URING_RESUMES);
+    } else {
+        if ((flags & ECSI_URING_STREAM) != 0) ecsi_uring_stream_leave(u, op);
+        if ((flags & ECSI_URING_ENTERED) != 0) ecsi_uring_gate_leave(u, &op->request);
+        ecsi_uring_slot_give(u, slot);
+    }
     u->ended++;
     (void)ecs_io_end(op, result, 0);
 }
@@ -1957,7 +1985,7 @@ static bool ecsi_uring_lost(ecsi_uring *u)
         u->gone_fd = -1;
         u->held_count = 0;
         for (i = 0; i < u->slot_max; i++) {
-            if (u->slots[i].op == NULL) continue;
+            if (u->slots[i].op == NULL || u->slots[i].place == ECSI_URING_RESUMES) continue;
             u->slots[i].flags &= (uint16_t)~ECSI_URING_FLYING;
             ecsi_uring_finish(u, i, -EOWNERDEAD);
         }
@@ -2011,6 +2039,7 @@ static void ecsi_uring_clear(ecsi_uring *u)
     u->due = none;
     u->backlog = none;
     u->cancels = none;
+    u->resumes = none;
     for (i = 0; i < ECSI_URING_GATES; i++) u->gates[i].waits = none;
     for (i = 0; i < u->slot_max; i++) ecsi_uring_list_add(u, &u->free, i, ECSI_URING_NOWHERE);
 }
@@ -2051,6 +2080,14 @@ static void ecsi_uring_start(void *state, ecs_io_operation *op)
         (void)ecs_io_end(op, -EOWNERDEAD, 0);
         return;
     }
+    if (ecsi_uring_slot_of(op) < u->slot_max && u->slots[ecsi_uring_slot_of(op)].op == op) {
+        slot = ecsi_uring_slot_of(op);
+        ECSI_URING_CHECK(u->slots[slot].place == ECSI_URING_RESUMES);
+        ecsi_uring_unlist(u, slot);
+        ecsi_uring_list_add(u, &u->due, slot, ECSI_URING_DUE);
+        ecsi_uring_run(u);
+        return;
+    }
     ECSI_URING_CHECK(slot != ECSI_URING_NONE);
     ECSI_URING_CHECK(u->slots[slot].op == NULL);
     ecsi_uring_list_drop(u, &u->free, slot);
@@ -2078,6 +2115,15 @@ static void ecsi_uring_submit(void *state)
     ecsi_uring *u = (ecsi_uring *)state;
     if (ecsi_uring_lost(u)) return;
     ECSI_URING_CHECK(u->ring.fd >= 0 || u->broken != 0);
+    /* All that comes back has come: the others were cancelled meanwhile. */
+    while (u->resumes.first != ECSI_URING_NONE) {
+        uint32_t slot = u->resumes.first;
+        ecs_io_operation *op = u->slots[slot].op;
+        ecsi_uring_unlist(u, slot);
+        ecsi_uring_stream_leave(u, op);
+        ecsi_uring_slot_give(u, slot);
+    }
+    ecsi_uring_run(u);
     ecsi_uring_send(u);
 }
 

@@ -828,6 +828,49 @@ static void few_accepts_case(ecs_world *world)
     many_accepts_case(world, 20);
 }
 
+/* Large transfers that come in pieces do not mix, also when one is cancelled half-way. */
+static void pieces_case(ecs_world *world)
+{
+    enum { LARGE = 400000 };
+    static char out[3][LARGE], in[3 * LARGE];
+    ecs_io_id id[3];
+    ecs_io_request r;
+    uint32_t i;
+    int64_t first;
+    int fd[2];
+    sockets(fd);
+    for (i = 0; i < 3; i++) memset(out[i], 'a' + (int)i, LARGE);
+    for (i = 0; i < 3; i++) {
+        r = ask(ECS_IO_SEND, fd[1], out[i], LARGE);
+        r.flags = ECS_IO_WHOLE;
+        r.user = (void *)(uintptr_t)(i + 1);
+        id[i] = put(world, r);
+    }
+    CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
+    r = ask(ECS_IO_RECV, fd[0], in, LARGE + 1000);
+    r.flags = ECS_IO_WHOLE;
+    r.user = (void *)(uintptr_t)4;
+    put(world, r);
+    until(world, 2);
+    CHECK_EQ_I64(result_of(1), LARGE);
+    CHECK_EQ_I64(result_of(4), LARGE + 1000);
+    CHECK(memcmp(in, out[0], LARGE) == 0);
+    CHECK(in[LARGE] == 'b' && in[LARGE + 999] == 'b');
+    (void)ecs_io_cancel(ecs_world_commands(world), id[1]);
+    until(world, 3);
+    first = result_of(2);
+    CHECK(first > 0 && first < LARGE);
+    r = ask(ECS_IO_RECV, fd[0], in, (size_t)(first - 1000 + LARGE));
+    r.flags = ECS_IO_WHOLE;
+    put(world, r);
+    until(world, 5);
+    CHECK(memcmp(in, out[1], (size_t)first - 1000) == 0);
+    CHECK(memcmp(in + first - 1000, out[2], LARGE) == 0);
+    CHECK_EQ_I64(result_of(3), LARGE);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+
 /* A local socket whose peer has no room waits until it has. */
 static void crowded_case(ecs_world *world)
 {
@@ -946,6 +989,7 @@ EACH_KERNEL(io_uring_streams_keep_their_order, streams_case)
 EACH_KERNEL(io_uring_pipes_wait_even_when_they_do_not_block, pipes_case)
 EACH_KERNEL(io_uring_connections_are_made, connections_case)
 EACH_KERNEL(io_uring_messages_are_sent, messages_case)
+EACH_KERNEL(io_uring_pieces_of_transfers_do_not_mix, pieces_case)
 EACH_KERNEL(io_uring_connecting_waits_for_room, crowded_case)
 EACH_KERNEL(io_uring_random_streams_keep_every_byte, random_case)
 EACH_KERNEL(io_uring_splice_moves_bytes, splice_case)
