@@ -12651,7 +12651,8 @@ enum {
     ECSI_IO_CANCELLED = 1, /* the engine was asked to */
     ECSI_IO_EXPIRED = 2,   /* because its time was up */
     ECSI_IO_SHOT = 4,      /* a result of an operation that goes on */
-    ECSI_IO_MISPLACED = 8  /* its buffer lies in a column */
+    ECSI_IO_MISPLACED = 8, /* its buffer lies in a column */
+    ECSI_IO_LADEN = 16     /* it rests with a result that found no slot */
 };
 
 /* Flags of a recorded request that only the flush sees. */
@@ -12705,6 +12706,7 @@ typedef struct ecsi_io {
     ecs_io_operation *oldest;     /* under way, in the order of the requests */
     ecs_io_operation *newest;
     ecsi_io_list ready;
+    ecs_io_operation *resting;    /* that go on when what has ended is delivered */
     ecsi_io_list ended;
     bool unsorted;                /* the ended ones are not in order */
     uint64_t now;                 /* clock of the last look */
@@ -13168,8 +13170,20 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     }
     if ((flags & ECS_IO_MULTI) == 0 || ends) return false;
     if (op->request.op == ECS_IO_RECV && *result == 0) return false;
-    /* Without a slot this result is the last one. */
-    return ecsi_io_shoot(io, op, *result);
+    /* Without a slot for this result it rests with it. */
+    if (!ecsi_io_shoot(io, op, *result)) op->ecsi_bits |= ECSI_IO_LADEN;
+    op->done.result = *result;
+    return true;
+}
+
+/* Leaves those that rest. */
+static void ecsi_io_rouse_one(ecsi_io *io, const ecs_io_operation *op)
+{
+    ecs_io_operation **link = &io->resting;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    while (*link != op) link = &(*link)->ecsi_next;
+    *link = op->ecsi_next;
+    ECSI_CHECK(*link != op);
 }
 
 ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t flags)
@@ -13188,9 +13202,16 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
         result = -ETIMEDOUT;
     }
     if (ecsi_io_goes_on(io, operation, &result)) {
-        bool rests = operation->request.op == ECS_IO_POLL;
+        /* A poll has nothing new to say before what it said is delivered. */
+        bool rests = operation->request.op == ECS_IO_POLL ||
+                     (operation->ecsi_bits & ECSI_IO_LADEN) != 0;
         operation->ecsi_state = rests ? ECSI_IO_RESTING : ECSI_IO_READY;
-        if (!rests) ecsi_io_list_push(&io->ready, operation);
+        if (rests) {
+            operation->ecsi_next = io->resting;
+            io->resting = operation;
+        } else {
+            ecsi_io_list_push(&io->ready, operation);
+        }
     } else {
         ecsi_io_finish(io, operation, result);
     }
@@ -13207,8 +13228,10 @@ static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
     ecsi_io_timer_remove(io, op);
     /* One that is ready or in a chain ends when its turn comes. */
     if (op->ecsi_state == ECSI_IO_TIMING || op->ecsi_state == ECSI_IO_RESTING) {
-        bool expired = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0;
-        ecsi_io_finish(io, op, expired ? -ETIMEDOUT : -ECANCELED);
+        int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
+        if ((op->ecsi_bits & ECSI_IO_LADEN) != 0) result = op->done.result;
+        if (op->ecsi_state == ECSI_IO_RESTING) ecsi_io_rouse_one(io, op);
+        ecsi_io_finish(io, op, result);
         return;
     }
     if (op->ecsi_state == ECSI_IO_STARTED) io->engine->cancel(io->state, op);
@@ -14119,15 +14142,42 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
 #endif
 }
 
-/* A poll that goes on looks again when a result of it is delivered. */
-static void ecsi_io_rested(ecsi_io *io, const ecs_io_operation *shot)
+/* A result that found no slot may find one now. False: it rests again, or was the last one because
+ * there is no memory. */
+static bool ecsi_io_unload(ecsi_io *io, ecs_io_operation *op)
 {
-    ecs_io_operation *op = ecsi_io_find(io, shot->done.id.bits);
-    ECSI_CHECK((shot->ecsi_bits & ECSI_IO_SHOT) != 0);
-    if (op == NULL || op->ecsi_state != ECSI_IO_RESTING) return;
-    ECSI_CHECK(op->request.op == ECS_IO_POLL);
-    op->ecsi_state = ECSI_IO_READY;
-    ecsi_io_list_add(&io->ready, op);
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_LADEN) != 0);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    op->ecsi_state = ECSI_IO_STARTED;
+    if (ecsi_io_shoot(io, op, op->done.result)) {
+        op->ecsi_bits &= (uint16_t)~ECSI_IO_LADEN;
+        return true;
+    }
+    if (io->shots == 0) {
+        ecsi_io_finish(io, op, op->done.result);
+        return false;
+    }
+    op->ecsi_state = ECSI_IO_RESTING;
+    op->ecsi_next = io->resting;
+    io->resting = op;
+    return false;
+}
+
+/* Those that rested go on: all results that had ended are delivered, and their slots are free. */
+static void ecsi_io_rested(ecsi_io *io)
+{
+    ecs_io_operation *op = io->resting;
+    io->resting = NULL;
+    ECSI_CHECK(io->shots == 0 || op == NULL);
+    while (op != NULL) {
+        ecs_io_operation *next = op->ecsi_next;
+        ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+        if ((op->ecsi_bits & ECSI_IO_LADEN) == 0 || ecsi_io_unload(io, op)) {
+            op->ecsi_state = ECSI_IO_READY;
+            ecsi_io_list_add(&io->ready, op);
+        }
+        op = next;
+    }
 }
 
 /* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
@@ -14153,9 +14203,9 @@ static void ecsi_io_deliver(ecsi_io *io)
         if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
         if (io->desc.record != NULL) ecsi_io_note_put(io, op);
         ecsi_io_deliver_one(io, op);
-        if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) ecsi_io_rested(io, op);
         ecsi_io_slot_give(io, op);
     }
+    if (io->resting != NULL) ecsi_io_rested(io);
     ECSI_CHECK(*io->flush->locks == 0);
     *io->flush->locks = locks;
     io->delivering = false;

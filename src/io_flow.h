@@ -244,15 +244,42 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
 #endif
 }
 
-/* A poll that goes on looks again when a result of it is delivered. */
-static void ecsi_io_rested(ecsi_io *io, const ecs_io_operation *shot)
+/* A result that found no slot may find one now. False: it rests again, or was the last one because
+ * there is no memory. */
+static bool ecsi_io_unload(ecsi_io *io, ecs_io_operation *op)
 {
-    ecs_io_operation *op = ecsi_io_find(io, shot->done.id.bits);
-    ECSI_CHECK((shot->ecsi_bits & ECSI_IO_SHOT) != 0);
-    if (op == NULL || op->ecsi_state != ECSI_IO_RESTING) return;
-    ECSI_CHECK(op->request.op == ECS_IO_POLL);
-    op->ecsi_state = ECSI_IO_READY;
-    ecsi_io_list_add(&io->ready, op);
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_LADEN) != 0);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    op->ecsi_state = ECSI_IO_STARTED;
+    if (ecsi_io_shoot(io, op, op->done.result)) {
+        op->ecsi_bits &= (uint16_t)~ECSI_IO_LADEN;
+        return true;
+    }
+    if (io->shots == 0) {
+        ecsi_io_finish(io, op, op->done.result);
+        return false;
+    }
+    op->ecsi_state = ECSI_IO_RESTING;
+    op->ecsi_next = io->resting;
+    io->resting = op;
+    return false;
+}
+
+/* Those that rested go on: all results that had ended are delivered, and their slots are free. */
+static void ecsi_io_rested(ecsi_io *io)
+{
+    ecs_io_operation *op = io->resting;
+    io->resting = NULL;
+    ECSI_CHECK(io->shots == 0 || op == NULL);
+    while (op != NULL) {
+        ecs_io_operation *next = op->ecsi_next;
+        ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+        if ((op->ecsi_bits & ECSI_IO_LADEN) == 0 || ecsi_io_unload(io, op)) {
+            op->ecsi_state = ECSI_IO_READY;
+            ecsi_io_list_add(&io->ready, op);
+        }
+        op = next;
+    }
 }
 
 /* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
@@ -278,9 +305,9 @@ static void ecsi_io_deliver(ecsi_io *io)
         if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
         if (io->desc.record != NULL) ecsi_io_note_put(io, op);
         ecsi_io_deliver_one(io, op);
-        if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) ecsi_io_rested(io, op);
         ecsi_io_slot_give(io, op);
     }
+    if (io->resting != NULL) ecsi_io_rested(io);
     ECSI_CHECK(*io->flush->locks == 0);
     *io->flush->locks = locks;
     io->delivering = false;

@@ -2234,8 +2234,13 @@ TEST(io_mock_shots_run_out_of_slots)
     mock.last = 3;
     put(world, r);
     ticks(world, 1);
-    CHECK_EQ_U64(seen.count, 122 + 19);
-    CHECK((seen.done[seen.count - 1].flags & ECS_IO_MORE) == 0);
+    /* It rests while there is no slot, and goes on then: nothing of it is the last. */
+    CHECK(seen.count >= 122 + 18);
+    CHECK(ecs_io_stats_of(world).under_way <= 1 + 18);
+    ticks(world, 2);
+    for (uint32_t i = 122; i < seen.count && i < LOG_MAX; i++) {
+        CHECK((seen.done[i].flags & ECS_IO_MORE) != 0);
+    }
     mock_ends(world);
 }
 
