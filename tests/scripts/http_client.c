@@ -1,7 +1,7 @@
 /* http_client.c: drives examples/http_server for http_server.sh.
  *
  *     http_client make DIR             the files that the server is to give out
- *     http_client PORT CASES           all | limit | idle: runs them, prints one line for each
+ *     http_client PORT CASES           all, limit, idle, lifetime: runs these, a line for each
  *
  * Ends with "http_client: N passed, N failed, 0 skipped". */
 #define _POSIX_C_SOURCE 200809L
@@ -557,6 +557,30 @@ static void idle(void)
     for (int i = 0; i < 4; i++) close(fd[i]);
 }
 
+/* With --lifetime 1 and 8 connections: they end while they receive and while they send, and their
+ * slots can be used again, three times over. */
+static void lifetime(void)
+{
+    int fd[7];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 7; i++) {
+            fd[i] = dial();
+            if (i % 3 == 1) say(fd[i], "GET / HTTP/1.1\r\nHost");
+            if (i % 3 != 2) continue;
+            for (int j = 0; j < 100; j++) say(fd[i], "GET /big.bin" REST);
+        }
+        for (int i = 0; i < 7; i++) {
+            if (i % 3 == 2) continue;
+            if (hear(fd[i], text, 1) > 0) miss("something is said");
+        }
+        (void)poll(NULL, 0, 1200);
+        expect(once("GET /stats" REST), 200, NULL);
+        if (strstr(text, "\"connections\":1,") == NULL) miss("one is still there: %s", text);
+        for (int i = 0; i < 7; i++) close(fd[i]);
+    }
+    expect(once("GET /" REST), 200, "<p>hello\n");
+}
+
 /* Leaves connections in all states behind, for the server to end with. */
 static void leave(void)
 {
@@ -593,6 +617,7 @@ static const test tests[] = {
     {"connections that are left", "all", leave},
     {"too many connections", "limit", limit},
     {"idle connections", "idle", idle},
+    {"connections that last too long", "lifetime", lifetime},
 };
 
 int main(int argc, char **argv)
