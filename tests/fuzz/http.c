@@ -38,12 +38,11 @@ static const char *const begins[] = {
     "GET / HTTP/1.1\r\nHost: a\r\n", "HEAD /x%20y?q HTTP/1.0\r\n", "\r\nPOST /a HTTP/1.1\r\n",
     "GET http://a:1/b/?c HTTP/1.1\r\nHost: a:1\r\n", "OPTIONS * HTTP/1.1\r\nHost:\r\n",
     "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n", "GET //a/./../b HTTP/1.1\r\nhoST: a\r\n",
-    "GET /a-name-that-is-too-long-for-the-small-limits-of-a-request-line-when-some-more-follows-"
-    "and-here-it-does-that HTTP/1.1\r\n"};
+    "GET /a-name-that-is-too-long-for-the-small-limits-of-request-lines HTTP/1.1\r\n"};
 
 enum { PIECES = sizeof pieces / sizeof pieces[0], GOOD_PIECES = 10, SPOILS = 200, PATH_BYTES = 80 };
 
-static const http_limits small_limits = {120, 400, 8, 1000};
+static const http_limits small_limits = {64, 400, 8, 1000};
 static const http_limits large_limits = {4096, 8192, 64, 1 << 20};
 
 /* An exact copy on the heap, which the caller frees. */
