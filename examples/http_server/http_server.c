@@ -66,11 +66,10 @@ typedef struct {
     uint64_t file_left;  /* of a file that is being sent */
     uint64_t deadline;   /* of a request that has begun to come; 0: none has */
     uint64_t born;       /* time of ecs_io_now */
-    uint32_t requests;
     uint32_t last;       /* 1: nothing more is answered */
 } Connection;
 ECS_COMPONENT(Connection, slot, state, in_bytes, out_bytes, body_left, file_at, file_left,
-              deadline, born, requests, last);
+              deadline, born, last);
 
 ECS_QUERY(everybody, READ(Connection));
 
@@ -408,7 +407,6 @@ static bool answer_one(Slot *slot, Connection *c)
     int status = http_parse(slot->in, c->in_bytes, &limits, &request);
     if (status == HTTP_MORE) return false;
     slot->server->requests++;
-    c->requests++;
     c->deadline = 0;
     if (status != HTTP_DONE) {
         /* Where the next request would begin is not known, so there is none. */
