@@ -1884,7 +1884,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
  * -ENOBUFS: requests_max are under way.
  *
  * Chains. With ECS_IO_LINK the next request of the same stream begins when this one has succeeded
- * in full; else it and the rest of the chain are cancelled.
+ * in full; else, or when this one was refused, it and the rest of the chain are cancelled.
  *
  * Determinism. Which requests are made and in which order follows from the world; when they end
  * and how is an input, which can be recorded and replayed: see ecs_io_desc. A failed system's
@@ -1933,8 +1933,8 @@ enum {
     ECS_IO_LINK = 2,       /* begins a chain, or goes on with it: see above */
     ECS_IO_NOTIFY = 4,     /* ends with an event, ecs_io_completion */
     ECS_IO_WHOLE = 8,      /* read, write, send, recv: goes on until `length`, an end or an error */
-    ECS_IO_MULTI = 16,     /* accept, recv, poll: goes on until it fails or is cancelled; what it
-                              gives is delivered one by one, with ECS_IO_MORE but for the last */
+    ECS_IO_MULTI = 16,     /* accept, poll: goes on until it fails or is cancelled; what it gives is
+                              delivered one by one, with ECS_IO_MORE but for the last */
     ECS_IO_ABSOLUTE = 32,  /* timer: timeout_ns is a time of ecs_io_now */
     ECS_IO_MORE = 64,      /* of a completion: the request goes on */
     ECS_IO_READABLE = 1,
@@ -2015,7 +2015,8 @@ ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region);
 typedef struct ecs_io_stats {
     const char *engine;
     uint64_t queued;
-    uint64_t refused;         /* at the call, or with -ENOBUFS */
+    uint64_t refused;         /* by the flush: -ENOBUFS, or no memory; at the call it is a command
+                                 that was refused */
     uint64_t started;         /* given to the engine */
     uint64_t batched;         /* of these, in one call with others */
     uint64_t system_calls;    /* of the engine */
@@ -3535,277 +3536,9 @@ static inline uint64_t ecsi_thread_number(void)
  * Each answers what the call answers, or a negative errno; -EAGAIN: it would have to wait, and
  * `ecsi_sys_waits` says for what. Whatever a caller can get wrong in a handle or an address is
  * found by the kernel. */
-/* floor: 0 */
+/* floor: 1 */
 #ifndef ECS_SYS_H
 #define ECS_SYS_H
-
-#if !defined(ECS_NO_IO) && !defined(ECSI_ATOMIC_MODEL)
-
-#include <errno.h>
-
-#if !defined(_WIN32)
-#define ECSI_SYS 1
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <unistd.h>
-#if defined(__linux__)
-#include <sys/epoll.h>
-#include <sys/syscall.h>
-#if !defined(__cplusplus) && defined(ECS_NO_THREADS)
-long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
-#endif
-#endif
-#else
-#define ECSI_SYS 0
-#endif
-#if ECSI_SYS && defined(__linux__)
-#define ECSI_EPOLL 1
-#else
-#define ECSI_EPOLL 0
-#endif
-
-#if ECSI_SYS
-
-#if defined(MSG_NOSIGNAL)
-#define ECSI_SYS_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
-#else
-#define ECSI_SYS_SEND_FLAGS MSG_DONTWAIT
-#endif
-
-/* What poll shall watch for an operation; 0: it never waits. */
-static uint32_t ecsi_sys_waits(const ecs_io_request *r)
-{
-    switch (r->op) {
-    case ECS_IO_READ: return r->offset == ECS_IO_HERE ? ECS_IO_READABLE : 0;
-    case ECS_IO_WRITE: return r->offset == ECS_IO_HERE ? ECS_IO_WRITABLE : 0;
-    case ECS_IO_ACCEPT:
-    case ECS_IO_RECV:
-    case ECS_IO_RECVMSG:
-    case ECS_IO_SPLICE: return ECS_IO_READABLE;
-    case ECS_IO_CONNECT:
-    case ECS_IO_SEND:
-    case ECS_IO_SENDMSG: return ECS_IO_WRITABLE;
-    case ECS_IO_POLL: return (uint32_t)r->offset;
-    default: return 0;
-    }
-}
-
-/* Whether a call may be made before poll has said that it will not wait. */
-static bool ecsi_sys_asks_itself(const ecs_io_request *r)
-{
-    switch (r->op) {
-    case ECS_IO_RECV:
-    case ECS_IO_RECVMSG:
-    case ECS_IO_SEND:
-    case ECS_IO_SENDMSG:
-    case ECS_IO_CONNECT: return true;
-    default: return ecsi_sys_waits(r) == 0;
-    }
-}
-
-/* Whether its handles can be descriptors: a larger number would be taken for another one. */
-static bool ecsi_sys_fits(const ecs_io_request *r)
-{
-    return (int)r->handle == r->handle && (r->op != ECS_IO_SPLICE || (int)r->peer == r->peer);
-}
-
-static inline int64_t ecsi_sys_answer(int64_t answer)
-{
-    return answer >= 0 ? answer : -(int64_t)errno;
-}
-
-static int64_t ecsi_sys_accept(int fd, void *address, size_t bytes)
-{
-    socklen_t length = (socklen_t)bytes;
-    int64_t got;
-#if defined(__linux__) && defined(SYS_accept4)
-    got = syscall(SYS_accept4, fd, address, address != NULL ? &length : NULL, SOCK_CLOEXEC);
-#else
-    got = accept(fd, (struct sockaddr *)address, address != NULL ? &length : NULL);
-    if (got >= 0) (void)fcntl((int)got, F_SETFD, FD_CLOEXEC);
-#endif
-    return ecsi_sys_answer(got);
-}
-
-/* Begins to connect; later asks how it went. The socket is as it was when it is done. */
-static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool begun)
-{
-    int flags = fcntl(fd, F_GETFL);
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (flags < 0) return -errno;
-    if (begun) {
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
-        return -(int64_t)error;
-    }
-    if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
-    if (connect(fd, (const struct sockaddr *)address, (socklen_t)bytes) < 0) error = errno;
-    if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
-    /* Linux says so of a local socket whose peer accepts nothing, and poll would call it ready at
-     * once. Other systems answer this: */
-    if (error == EAGAIN) error = ECONNREFUSED;
-    return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
-}
-
-/* Reads from where the file stands, or a stream that is ready. */
-static int64_t ecsi_sys_read(int fd, void *buffer, size_t length, uint64_t offset)
-{
-    if (offset == ECS_IO_HERE) return ecsi_sys_answer(read(fd, buffer, length));
-    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
-    return ecsi_sys_answer(pread(fd, buffer, length, (off_t)offset));
-}
-
-/* A pipe that poll calls writable takes 4,096 bytes (PIPE_BUF) without waiting, and one that may
- * block would wait for the rest. */
-static int64_t ecsi_sys_write(int fd, const void *buffer, size_t length, uint64_t offset)
-{
-    if (offset == ECS_IO_HERE) {
-        struct stat what;
-        int flags = fcntl(fd, F_GETFL);
-        if (length > 4096 && flags >= 0 && (flags & O_NONBLOCK) == 0 && fstat(fd, &what) == 0 &&
-            !S_ISREG(what.st_mode)) {
-            length = 4096;
-        }
-        return ecsi_sys_answer(write(fd, buffer, length));
-    }
-    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
-    return ecsi_sys_answer(pwrite(fd, buffer, length, (off_t)offset));
-}
-
-static int64_t ecsi_sys_splice(const ecs_io_request *r)
-{
-#if defined(__linux__) && defined(SYS_splice)
-    int64_t from = (int64_t)r->offset;
-    /* 2: SPLICE_F_NONBLOCK; it is about the pipe. */
-    return ecsi_sys_answer(syscall(SYS_splice, (int)r->handle,
-                                   r->offset == ECS_IO_HERE ? NULL : &from, (int)r->peer, NULL,
-                                   r->length, 2u));
-#else
-    (void)r;
-    return -ENOSYS;
-#endif
-}
-
-/* Makes the call of a request; `again` when it has been begun, and poll has answered since. */
-static int64_t ecsi_sys_call(const ecs_io_request *r, bool again)
-{
-    int fd = (int)r->handle;
-    int flags = (int)r->offset;
-    struct msghdr *message = (struct msghdr *)r->buffer;
-    switch (r->op) {
-    case ECS_IO_NOP: return 0;
-    case ECS_IO_READ: return ecsi_sys_read(fd, r->buffer, r->length, r->offset);
-    case ECS_IO_WRITE: return ecsi_sys_write(fd, r->buffer, r->length, r->offset);
-    case ECS_IO_FSYNC: return ecsi_sys_answer(fsync(fd));
-    case ECS_IO_OPEN:
-        return ecsi_sys_answer(open((const char *)r->buffer, flags | O_CLOEXEC, (mode_t)r->length));
-    case ECS_IO_CLOSE:
-        /* After EINTR the handle is gone on Linux, and must not be closed again elsewhere. */
-        return close(fd) == 0 || errno == EINTR ? 0 : -(int64_t)errno;
-    case ECS_IO_ACCEPT: return ecsi_sys_accept(fd, r->buffer, r->length);
-    case ECS_IO_CONNECT: return ecsi_sys_connect(fd, r->buffer, r->length, again);
-    case ECS_IO_SEND:
-        return ecsi_sys_answer(send(fd, r->buffer, r->length, flags | ECSI_SYS_SEND_FLAGS));
-    case ECS_IO_RECV:
-        return ecsi_sys_answer(recv(fd, r->buffer, r->length, flags | MSG_DONTWAIT));
-    case ECS_IO_SENDMSG: return ecsi_sys_answer(sendmsg(fd, message, flags | ECSI_SYS_SEND_FLAGS));
-    case ECS_IO_RECVMSG: return ecsi_sys_answer(recvmsg(fd, message, flags | MSG_DONTWAIT));
-    case ECS_IO_SHUTDOWN: return ecsi_sys_answer(shutdown(fd, flags));
-    case ECS_IO_SPLICE: return ecsi_sys_splice(r);
-    default: return -ENOSYS;
-    }
-}
-
-/* A call that was interrupted is made again, so often at most. */
-#define ECSI_SYS_TRIES 100u
-
-/* The same, and -EAGAIN under one name. */
-static int64_t ecsi_sys_try(const ecs_io_request *r, bool again)
-{
-    int64_t answer = -EINTR;
-    uint32_t i;
-    for (i = 0; i < ECSI_SYS_TRIES && answer == -EINTR; i++) answer = ecsi_sys_call(r, again);
-    return answer == -EWOULDBLOCK || answer == -EINTR ? -EAGAIN : answer;
-}
-
-static short ecsi_sys_events(uint32_t wants)
-{
-    return (short)(((wants & ECS_IO_READABLE) != 0 ? POLLIN : 0) |
-                   ((wants & ECS_IO_WRITABLE) != 0 ? POLLOUT : 0));
-}
-
-/* What poll has said: an error or the end is for all who wait. */
-static uint32_t ecsi_sys_wants(short events)
-{
-    uint32_t wants = 0;
-    if ((events & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_READABLE;
-    if ((events & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_WRITABLE;
-    return wants;
-}
-
-/* What of it is ready now. A handle that is none is ready: the call will say so. */
-static uint32_t ecsi_sys_ready(ecs_handle handle, uint32_t wants)
-{
-    struct pollfd one;
-    one.fd = (int)handle;
-    one.events = ecsi_sys_events(wants);
-    one.revents = 0;
-    if (poll(&one, 1, 0) <= 0) return 0;
-    return ecsi_sys_wants(one.revents) & wants;
-}
-
-/* Milliseconds for poll, rounded up; -1: for ever. */
-static int ecsi_sys_ms(uint64_t wait_ns)
-{
-    if (wait_ns == ECS_IO_FOREVER) return -1;
-    if (wait_ns > (uint64_t)INT32_MAX * 1000000u) return INT32_MAX;
-    return (int)((wait_ns + 999999u) / 1000000u);
-}
-
-/* A pipe by which a thread that polls is woken: pipe[0] becomes readable. 0, or an errno. */
-static int ecsi_sys_pipe_open(int pipe_fd[2])
-{
-    int i;
-    if (pipe(pipe_fd) < 0) return errno;
-    for (i = 0; i < 2; i++) {
-        (void)fcntl(pipe_fd[i], F_SETFD, FD_CLOEXEC);
-        (void)fcntl(pipe_fd[i], F_SETFL, O_NONBLOCK);
-    }
-    return 0;
-}
-
-static void ecsi_sys_pipe_close(const int pipe_fd[2])
-{
-    (void)close(pipe_fd[0]);
-    (void)close(pipe_fd[1]);
-}
-
-/* Any thread, also a signal handler. A pipe that is full has woken it already. */
-static void ecsi_sys_pipe_put(const int pipe_fd[2])
-{
-    int was = errno;
-    ssize_t put = write(pipe_fd[1], "", 1);
-    (void)put;
-    errno = was;
-}
-
-static void ecsi_sys_pipe_drain(const int pipe_fd[2])
-{
-    char bytes[64];
-    ssize_t got;
-    do {
-        got = read(pipe_fd[0], bytes, sizeof bytes);
-    } while (got == (ssize_t)sizeof bytes);
-}
-
-#endif /* ECSI_SYS */
-
-#endif
-
-#endif /* ECS_SYS_H */
 
 /* >>base ======================================================== src/base.h */
 
@@ -4053,6 +3786,301 @@ ECSI_PRINTF(3, 4) static void ecsi_log_print(const ecsi_log *log, ecs_log_level 
 }
 
 #endif /* ECS_BASE_H */
+
+#if !defined(ECS_NO_IO) && !defined(ECSI_ATOMIC_MODEL)
+
+#include <errno.h>
+
+#if !defined(_WIN32)
+#define ECSI_SYS 1
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#if !defined(__cplusplus) && defined(ECS_NO_THREADS)
+long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
+#endif
+#endif
+#else
+#define ECSI_SYS 0
+#endif
+#if ECSI_SYS && defined(__linux__)
+#define ECSI_EPOLL 1
+#else
+#define ECSI_EPOLL 0
+#endif
+
+#if ECSI_SYS
+
+#if defined(MSG_NOSIGNAL)
+#define ECSI_SYS_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+#else
+#define ECSI_SYS_SEND_FLAGS MSG_DONTWAIT
+#endif
+
+/* What poll shall watch for an operation; 0: it never waits. */
+static uint32_t ecsi_sys_waits(const ecs_io_request *r)
+{
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    switch (r->op) {
+    case ECS_IO_READ: return r->offset == ECS_IO_HERE ? ECS_IO_READABLE : 0;
+    case ECS_IO_WRITE: return r->offset == ECS_IO_HERE ? ECS_IO_WRITABLE : 0;
+    case ECS_IO_ACCEPT:
+    case ECS_IO_RECV:
+    case ECS_IO_RECVMSG:
+    case ECS_IO_SPLICE: return ECS_IO_READABLE;
+    case ECS_IO_CONNECT:
+    case ECS_IO_SEND:
+    case ECS_IO_SENDMSG: return ECS_IO_WRITABLE;
+    case ECS_IO_POLL: return (uint32_t)r->offset;
+    default: return 0;
+    }
+}
+
+/* Whether a call may be made before poll has said that it will not wait. */
+static bool ecsi_sys_asks_itself(const ecs_io_request *r)
+{
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    switch (r->op) {
+    case ECS_IO_RECV:
+    case ECS_IO_RECVMSG:
+    case ECS_IO_SEND:
+    case ECS_IO_SENDMSG:
+    case ECS_IO_CONNECT: return true;
+    default: return ecsi_sys_waits(r) == 0;
+    }
+}
+
+/* Whether its handles can be descriptors: a larger number would be taken for another one. */
+static bool ecsi_sys_fits(const ecs_io_request *r)
+{
+    return (int)r->handle == r->handle && (r->op != ECS_IO_SPLICE || (int)r->peer == r->peer);
+}
+
+static inline int64_t ecsi_sys_answer(int64_t answer)
+{
+    return answer >= 0 ? answer : -(int64_t)errno;
+}
+
+static int64_t ecsi_sys_accept(int fd, void *address, size_t bytes)
+{
+    socklen_t length = (socklen_t)bytes;
+    int64_t got;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL || bytes == 0);
+#if defined(__linux__) && defined(SYS_accept4)
+    got = syscall(SYS_accept4, fd, address, address != NULL ? &length : NULL, SOCK_CLOEXEC);
+#else
+    got = accept(fd, (struct sockaddr *)address, address != NULL ? &length : NULL);
+    if (got >= 0) (void)fcntl((int)got, F_SETFD, FD_CLOEXEC);
+#endif
+    return ecsi_sys_answer(got);
+}
+
+/* Begins to connect; later asks how it went. The socket is as it was when it is done. */
+static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool begun)
+{
+    int flags = fcntl(fd, F_GETFL);
+    int error = 0;
+    socklen_t length = sizeof error;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL);
+    if (flags < 0) return -errno;
+    if (begun) {
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
+        return -(int64_t)error;
+    }
+    if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    if (connect(fd, (const struct sockaddr *)address, (socklen_t)bytes) < 0) error = errno;
+    if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
+    /* Linux says so of a local socket whose peer accepts nothing, and poll would call it ready at
+     * once. Other systems answer this: */
+    if (error == EAGAIN) error = ECONNREFUSED;
+    return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
+}
+
+/* Reads from where the file stands, or a stream that is ready. */
+static int64_t ecsi_sys_read(int fd, void *buffer, size_t length, uint64_t offset)
+{
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
+    if (offset == ECS_IO_HERE) return ecsi_sys_answer(read(fd, buffer, length));
+    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
+    return ecsi_sys_answer(pread(fd, buffer, length, (off_t)offset));
+}
+
+/* A pipe that poll calls writable takes 4,096 bytes (PIPE_BUF) without waiting, and one that may
+ * block would wait for the rest. */
+static int64_t ecsi_sys_write(int fd, const void *buffer, size_t length, uint64_t offset)
+{
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
+    if (offset == ECS_IO_HERE) {
+        struct stat what;
+        int flags = fcntl(fd, F_GETFL);
+        if (length > 4096 && flags >= 0 && (flags & O_NONBLOCK) == 0 && fstat(fd, &what) == 0 &&
+            !S_ISREG(what.st_mode)) {
+            length = 4096;
+        }
+        return ecsi_sys_answer(write(fd, buffer, length));
+    }
+    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
+    return ecsi_sys_answer(pwrite(fd, buffer, length, (off_t)offset));
+}
+
+static int64_t ecsi_sys_splice(const ecs_io_request *r)
+{
+    ECSI_CHECK(r->op == ECS_IO_SPLICE);
+    ECSI_CHECK(r->peer >= 0);
+#if defined(__linux__) && defined(SYS_splice)
+    int64_t from = (int64_t)r->offset;
+    /* 2: SPLICE_F_NONBLOCK; it is about the pipe. */
+    return ecsi_sys_answer(syscall(SYS_splice, (int)r->handle,
+                                   r->offset == ECS_IO_HERE ? NULL : &from, (int)r->peer, NULL,
+                                   r->length, 2u));
+#else
+    (void)r;
+    return -ENOSYS;
+#endif
+}
+
+/* Makes the call of a request; `again` when it has been begun, and poll has answered since. */
+static int64_t ecsi_sys_call(const ecs_io_request *r, bool again)
+{
+    int fd = (int)r->handle;
+    int flags = (int)r->offset;
+    struct msghdr *message = (struct msghdr *)r->buffer;
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->length <= ECS_IO_LENGTH_MAX);
+    switch (r->op) {
+    case ECS_IO_NOP: return 0;
+    case ECS_IO_READ: return ecsi_sys_read(fd, r->buffer, r->length, r->offset);
+    case ECS_IO_WRITE: return ecsi_sys_write(fd, r->buffer, r->length, r->offset);
+    case ECS_IO_FSYNC: return ecsi_sys_answer(fsync(fd));
+    case ECS_IO_OPEN:
+        return ecsi_sys_answer(open((const char *)r->buffer, flags | O_CLOEXEC, (mode_t)r->length));
+    case ECS_IO_CLOSE:
+        /* After EINTR the handle is gone on Linux, and must not be closed again elsewhere. */
+        return close(fd) == 0 || errno == EINTR ? 0 : -(int64_t)errno;
+    case ECS_IO_ACCEPT: return ecsi_sys_accept(fd, r->buffer, r->length);
+    case ECS_IO_CONNECT: return ecsi_sys_connect(fd, r->buffer, r->length, again);
+    case ECS_IO_SEND:
+        return ecsi_sys_answer(send(fd, r->buffer, r->length, flags | ECSI_SYS_SEND_FLAGS));
+    case ECS_IO_RECV:
+        return ecsi_sys_answer(recv(fd, r->buffer, r->length, flags | MSG_DONTWAIT));
+    case ECS_IO_SENDMSG: return ecsi_sys_answer(sendmsg(fd, message, flags | ECSI_SYS_SEND_FLAGS));
+    case ECS_IO_RECVMSG: return ecsi_sys_answer(recvmsg(fd, message, flags | MSG_DONTWAIT));
+    case ECS_IO_SHUTDOWN: return ecsi_sys_answer(shutdown(fd, flags));
+    case ECS_IO_SPLICE: return ecsi_sys_splice(r);
+    default: return -ENOSYS;
+    }
+}
+
+/* A call that was interrupted is made again, so often at most. */
+#define ECSI_SYS_TRIES 100u
+
+/* The same, and -EAGAIN under one name. */
+static int64_t ecsi_sys_try(const ecs_io_request *r, bool again)
+{
+    int64_t answer = -EINTR;
+    uint32_t i;
+    for (i = 0; i < ECSI_SYS_TRIES && answer == -EINTR; i++) answer = ecsi_sys_call(r, again);
+    return answer == -EWOULDBLOCK || answer == -EINTR ? -EAGAIN : answer;
+}
+
+static short ecsi_sys_events(uint32_t wants)
+{
+    return (short)(((wants & ECS_IO_READABLE) != 0 ? POLLIN : 0) |
+                   ((wants & ECS_IO_WRITABLE) != 0 ? POLLOUT : 0));
+}
+
+/* What poll has said: an error or the end is for all who wait. */
+static uint32_t ecsi_sys_wants(short events)
+{
+    uint32_t wants = 0;
+    if ((events & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_READABLE;
+    if ((events & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_WRITABLE;
+    return wants;
+}
+
+/* What of it is ready now. A handle that is none is ready: the call will say so. */
+static uint32_t ecsi_sys_ready(ecs_handle handle, uint32_t wants)
+{
+    struct pollfd one;
+    one.fd = (int)handle;
+    one.events = ecsi_sys_events(wants);
+    one.revents = 0;
+    ECSI_CHECK(handle >= 0);
+    ECSI_CHECK(wants != 0);
+    if (poll(&one, 1, 0) <= 0) return 0;
+    return ecsi_sys_wants(one.revents) & wants;
+}
+
+/* Milliseconds for poll, rounded up; -1: for ever. */
+static int ecsi_sys_ms(uint64_t wait_ns)
+{
+    ECSI_CHECK(ECS_IO_FOREVER > (uint64_t)INT32_MAX * 1000000u);
+    if (wait_ns == ECS_IO_FOREVER) return -1;
+    if (wait_ns > (uint64_t)INT32_MAX * 1000000u) return INT32_MAX;
+    return (int)((wait_ns + 999999u) / 1000000u);
+}
+
+/* A pipe by which a thread that polls is woken: pipe[0] becomes readable. 0, or an errno. */
+static int ecsi_sys_pipe_open(int pipe_fd[2])
+{
+    int i;
+    ECSI_CHECK(pipe_fd != NULL);
+    if (pipe(pipe_fd) < 0) return errno;
+    ECSI_CHECK(pipe_fd[0] >= 0 && pipe_fd[1] >= 0);
+    for (i = 0; i < 2; i++) {
+        (void)fcntl(pipe_fd[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(pipe_fd[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+static void ecsi_sys_pipe_close(const int pipe_fd[2])
+{
+    ECSI_CHECK(pipe_fd[0] >= 0);
+    ECSI_CHECK(pipe_fd[1] >= 0);
+    (void)close(pipe_fd[0]);
+    (void)close(pipe_fd[1]);
+}
+
+/* Any thread, also a signal handler. A pipe that is full has woken it already. */
+static void ecsi_sys_pipe_put(const int pipe_fd[2])
+{
+    int was = errno;
+    ssize_t put;
+    ECSI_CHECK(pipe_fd[1] >= 0);
+    put = write(pipe_fd[1], "", 1);
+    ECSI_CHECK(put <= 1);
+    (void)put;
+    errno = was;
+}
+
+static void ecsi_sys_pipe_drain(const int pipe_fd[2])
+{
+    char bytes[64];
+    ssize_t got;
+    ECSI_CHECK(pipe_fd[0] >= 0);
+    do {
+        got = read(pipe_fd[0], bytes, sizeof bytes);
+    } while (got == (ssize_t)sizeof bytes);
+}
+
+#endif /* ECSI_SYS */
+
+#endif
+
+#endif /* ECS_SYS_H */
 
 /* >>memory ==================================================== src/memory.h */
 
@@ -9317,6 +9345,7 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t request_count;
+    uint32_t request_marks; /* for the next request: what the refusal of one before it means */
     uint32_t system;
     uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
@@ -9898,6 +9927,7 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->bytes_left = bytes_max;
     cmd->spawn_count = 0;
     cmd->request_count = 0;
+    cmd->request_marks = 0;
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
@@ -12621,8 +12651,13 @@ enum {
     ECSI_IO_CANCELLED = 1, /* the engine was asked to */
     ECSI_IO_EXPIRED = 2,   /* because its time was up */
     ECSI_IO_SHOT = 4,      /* a result of an operation that goes on */
-    ECSI_IO_MISPLACED = 8  /* its buffer lies in a column */
+    ECSI_IO_MISPLACED = 8, /* its buffer lies in a column */
+    ECSI_IO_LADEN = 16     /* it rests with a result that found no slot */
 };
+
+/* Flags of a recorded request that only the flush sees. */
+#define ECSI_IO_CUT 0x40000000u    /* not a follower of the request before it */
+#define ECSI_IO_ORPHAN 0x80000000u /* it follows one that was refused: it is cancelled */
 
 typedef struct ecsi_io_list {
     ecs_io_operation *first;
@@ -12671,6 +12706,7 @@ typedef struct ecsi_io {
     ecs_io_operation *oldest;     /* under way, in the order of the requests */
     ecs_io_operation *newest;
     ecsi_io_list ready;
+    ecs_io_operation *resting;    /* that go on when what has ended is delivered */
     ecsi_io_list ended;
     bool unsorted;                /* the ended ones are not in order */
     uint64_t now;                 /* clock of the last look */
@@ -13134,8 +13170,20 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     }
     if ((flags & ECS_IO_MULTI) == 0 || ends) return false;
     if (op->request.op == ECS_IO_RECV && *result == 0) return false;
-    /* Without a slot this result is the last one. */
-    return ecsi_io_shoot(io, op, *result);
+    /* Without a slot for this result it rests with it. */
+    if (!ecsi_io_shoot(io, op, *result)) op->ecsi_bits |= ECSI_IO_LADEN;
+    op->done.result = *result;
+    return true;
+}
+
+/* Leaves those that rest. */
+static void ecsi_io_rouse_one(ecsi_io *io, const ecs_io_operation *op)
+{
+    ecs_io_operation **link = &io->resting;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    while (*link != op) link = &(*link)->ecsi_next;
+    *link = op->ecsi_next;
+    ECSI_CHECK(*link != op);
 }
 
 ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t flags)
@@ -13154,9 +13202,16 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
         result = -ETIMEDOUT;
     }
     if (ecsi_io_goes_on(io, operation, &result)) {
-        bool rests = operation->request.op == ECS_IO_POLL;
+        /* A poll has nothing new to say before what it said is delivered. */
+        bool rests = operation->request.op == ECS_IO_POLL ||
+                     (operation->ecsi_bits & ECSI_IO_LADEN) != 0;
         operation->ecsi_state = rests ? ECSI_IO_RESTING : ECSI_IO_READY;
-        if (!rests) ecsi_io_list_push(&io->ready, operation);
+        if (rests) {
+            operation->ecsi_next = io->resting;
+            io->resting = operation;
+        } else {
+            ecsi_io_list_push(&io->ready, operation);
+        }
     } else {
         ecsi_io_finish(io, operation, result);
     }
@@ -13173,8 +13228,10 @@ static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
     ecsi_io_timer_remove(io, op);
     /* One that is ready or in a chain ends when its turn comes. */
     if (op->ecsi_state == ECSI_IO_TIMING || op->ecsi_state == ECSI_IO_RESTING) {
-        bool expired = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0;
-        ecsi_io_finish(io, op, expired ? -ETIMEDOUT : -ECANCELED);
+        int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
+        if ((op->ecsi_bits & ECSI_IO_LADEN) != 0) result = op->done.result;
+        if (op->ecsi_state == ECSI_IO_RESTING) ecsi_io_rouse_one(io, op);
+        ecsi_io_finish(io, op, result);
         return;
     }
     if (op->ecsi_state == ECSI_IO_STARTED) io->engine->cancel(io->state, op);
@@ -13214,7 +13271,8 @@ enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
 #define ECSI_WAIT_NEXT 1  /* engine[]: behind it in the queue */
 #define ECSI_WAIT_LAST 2  /* engine[], of the first: the end of the queue */
 #define ECSI_WAIT_PLACE 0 /* engine_word[], of the first: in the poll set */
-#define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before */
+#define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before... */
+#define ECSI_WAIT_PEER 2u /* ...and this splice found its peer full */
 
 /* Handles of one call where poll does not take them all; every process may have so many. */
 #define ECSI_POLL_PIECE 16u
@@ -13268,6 +13326,7 @@ static int ecsi_blocking_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     int error = ecsi_poller_open(state, desc);
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->epoll_fd < 0);
     /* The last engine works without descriptors of its own as well: poll leaves out a negative one,
      * and who waits looks up now and then. */
     if (error != 0) p->pipe_fd[0] = -1;
@@ -13280,6 +13339,7 @@ static void ecsi_poller_close(void *state)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->polls != NULL);
     if (p->epoll_fd >= 0) (void)close(p->epoll_fd);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_close(p->pipe_fd);
 }
@@ -13287,15 +13347,34 @@ static void ecsi_poller_close(void *state)
 static void ecsi_poller_wake(void *state)
 {
     const ecsi_poller *p = (const ecsi_poller *)state;
+    ECSI_CHECK(p->first_max > 0);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_put(p->pipe_fd);
 }
 
 /* ---- Queues --------------------------------------------------------------------------- */
 
+/* What it waits for is room in its peer. */
+static inline bool ecsi_poller_pours(const ecs_io_operation *op)
+{
+    return op->request.op == ECS_IO_SPLICE && op->engine_word[ECSI_WAIT_BEGUN] == ECSI_WAIT_PEER;
+}
+
+/* The handle that it waits for, and what for. */
+static inline ecs_handle ecsi_poller_handle(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? op->request.peer : op->request.handle;
+}
+
+static inline uint32_t ecsi_poller_wants(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? (uint32_t)ECS_IO_WRITABLE : ecsi_sys_waits(&op->request);
+}
+
 static inline uint32_t ecsi_poller_direction(const ecs_io_operation *op)
 {
+    ECSI_CHECK(op->request.op < ECS_IO_OPS);
     if (op->request.op == ECS_IO_POLL) return ECSI_ASKERS;
-    return ecsi_sys_waits(&op->request) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
+    return ecsi_poller_wants(op) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
 }
 
 static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_handle handle,
@@ -13303,6 +13382,7 @@ static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_hand
 {
     uint64_t key = (uint64_t)handle * ECSI_DIRECTIONS + direction;
     ECSI_CHECK(direction < ECSI_DIRECTIONS);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)p->home_mask + 1));
     return &p->homes[(uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & p->home_mask];
 }
 
@@ -13311,7 +13391,8 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
                                            uint32_t direction)
 {
     ecs_io_operation **link = ecsi_poller_home(p, handle, direction);
-    while (*link != NULL && ((*link)->request.handle != handle ||
+    ECSI_CHECK(handle >= 0);
+    while (*link != NULL && (ecsi_poller_handle(*link) != handle ||
                              ecsi_poller_direction(*link) != direction)) {
         link = (ecs_io_operation **)&(*link)->engine[ECSI_WAIT_CHAIN];
     }
@@ -13322,11 +13403,12 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
 static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *op)
 {
     ECSI_CHECK(place < p->first_count);
+    ECSI_CHECK(p->first_count <= p->first_max);
     op->engine_word[ECSI_WAIT_PLACE] = place;
     p->firsts[place] = op;
     if (p->epoll_fd >= 0) return;
-    p->polls[place + 1].fd = (int)op->request.handle;
-    p->polls[place + 1].events = ecsi_sys_events(ecsi_sys_waits(&op->request));
+    p->polls[place + 1].fd = (int)ecsi_poller_handle(op);
+    p->polls[place + 1].events = ecsi_sys_events(ecsi_poller_wants(op));
     p->polls[place + 1].revents = 0;
 }
 
@@ -13365,8 +13447,10 @@ static void ecsi_poller_follow(ecs_io_operation *first, ecs_io_operation *op)
 /* Joins the queue of its handle. */
 static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
-    ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
     ecs_io_operation *first = *link;
+    ECSI_CHECK(ecsi_sys_waits(&op->request) != 0);
     op->engine[ECSI_WAIT_CHAIN] = NULL;
     op->engine[ECSI_WAIT_NEXT] = NULL;
     op->engine[ECSI_WAIT_LAST] = op;
@@ -13390,6 +13474,7 @@ static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
     ecs_io_operation *op = *link;
     ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
     uint32_t place = (uint32_t)op->engine_word[ECSI_WAIT_PLACE];
+    ECSI_CHECK(place < p->first_count);
     ECSI_CHECK(p->firsts[place] == op);
     if (next != NULL) {
         next->engine[ECSI_WAIT_CHAIN] = op->engine[ECSI_WAIT_CHAIN];
@@ -13406,9 +13491,11 @@ static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
 /* Takes any one out. */
 static void ecsi_poller_drop(ecsi_poller *p, ecs_io_operation *op)
 {
-    ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
     ecs_io_operation *before = *link;
     ECSI_CHECK(before != NULL);
+    ECSI_CHECK(p->first_count > 0);
     if (before == op) {
         ecsi_poller_shift(p, link);
         return;
@@ -13428,7 +13515,9 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
     const ecs_io_request *r = &op->request;
     uint32_t wants = ecsi_sys_waits(r);
     bool again = op->engine_word[ECSI_WAIT_BEGUN] != 0;
+    int64_t result;
     ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     p->calls++;
     if (r->op == ECS_IO_POLL) {
         ready = ecsi_sys_ready(r->handle, wants);
@@ -13441,7 +13530,12 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
         if (ecsi_sys_ready(r->handle, wants) == 0) return -EAGAIN;
     }
     op->engine_word[ECSI_WAIT_BEGUN] = 1;
-    return ecsi_sys_try(r, again);
+    result = ecsi_sys_try(r, again);
+    if (result == -EAGAIN && r->op == ECS_IO_SPLICE &&
+        ecsi_sys_ready(r->peer, ECS_IO_WRITABLE) == 0) {
+        op->engine_word[ECSI_WAIT_BEGUN] = ECSI_WAIT_PEER;
+    }
+    return result;
 }
 
 /* Whether there is more to do on this handle before others have their turn: the rest of a
@@ -13455,17 +13549,32 @@ static bool ecsi_poller_goes_on(const ecs_io_operation *op)
            next->request.handle == op->request.handle;
 }
 
+/* A splice waits for one of two handles, and it may be the other one's turn: it starts anew. */
+static void ecsi_poller_again(ecs_io_operation *op)
+{
+    ecsi_io *io = (ecsi_io *)op->ecsi_owner;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK(io->engaged > 0);
+    io->engaged--;
+    op->ecsi_state = ECSI_IO_READY;
+    ecsi_io_list_push(&io->ready, op);
+}
+
 /* Tries a queue from its first on, until one has to wait. */
 static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t direction, uint32_t ready)
 {
     ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
     uint32_t bound;
+    ECSI_CHECK(direction != ECSI_ASKERS);
     for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
         ecs_io_operation *op = *link;
         int64_t result = ecsi_poller_try(p, op, ready);
-        if (result == -EAGAIN) return;
-        ECSI_CHECK(op->request.handle == handle);
+        if (result == -EAGAIN && op->request.op != ECS_IO_SPLICE) return;
         ecsi_poller_shift(p, link);
+        if (result == -EAGAIN) {
+            ecsi_poller_again(op);
+            return;
+        }
         (void)ecs_io_end(op, result, 0);
         if (ecsi_poller_goes_on(op)) return;
         ready = 0;
@@ -13478,6 +13587,7 @@ static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
 {
     ecs_io_operation *op = *ecsi_poller_find(p, handle, ECSI_ASKERS);
     uint32_t bound;
+    ECSI_CHECK(handle >= 0);
     for (bound = p->first_max; bound > 0 && op != NULL; bound--) {
         ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
         int64_t result = ecsi_poller_try(p, op, 0);
@@ -13496,6 +13606,7 @@ static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready,
 {
     uint32_t sure = alone ? ready : 0;
     ECSI_CHECK(ready != 0);
+    ECSI_CHECK(handle >= 0);
     if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
     if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
     ecsi_poller_ask(p, handle);
@@ -13523,12 +13634,15 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
         return true;
     }
     ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    ECSI_CHECK(op->request.op != ECS_IO_CANCEL);
     (void)ecs_io_end(op, result, 0);
     return false;
 }
 
 static void ecsi_poller_cancel(void *state, ecs_io_operation *op)
 {
+    ECSI_CHECK(state != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     ecsi_poller_drop((ecsi_poller *)state, op);
     (void)ecs_io_end(op, -ECANCELED, 0);
 }
@@ -13615,7 +13729,9 @@ static int ecsi_evented_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     int error = ecsi_poller_open(state, desc);
+    ECSI_CHECK(p->first_count == 0);
     if (error != 0) return error;
+    ECSI_CHECK(p->pipe_fd[0] >= 0);
     memset(&event, 0, sizeof event);
     event.events = EPOLLIN;
     event.data.fd = -1;
@@ -13648,6 +13764,8 @@ static int64_t ecsi_evented_arm(ecsi_poller *p, ecs_handle handle)
 {
     uint32_t wants = ecsi_evented_wants(p, handle);
     struct epoll_event event;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(handle >= 0);
     if (wants == 0) return 0;
     memset(&event, 0, sizeof event);
     event.events = EPOLLONESHOT;
@@ -13665,8 +13783,9 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     int64_t error;
+    ECSI_CHECK(p->epoll_fd >= 0);
     if (!ecsi_poller_start(p, op)) return;
-    error = ecsi_evented_arm(p, op->request.handle);
+    error = ecsi_evented_arm(p, ecsi_poller_handle(op));
     if (error == 0) return;
     /* A file that epoll does not watch. */
     ECSI_CHECK(error < 0);
@@ -13679,6 +13798,7 @@ static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
 {
     uint32_t direction;
     ECSI_CHECK(error < 0);
+    ECSI_CHECK(handle >= 0);
     for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
         ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
         uint32_t bound;
@@ -13698,10 +13818,11 @@ static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     memset(&event, 0, sizeof event);
+    ECSI_CHECK(p->epoll_fd >= 0);
     ecsi_poller_drop(p, op);
-    if (ecsi_evented_wants(p, op->request.handle) == 0) {
+    if (ecsi_evented_wants(p, ecsi_poller_handle(op)) == 0) {
         p->calls++;
-        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)op->request.handle, &event);
+        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)ecsi_poller_handle(op), &event);
     }
     ECSI_CHECK(op->request.op != ECS_IO_TIMER);
     (void)ecs_io_end(op, -ECANCELED, 0);
@@ -13713,6 +13834,8 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
     struct epoll_event events[ECSI_EPOLL_EVENTS];
     uint32_t bound;
     int count = ECSI_EPOLL_EVENTS;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(p->first_count <= p->first_max);
     if (p->first_count == 0 && wait_ns == 0) return;
     for (bound = p->first_max; bound > 0 && count == ECSI_EPOLL_EVENTS; bound--) {
         int i;
@@ -13930,6 +14053,7 @@ static void ecsi_io_look(ecsi_io *io)
     uint32_t round;
     ECSI_CHECK(!io->replaying);
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open);
     for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
         ecsi_io_reap(io, 0);
         if (io->ready.count == 0) return;
@@ -13944,6 +14068,7 @@ static uint32_t ecsi_io_brought(const ecs_io_operation *op)
 {
     bool reads = op->request.op == ECS_IO_READ || op->request.op == ECS_IO_RECV;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
+    ECSI_CHECK(op->serial != 0);
     if (op->request.op == ECS_IO_ACCEPT && op->done.result >= 0 && op->done.buffer != NULL) {
         return (uint32_t)op->request.length;
     }
@@ -14002,6 +14127,7 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
     const ecs_io_request *request = &op->request;
     ECSI_CHECK(*io->flush->locks == 0);
     ECSI_CHECK(request->op < ECS_IO_OPS);
+    ECSI_CHECK(op->done.op == request->op);
     io->stats.delivered++;
     if (io->book != NULL) io->book->latency[request->op][ecsi_io_bucket(op->done.duration_ns)]++;
     if (request->type != NULL) ecsi_io_store(io, op);
@@ -14016,15 +14142,42 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
 #endif
 }
 
-/* A poll that goes on looks again when a result of it is delivered. */
-static void ecsi_io_rested(ecsi_io *io, const ecs_io_operation *shot)
+/* A result that found no slot may find one now. False: it rests again, or was the last one because
+ * there is no memory. */
+static bool ecsi_io_unload(ecsi_io *io, ecs_io_operation *op)
 {
-    ecs_io_operation *op = ecsi_io_find(io, shot->done.id.bits);
-    ECSI_CHECK((shot->ecsi_bits & ECSI_IO_SHOT) != 0);
-    if (op == NULL || op->ecsi_state != ECSI_IO_RESTING) return;
-    ECSI_CHECK(op->request.op == ECS_IO_POLL);
-    op->ecsi_state = ECSI_IO_READY;
-    ecsi_io_list_add(&io->ready, op);
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_LADEN) != 0);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    op->ecsi_state = ECSI_IO_STARTED;
+    if (ecsi_io_shoot(io, op, op->done.result)) {
+        op->ecsi_bits &= (uint16_t)~ECSI_IO_LADEN;
+        return true;
+    }
+    if (io->shots == 0) {
+        ecsi_io_finish(io, op, op->done.result);
+        return false;
+    }
+    op->ecsi_state = ECSI_IO_RESTING;
+    op->ecsi_next = io->resting;
+    io->resting = op;
+    return false;
+}
+
+/* Those that rested go on: all results that had ended are delivered, and their slots are free. */
+static void ecsi_io_rested(ecsi_io *io)
+{
+    ecs_io_operation *op = io->resting;
+    io->resting = NULL;
+    ECSI_CHECK(io->shots == 0 || op == NULL);
+    while (op != NULL) {
+        ecs_io_operation *next = op->ecsi_next;
+        ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+        if ((op->ecsi_bits & ECSI_IO_LADEN) == 0 || ecsi_io_unload(io, op)) {
+            op->ecsi_state = ECSI_IO_READY;
+            ecsi_io_list_add(&io->ready, op);
+        }
+        op = next;
+    }
 }
 
 /* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
@@ -14050,9 +14203,9 @@ static void ecsi_io_deliver(ecsi_io *io)
         if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
         if (io->desc.record != NULL) ecsi_io_note_put(io, op);
         ecsi_io_deliver_one(io, op);
-        if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) ecsi_io_rested(io, op);
         ecsi_io_slot_give(io, op);
     }
+    if (io->resting != NULL) ecsi_io_rested(io);
     ECSI_CHECK(*io->flush->locks == 0);
     *io->flush->locks = locks;
     io->delivering = false;
@@ -14253,6 +14406,7 @@ static void ecsi_io_end_all(ecsi_io *io)
     uint32_t rounds;
     if (!io->open) return;
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(!io->ending);
     io->ending = true;
     io->now = ecsi_clock_ns();
     io->replayed = true;
@@ -14314,7 +14468,7 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     op.done.user = request->user;
     op.done.buffer = request->buffer;
     op.done.op = request->op;
-    op.done.flags = request->flags;
+    op.done.flags = request->flags & ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
     op.done.result = result;
     if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
                                                     sizeof *request->into)) {
@@ -14364,8 +14518,11 @@ static inline size_t ecsi_io_bytes(const ecs_io_request *request)
 /* Ties a request to the one before it in its chain. Answers whether that one was refused. */
 static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
 {
-    ecs_io_operation *before = io->chain_stream == stream ? io->chain : NULL;
-    bool broken = io->chain_stream == stream && io->chain_broken;
+    bool cut = io->chain_stream != stream || (op->request.flags & ECSI_IO_CUT) != 0;
+    ecs_io_operation *before = cut ? NULL : io->chain;
+    bool broken = (!cut && io->chain_broken) || (op->request.flags & ECSI_IO_ORPHAN) != 0;
+    op->request.flags &= ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
+    op->done.flags = op->request.flags;
     ECSI_CHECK(before == NULL || before->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (before != NULL && !broken) {
@@ -14415,11 +14572,9 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
         if (op == NULL) why = -ENOBUFS;
     }
     if (op == NULL) {
-        if ((request->flags & ECS_IO_LINK) != 0) {
-            io->chain_stream = stream;
-            io->chain = NULL;
-            io->chain_broken = true;
-        }
+        io->chain_stream = stream;
+        io->chain = NULL;
+        io->chain_broken = (request->flags & (uint32_t)ECS_IO_LINK) != 0;
         return why;
     }
     ecsi_io_fill(io, op, request, id);
@@ -16704,6 +16859,7 @@ static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
     const ecsi_gauge *gauge = &schedule->gauge;
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(adaptive->workers > 0);
     if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
     if (gauge->declares || gauge->io_pending != NULL) return false;
 #ifndef ECS_NO_IO
@@ -16776,6 +16932,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     ecsi_sample sample;
     if (!gauge->counts) return;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(schedule->ticking);
     memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
     sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;
@@ -25526,10 +25683,17 @@ ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
         cmd->queue->refused++;
     }
     ecsi_spawn_status(cmd, cmd->status);
-    if (cmd->status != ECS_OK) return id;
+    if (cmd->status != ECS_OK) {
+        /* What comes next is no part of the chain that this one was in, but may be of its own. */
+        cmd->request_marks = ECSI_IO_CUT;
+        if ((request->flags & (uint32_t)ECS_IO_LINK) != 0) cmd->request_marks |= ECSI_IO_ORPHAN;
+        return id;
+    }
     ECSI_CHECK(command != NULL);
     ECSI_CHECK(cmd->request_count < cmd->flush->requests_max);
     memcpy(ecsi_command_payload(command), request, sizeof *request);
+    ((ecs_io_request *)ecsi_command_payload(command))->flags |= cmd->request_marks;
+    cmd->request_marks = 0;
     cmd->request_count++;
     id.bits = number;
     return id;

@@ -1873,7 +1873,7 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
  * -ENOBUFS: requests_max are under way.
  *
  * Chains. With ECS_IO_LINK the next request of the same stream begins when this one has succeeded
- * in full; else it and the rest of the chain are cancelled.
+ * in full; else, or when this one was refused, it and the rest of the chain are cancelled.
  *
  * Determinism. Which requests are made and in which order follows from the world; when they end
  * and how is an input, which can be recorded and replayed: see ecs_io_desc. A failed system's
@@ -1922,8 +1922,8 @@ enum {
     ECS_IO_LINK = 2,       /* begins a chain, or goes on with it: see above */
     ECS_IO_NOTIFY = 4,     /* ends with an event, ecs_io_completion */
     ECS_IO_WHOLE = 8,      /* read, write, send, recv: goes on until `length`, an end or an error */
-    ECS_IO_MULTI = 16,     /* accept, recv, poll: goes on until it fails or is cancelled; what it
-                              gives is delivered one by one, with ECS_IO_MORE but for the last */
+    ECS_IO_MULTI = 16,     /* accept, poll: goes on until it fails or is cancelled; what it gives is
+                              delivered one by one, with ECS_IO_MORE but for the last */
     ECS_IO_ABSOLUTE = 32,  /* timer: timeout_ns is a time of ecs_io_now */
     ECS_IO_MORE = 64,      /* of a completion: the request goes on */
     ECS_IO_READABLE = 1,
@@ -2004,7 +2004,8 @@ ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region);
 typedef struct ecs_io_stats {
     const char *engine;
     uint64_t queued;
-    uint64_t refused;         /* at the call, or with -ENOBUFS */
+    uint64_t refused;         /* by the flush: -ENOBUFS, or no memory; at the call it is a command
+                                 that was refused */
     uint64_t started;         /* given to the engine */
     uint64_t batched;         /* of these, in one call with others */
     uint64_t system_calls;    /* of the engine */

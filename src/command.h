@@ -225,6 +225,7 @@ struct ecs_commands {
     uint32_t spawn_count;
     uint32_t spawns_max;
     uint32_t request_count;
+    uint32_t request_marks; /* for the next request: what the refusal of one before it means */
     uint32_t system;
     uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
@@ -806,6 +807,7 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->bytes_left = bytes_max;
     cmd->spawn_count = 0;
     cmd->request_count = 0;
+    cmd->request_marks = 0;
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;

@@ -60,6 +60,7 @@ static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
     const ecsi_gauge *gauge = &schedule->gauge;
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(adaptive->workers > 0);
     if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
     if (gauge->declares || gauge->io_pending != NULL) return false;
 #ifndef ECS_NO_IO
@@ -132,6 +133,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     ecsi_sample sample;
     if (!gauge->counts) return;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(schedule->ticking);
     memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
     sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;

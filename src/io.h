@@ -55,8 +55,13 @@ enum {
     ECSI_IO_CANCELLED = 1, /* the engine was asked to */
     ECSI_IO_EXPIRED = 2,   /* because its time was up */
     ECSI_IO_SHOT = 4,      /* a result of an operation that goes on */
-    ECSI_IO_MISPLACED = 8  /* its buffer lies in a column */
+    ECSI_IO_MISPLACED = 8, /* its buffer lies in a column */
+    ECSI_IO_LADEN = 16     /* it rests with a result that found no slot */
 };
+
+/* Flags of a recorded request that only the flush sees. */
+#define ECSI_IO_CUT 0x40000000u    /* not a follower of the request before it */
+#define ECSI_IO_ORPHAN 0x80000000u /* it follows one that was refused: it is cancelled */
 
 typedef struct ecsi_io_list {
     ecs_io_operation *first;
@@ -105,6 +110,7 @@ typedef struct ecsi_io {
     ecs_io_operation *oldest;     /* under way, in the order of the requests */
     ecs_io_operation *newest;
     ecsi_io_list ready;
+    ecs_io_operation *resting;    /* that go on when what has ended is delivered */
     ecsi_io_list ended;
     bool unsorted;                /* the ended ones are not in order */
     uint64_t now;                 /* clock of the last look */
@@ -568,8 +574,20 @@ static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
     }
     if ((flags & ECS_IO_MULTI) == 0 || ends) return false;
     if (op->request.op == ECS_IO_RECV && *result == 0) return false;
-    /* Without a slot this result is the last one. */
-    return ecsi_io_shoot(io, op, *result);
+    /* Without a slot for this result it rests with it. */
+    if (!ecsi_io_shoot(io, op, *result)) op->ecsi_bits |= ECSI_IO_LADEN;
+    op->done.result = *result;
+    return true;
+}
+
+/* Leaves those that rest. */
+static void ecsi_io_rouse_one(ecsi_io *io, const ecs_io_operation *op)
+{
+    ecs_io_operation **link = &io->resting;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    while (*link != op) link = &(*link)->ecsi_next;
+    *link = op->ecsi_next;
+    ECSI_CHECK(*link != op);
 }
 
 ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t flags)
@@ -588,9 +606,16 @@ ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t fl
         result = -ETIMEDOUT;
     }
     if (ecsi_io_goes_on(io, operation, &result)) {
-        bool rests = operation->request.op == ECS_IO_POLL;
+        /* A poll has nothing new to say before what it said is delivered. */
+        bool rests = operation->request.op == ECS_IO_POLL ||
+                     (operation->ecsi_bits & ECSI_IO_LADEN) != 0;
         operation->ecsi_state = rests ? ECSI_IO_RESTING : ECSI_IO_READY;
-        if (!rests) ecsi_io_list_push(&io->ready, operation);
+        if (rests) {
+            operation->ecsi_next = io->resting;
+            io->resting = operation;
+        } else {
+            ecsi_io_list_push(&io->ready, operation);
+        }
     } else {
         ecsi_io_finish(io, operation, result);
     }
@@ -607,8 +632,10 @@ static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
     ecsi_io_timer_remove(io, op);
     /* One that is ready or in a chain ends when its turn comes. */
     if (op->ecsi_state == ECSI_IO_TIMING || op->ecsi_state == ECSI_IO_RESTING) {
-        bool expired = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0;
-        ecsi_io_finish(io, op, expired ? -ETIMEDOUT : -ECANCELED);
+        int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
+        if ((op->ecsi_bits & ECSI_IO_LADEN) != 0) result = op->done.result;
+        if (op->ecsi_state == ECSI_IO_RESTING) ecsi_io_rouse_one(io, op);
+        ecsi_io_finish(io, op, result);
         return;
     }
     if (op->ecsi_state == ECSI_IO_STARTED) io->engine->cancel(io->state, op);

@@ -155,6 +155,7 @@ static void ecsi_io_look(ecsi_io *io)
     uint32_t round;
     ECSI_CHECK(!io->replaying);
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open);
     for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
         ecsi_io_reap(io, 0);
         if (io->ready.count == 0) return;
@@ -169,6 +170,7 @@ static uint32_t ecsi_io_brought(const ecs_io_operation *op)
 {
     bool reads = op->request.op == ECS_IO_READ || op->request.op == ECS_IO_RECV;
     ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
+    ECSI_CHECK(op->serial != 0);
     if (op->request.op == ECS_IO_ACCEPT && op->done.result >= 0 && op->done.buffer != NULL) {
         return (uint32_t)op->request.length;
     }
@@ -227,6 +229,7 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
     const ecs_io_request *request = &op->request;
     ECSI_CHECK(*io->flush->locks == 0);
     ECSI_CHECK(request->op < ECS_IO_OPS);
+    ECSI_CHECK(op->done.op == request->op);
     io->stats.delivered++;
     if (io->book != NULL) io->book->latency[request->op][ecsi_io_bucket(op->done.duration_ns)]++;
     if (request->type != NULL) ecsi_io_store(io, op);
@@ -241,15 +244,42 @@ static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
 #endif
 }
 
-/* A poll that goes on looks again when a result of it is delivered. */
-static void ecsi_io_rested(ecsi_io *io, const ecs_io_operation *shot)
+/* A result that found no slot may find one now. False: it rests again, or was the last one because
+ * there is no memory. */
+static bool ecsi_io_unload(ecsi_io *io, ecs_io_operation *op)
 {
-    ecs_io_operation *op = ecsi_io_find(io, shot->done.id.bits);
-    ECSI_CHECK((shot->ecsi_bits & ECSI_IO_SHOT) != 0);
-    if (op == NULL || op->ecsi_state != ECSI_IO_RESTING) return;
-    ECSI_CHECK(op->request.op == ECS_IO_POLL);
-    op->ecsi_state = ECSI_IO_READY;
-    ecsi_io_list_add(&io->ready, op);
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_LADEN) != 0);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    op->ecsi_state = ECSI_IO_STARTED;
+    if (ecsi_io_shoot(io, op, op->done.result)) {
+        op->ecsi_bits &= (uint16_t)~ECSI_IO_LADEN;
+        return true;
+    }
+    if (io->shots == 0) {
+        ecsi_io_finish(io, op, op->done.result);
+        return false;
+    }
+    op->ecsi_state = ECSI_IO_RESTING;
+    op->ecsi_next = io->resting;
+    io->resting = op;
+    return false;
+}
+
+/* Those that rested go on: all results that had ended are delivered, and their slots are free. */
+static void ecsi_io_rested(ecsi_io *io)
+{
+    ecs_io_operation *op = io->resting;
+    io->resting = NULL;
+    ECSI_CHECK(io->shots == 0 || op == NULL);
+    while (op != NULL) {
+        ecs_io_operation *next = op->ecsi_next;
+        ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+        if ((op->ecsi_bits & ECSI_IO_LADEN) == 0 || ecsi_io_unload(io, op)) {
+            op->ecsi_state = ECSI_IO_READY;
+            ecsi_io_list_add(&io->ready, op);
+        }
+        op = next;
+    }
 }
 
 /* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
@@ -275,9 +305,9 @@ static void ecsi_io_deliver(ecsi_io *io)
         if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
         if (io->desc.record != NULL) ecsi_io_note_put(io, op);
         ecsi_io_deliver_one(io, op);
-        if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) ecsi_io_rested(io, op);
         ecsi_io_slot_give(io, op);
     }
+    if (io->resting != NULL) ecsi_io_rested(io);
     ECSI_CHECK(*io->flush->locks == 0);
     *io->flush->locks = locks;
     io->delivering = false;
@@ -478,6 +508,7 @@ static void ecsi_io_end_all(ecsi_io *io)
     uint32_t rounds;
     if (!io->open) return;
     ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(!io->ending);
     io->ending = true;
     io->now = ecsi_clock_ns();
     io->replayed = true;
@@ -539,7 +570,7 @@ static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t 
     op.done.user = request->user;
     op.done.buffer = request->buffer;
     op.done.op = request->op;
-    op.done.flags = request->flags;
+    op.done.flags = request->flags & ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
     op.done.result = result;
     if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
                                                     sizeof *request->into)) {
@@ -589,8 +620,11 @@ static inline size_t ecsi_io_bytes(const ecs_io_request *request)
 /* Ties a request to the one before it in its chain. Answers whether that one was refused. */
 static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
 {
-    ecs_io_operation *before = io->chain_stream == stream ? io->chain : NULL;
-    bool broken = io->chain_stream == stream && io->chain_broken;
+    bool cut = io->chain_stream != stream || (op->request.flags & ECSI_IO_CUT) != 0;
+    ecs_io_operation *before = cut ? NULL : io->chain;
+    bool broken = (!cut && io->chain_broken) || (op->request.flags & ECSI_IO_ORPHAN) != 0;
+    op->request.flags &= ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
+    op->done.flags = op->request.flags;
     ECSI_CHECK(before == NULL || before->ecsi_state != ECSI_IO_FREE);
     ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
     if (before != NULL && !broken) {
@@ -640,11 +674,9 @@ static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t
         if (op == NULL) why = -ENOBUFS;
     }
     if (op == NULL) {
-        if ((request->flags & ECS_IO_LINK) != 0) {
-            io->chain_stream = stream;
-            io->chain = NULL;
-            io->chain_broken = true;
-        }
+        io->chain_stream = stream;
+        io->chain = NULL;
+        io->chain_broken = (request->flags & (uint32_t)ECS_IO_LINK) != 0;
         return why;
     }
     ecsi_io_fill(io, op, request, id);

@@ -28,7 +28,8 @@ enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
 #define ECSI_WAIT_NEXT 1  /* engine[]: behind it in the queue */
 #define ECSI_WAIT_LAST 2  /* engine[], of the first: the end of the queue */
 #define ECSI_WAIT_PLACE 0 /* engine_word[], of the first: in the poll set */
-#define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before */
+#define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before... */
+#define ECSI_WAIT_PEER 2u /* ...and this splice found its peer full */
 
 /* Handles of one call where poll does not take them all; every process may have so many. */
 #define ECSI_POLL_PIECE 16u
@@ -82,6 +83,7 @@ static int ecsi_blocking_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     int error = ecsi_poller_open(state, desc);
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->epoll_fd < 0);
     /* The last engine works without descriptors of its own as well: poll leaves out a negative one,
      * and who waits looks up now and then. */
     if (error != 0) p->pipe_fd[0] = -1;
@@ -94,6 +96,7 @@ static void ecsi_poller_close(void *state)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->polls != NULL);
     if (p->epoll_fd >= 0) (void)close(p->epoll_fd);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_close(p->pipe_fd);
 }
@@ -101,15 +104,34 @@ static void ecsi_poller_close(void *state)
 static void ecsi_poller_wake(void *state)
 {
     const ecsi_poller *p = (const ecsi_poller *)state;
+    ECSI_CHECK(p->first_max > 0);
     if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_put(p->pipe_fd);
 }
 
 /* ---- Queues --------------------------------------------------------------------------- */
 
+/* What it waits for is room in its peer. */
+static inline bool ecsi_poller_pours(const ecs_io_operation *op)
+{
+    return op->request.op == ECS_IO_SPLICE && op->engine_word[ECSI_WAIT_BEGUN] == ECSI_WAIT_PEER;
+}
+
+/* The handle that it waits for, and what for. */
+static inline ecs_handle ecsi_poller_handle(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? op->request.peer : op->request.handle;
+}
+
+static inline uint32_t ecsi_poller_wants(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? (uint32_t)ECS_IO_WRITABLE : ecsi_sys_waits(&op->request);
+}
+
 static inline uint32_t ecsi_poller_direction(const ecs_io_operation *op)
 {
+    ECSI_CHECK(op->request.op < ECS_IO_OPS);
     if (op->request.op == ECS_IO_POLL) return ECSI_ASKERS;
-    return ecsi_sys_waits(&op->request) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
+    return ecsi_poller_wants(op) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
 }
 
 static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_handle handle,
@@ -117,6 +139,7 @@ static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_hand
 {
     uint64_t key = (uint64_t)handle * ECSI_DIRECTIONS + direction;
     ECSI_CHECK(direction < ECSI_DIRECTIONS);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)p->home_mask + 1));
     return &p->homes[(uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & p->home_mask];
 }
 
@@ -125,7 +148,8 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
                                            uint32_t direction)
 {
     ecs_io_operation **link = ecsi_poller_home(p, handle, direction);
-    while (*link != NULL && ((*link)->request.handle != handle ||
+    ECSI_CHECK(handle >= 0);
+    while (*link != NULL && (ecsi_poller_handle(*link) != handle ||
                              ecsi_poller_direction(*link) != direction)) {
         link = (ecs_io_operation **)&(*link)->engine[ECSI_WAIT_CHAIN];
     }
@@ -136,11 +160,12 @@ static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle hand
 static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *op)
 {
     ECSI_CHECK(place < p->first_count);
+    ECSI_CHECK(p->first_count <= p->first_max);
     op->engine_word[ECSI_WAIT_PLACE] = place;
     p->firsts[place] = op;
     if (p->epoll_fd >= 0) return;
-    p->polls[place + 1].fd = (int)op->request.handle;
-    p->polls[place + 1].events = ecsi_sys_events(ecsi_sys_waits(&op->request));
+    p->polls[place + 1].fd = (int)ecsi_poller_handle(op);
+    p->polls[place + 1].events = ecsi_sys_events(ecsi_poller_wants(op));
     p->polls[place + 1].revents = 0;
 }
 
@@ -179,8 +204,10 @@ static void ecsi_poller_follow(ecs_io_operation *first, ecs_io_operation *op)
 /* Joins the queue of its handle. */
 static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
 {
-    ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
     ecs_io_operation *first = *link;
+    ECSI_CHECK(ecsi_sys_waits(&op->request) != 0);
     op->engine[ECSI_WAIT_CHAIN] = NULL;
     op->engine[ECSI_WAIT_NEXT] = NULL;
     op->engine[ECSI_WAIT_LAST] = op;
@@ -204,6 +231,7 @@ static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
     ecs_io_operation *op = *link;
     ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
     uint32_t place = (uint32_t)op->engine_word[ECSI_WAIT_PLACE];
+    ECSI_CHECK(place < p->first_count);
     ECSI_CHECK(p->firsts[place] == op);
     if (next != NULL) {
         next->engine[ECSI_WAIT_CHAIN] = op->engine[ECSI_WAIT_CHAIN];
@@ -220,9 +248,11 @@ static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
 /* Takes any one out. */
 static void ecsi_poller_drop(ecsi_poller *p, ecs_io_operation *op)
 {
-    ecs_io_operation **link = ecsi_poller_find(p, op->request.handle, ecsi_poller_direction(op));
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
     ecs_io_operation *before = *link;
     ECSI_CHECK(before != NULL);
+    ECSI_CHECK(p->first_count > 0);
     if (before == op) {
         ecsi_poller_shift(p, link);
         return;
@@ -242,7 +272,9 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
     const ecs_io_request *r = &op->request;
     uint32_t wants = ecsi_sys_waits(r);
     bool again = op->engine_word[ECSI_WAIT_BEGUN] != 0;
+    int64_t result;
     ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     p->calls++;
     if (r->op == ECS_IO_POLL) {
         ready = ecsi_sys_ready(r->handle, wants);
@@ -255,7 +287,12 @@ static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t re
         if (ecsi_sys_ready(r->handle, wants) == 0) return -EAGAIN;
     }
     op->engine_word[ECSI_WAIT_BEGUN] = 1;
-    return ecsi_sys_try(r, again);
+    result = ecsi_sys_try(r, again);
+    if (result == -EAGAIN && r->op == ECS_IO_SPLICE &&
+        ecsi_sys_ready(r->peer, ECS_IO_WRITABLE) == 0) {
+        op->engine_word[ECSI_WAIT_BEGUN] = ECSI_WAIT_PEER;
+    }
+    return result;
 }
 
 /* Whether there is more to do on this handle before others have their turn: the rest of a
@@ -269,17 +306,32 @@ static bool ecsi_poller_goes_on(const ecs_io_operation *op)
            next->request.handle == op->request.handle;
 }
 
+/* A splice waits for one of two handles, and it may be the other one's turn: it starts anew. */
+static void ecsi_poller_again(ecs_io_operation *op)
+{
+    ecsi_io *io = (ecsi_io *)op->ecsi_owner;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK(io->engaged > 0);
+    io->engaged--;
+    op->ecsi_state = ECSI_IO_READY;
+    ecsi_io_list_push(&io->ready, op);
+}
+
 /* Tries a queue from its first on, until one has to wait. */
 static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t direction, uint32_t ready)
 {
     ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
     uint32_t bound;
+    ECSI_CHECK(direction != ECSI_ASKERS);
     for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
         ecs_io_operation *op = *link;
         int64_t result = ecsi_poller_try(p, op, ready);
-        if (result == -EAGAIN) return;
-        ECSI_CHECK(op->request.handle == handle);
+        if (result == -EAGAIN && op->request.op != ECS_IO_SPLICE) return;
         ecsi_poller_shift(p, link);
+        if (result == -EAGAIN) {
+            ecsi_poller_again(op);
+            return;
+        }
         (void)ecs_io_end(op, result, 0);
         if (ecsi_poller_goes_on(op)) return;
         ready = 0;
@@ -292,6 +344,7 @@ static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
 {
     ecs_io_operation *op = *ecsi_poller_find(p, handle, ECSI_ASKERS);
     uint32_t bound;
+    ECSI_CHECK(handle >= 0);
     for (bound = p->first_max; bound > 0 && op != NULL; bound--) {
         ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
         int64_t result = ecsi_poller_try(p, op, 0);
@@ -310,6 +363,7 @@ static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready,
 {
     uint32_t sure = alone ? ready : 0;
     ECSI_CHECK(ready != 0);
+    ECSI_CHECK(handle >= 0);
     if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
     if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
     ecsi_poller_ask(p, handle);
@@ -337,12 +391,15 @@ static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
         return true;
     }
     ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    ECSI_CHECK(op->request.op != ECS_IO_CANCEL);
     (void)ecs_io_end(op, result, 0);
     return false;
 }
 
 static void ecsi_poller_cancel(void *state, ecs_io_operation *op)
 {
+    ECSI_CHECK(state != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
     ecsi_poller_drop((ecsi_poller *)state, op);
     (void)ecs_io_end(op, -ECANCELED, 0);
 }
@@ -429,7 +486,9 @@ static int ecsi_evented_open(void *state, const ecs_io_engine_desc *desc)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     int error = ecsi_poller_open(state, desc);
+    ECSI_CHECK(p->first_count == 0);
     if (error != 0) return error;
+    ECSI_CHECK(p->pipe_fd[0] >= 0);
     memset(&event, 0, sizeof event);
     event.events = EPOLLIN;
     event.data.fd = -1;
@@ -462,6 +521,8 @@ static int64_t ecsi_evented_arm(ecsi_poller *p, ecs_handle handle)
 {
     uint32_t wants = ecsi_evented_wants(p, handle);
     struct epoll_event event;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(handle >= 0);
     if (wants == 0) return 0;
     memset(&event, 0, sizeof event);
     event.events = EPOLLONESHOT;
@@ -479,8 +540,9 @@ static void ecsi_evented_start(void *state, ecs_io_operation *op)
 {
     ecsi_poller *p = (ecsi_poller *)state;
     int64_t error;
+    ECSI_CHECK(p->epoll_fd >= 0);
     if (!ecsi_poller_start(p, op)) return;
-    error = ecsi_evented_arm(p, op->request.handle);
+    error = ecsi_evented_arm(p, ecsi_poller_handle(op));
     if (error == 0) return;
     /* A file that epoll does not watch. */
     ECSI_CHECK(error < 0);
@@ -493,6 +555,7 @@ static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
 {
     uint32_t direction;
     ECSI_CHECK(error < 0);
+    ECSI_CHECK(handle >= 0);
     for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
         ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
         uint32_t bound;
@@ -512,10 +575,11 @@ static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
     ecsi_poller *p = (ecsi_poller *)state;
     struct epoll_event event;
     memset(&event, 0, sizeof event);
+    ECSI_CHECK(p->epoll_fd >= 0);
     ecsi_poller_drop(p, op);
-    if (ecsi_evented_wants(p, op->request.handle) == 0) {
+    if (ecsi_evented_wants(p, ecsi_poller_handle(op)) == 0) {
         p->calls++;
-        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)op->request.handle, &event);
+        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)ecsi_poller_handle(op), &event);
     }
     ECSI_CHECK(op->request.op != ECS_IO_TIMER);
     (void)ecs_io_end(op, -ECANCELED, 0);
@@ -527,6 +591,8 @@ static void ecsi_evented_reap(void *state, uint64_t wait_ns)
     struct epoll_event events[ECSI_EPOLL_EVENTS];
     uint32_t bound;
     int count = ECSI_EPOLL_EVENTS;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(p->first_count <= p->first_max);
     if (p->first_count == 0 && wait_ns == 0) return;
     for (bound = p->first_max; bound > 0 && count == ECSI_EPOLL_EVENTS; bound--) {
         int i;

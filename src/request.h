@@ -96,10 +96,17 @@ ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
         cmd->queue->refused++;
     }
     ecsi_spawn_status(cmd, cmd->status);
-    if (cmd->status != ECS_OK) return id;
+    if (cmd->status != ECS_OK) {
+        /* What comes next is no part of the chain that this one was in, but may be of its own. */
+        cmd->request_marks = ECSI_IO_CUT;
+        if ((request->flags & (uint32_t)ECS_IO_LINK) != 0) cmd->request_marks |= ECSI_IO_ORPHAN;
+        return id;
+    }
     ECSI_CHECK(command != NULL);
     ECSI_CHECK(cmd->request_count < cmd->flush->requests_max);
     memcpy(ecsi_command_payload(command), request, sizeof *request);
+    ((ecs_io_request *)ecsi_command_payload(command))->flags |= cmd->request_marks;
+    cmd->request_marks = 0;
     cmd->request_count++;
     id.bits = number;
     return id;

@@ -4,10 +4,11 @@
  * Each answers what the call answers, or a negative errno; -EAGAIN: it would have to wait, and
  * `ecsi_sys_waits` says for what. Whatever a caller can get wrong in a handle or an address is
  * found by the kernel. */
-/* floor: 0 */
+/* floor: 1 */
 #ifndef ECS_SYS_H
 #define ECS_SYS_H
 
+#include "base.h"
 #include "thread.h"
 
 #if !defined(ECS_NO_IO) && !defined(ECSI_ATOMIC_MODEL)
@@ -49,6 +50,8 @@ long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
 /* What poll shall watch for an operation; 0: it never waits. */
 static uint32_t ecsi_sys_waits(const ecs_io_request *r)
 {
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
     switch (r->op) {
     case ECS_IO_READ: return r->offset == ECS_IO_HERE ? ECS_IO_READABLE : 0;
     case ECS_IO_WRITE: return r->offset == ECS_IO_HERE ? ECS_IO_WRITABLE : 0;
@@ -67,6 +70,8 @@ static uint32_t ecsi_sys_waits(const ecs_io_request *r)
 /* Whether a call may be made before poll has said that it will not wait. */
 static bool ecsi_sys_asks_itself(const ecs_io_request *r)
 {
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
     switch (r->op) {
     case ECS_IO_RECV:
     case ECS_IO_RECVMSG:
@@ -92,6 +97,8 @@ static int64_t ecsi_sys_accept(int fd, void *address, size_t bytes)
 {
     socklen_t length = (socklen_t)bytes;
     int64_t got;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL || bytes == 0);
 #if defined(__linux__) && defined(SYS_accept4)
     got = syscall(SYS_accept4, fd, address, address != NULL ? &length : NULL, SOCK_CLOEXEC);
 #else
@@ -107,6 +114,8 @@ static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool 
     int flags = fcntl(fd, F_GETFL);
     int error = 0;
     socklen_t length = sizeof error;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL);
     if (flags < 0) return -errno;
     if (begun) {
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
@@ -124,6 +133,8 @@ static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool 
 /* Reads from where the file stands, or a stream that is ready. */
 static int64_t ecsi_sys_read(int fd, void *buffer, size_t length, uint64_t offset)
 {
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
     if (offset == ECS_IO_HERE) return ecsi_sys_answer(read(fd, buffer, length));
     if (offset > (uint64_t)INT64_MAX) return -EINVAL;
     return ecsi_sys_answer(pread(fd, buffer, length, (off_t)offset));
@@ -133,6 +144,8 @@ static int64_t ecsi_sys_read(int fd, void *buffer, size_t length, uint64_t offse
  * block would wait for the rest. */
 static int64_t ecsi_sys_write(int fd, const void *buffer, size_t length, uint64_t offset)
 {
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
     if (offset == ECS_IO_HERE) {
         struct stat what;
         int flags = fcntl(fd, F_GETFL);
@@ -148,6 +161,8 @@ static int64_t ecsi_sys_write(int fd, const void *buffer, size_t length, uint64_
 
 static int64_t ecsi_sys_splice(const ecs_io_request *r)
 {
+    ECSI_CHECK(r->op == ECS_IO_SPLICE);
+    ECSI_CHECK(r->peer >= 0);
 #if defined(__linux__) && defined(SYS_splice)
     int64_t from = (int64_t)r->offset;
     /* 2: SPLICE_F_NONBLOCK; it is about the pipe. */
@@ -166,6 +181,8 @@ static int64_t ecsi_sys_call(const ecs_io_request *r, bool again)
     int fd = (int)r->handle;
     int flags = (int)r->offset;
     struct msghdr *message = (struct msghdr *)r->buffer;
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->length <= ECS_IO_LENGTH_MAX);
     switch (r->op) {
     case ECS_IO_NOP: return 0;
     case ECS_IO_READ: return ecsi_sys_read(fd, r->buffer, r->length, r->offset);
@@ -224,6 +241,8 @@ static uint32_t ecsi_sys_ready(ecs_handle handle, uint32_t wants)
     one.fd = (int)handle;
     one.events = ecsi_sys_events(wants);
     one.revents = 0;
+    ECSI_CHECK(handle >= 0);
+    ECSI_CHECK(wants != 0);
     if (poll(&one, 1, 0) <= 0) return 0;
     return ecsi_sys_wants(one.revents) & wants;
 }
@@ -231,6 +250,7 @@ static uint32_t ecsi_sys_ready(ecs_handle handle, uint32_t wants)
 /* Milliseconds for poll, rounded up; -1: for ever. */
 static int ecsi_sys_ms(uint64_t wait_ns)
 {
+    ECSI_CHECK(ECS_IO_FOREVER > (uint64_t)INT32_MAX * 1000000u);
     if (wait_ns == ECS_IO_FOREVER) return -1;
     if (wait_ns > (uint64_t)INT32_MAX * 1000000u) return INT32_MAX;
     return (int)((wait_ns + 999999u) / 1000000u);
@@ -240,7 +260,9 @@ static int ecsi_sys_ms(uint64_t wait_ns)
 static int ecsi_sys_pipe_open(int pipe_fd[2])
 {
     int i;
+    ECSI_CHECK(pipe_fd != NULL);
     if (pipe(pipe_fd) < 0) return errno;
+    ECSI_CHECK(pipe_fd[0] >= 0 && pipe_fd[1] >= 0);
     for (i = 0; i < 2; i++) {
         (void)fcntl(pipe_fd[i], F_SETFD, FD_CLOEXEC);
         (void)fcntl(pipe_fd[i], F_SETFL, O_NONBLOCK);
@@ -250,6 +272,8 @@ static int ecsi_sys_pipe_open(int pipe_fd[2])
 
 static void ecsi_sys_pipe_close(const int pipe_fd[2])
 {
+    ECSI_CHECK(pipe_fd[0] >= 0);
+    ECSI_CHECK(pipe_fd[1] >= 0);
     (void)close(pipe_fd[0]);
     (void)close(pipe_fd[1]);
 }
@@ -258,7 +282,10 @@ static void ecsi_sys_pipe_close(const int pipe_fd[2])
 static void ecsi_sys_pipe_put(const int pipe_fd[2])
 {
     int was = errno;
-    ssize_t put = write(pipe_fd[1], "", 1);
+    ssize_t put;
+    ECSI_CHECK(pipe_fd[1] >= 0);
+    put = write(pipe_fd[1], "", 1);
+    ECSI_CHECK(put <= 1);
     (void)put;
     errno = was;
 }
@@ -267,6 +294,7 @@ static void ecsi_sys_pipe_drain(const int pipe_fd[2])
 {
     char bytes[64];
     ssize_t got;
+    ECSI_CHECK(pipe_fd[0] >= 0);
     do {
         got = read(pipe_fd[0], bytes, sizeof bytes);
     } while (got == (ssize_t)sizeof bytes);
