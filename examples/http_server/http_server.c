@@ -13,7 +13,8 @@
  *                               connection: receive, answer all that has come, send, receive
  *   a chain                     a piece of a file is read and sent by two requests, of which the
  *                               second begins when the first has given all its bytes
- *   time limits                 `timeout_ns` of the requests, and nothing else
+ *   time limits                 `timeout_ns` of the requests
+ *   a system                    despawns connections that have lived too long, whatever they do
  *   limits                      connections, bytes of request line, head and body, idle time
  *
  * http.h has the parser, files.h opens files. It needs POSIX. */
@@ -64,11 +65,11 @@ typedef struct {
     uint64_t file_at;
     uint64_t file_left;  /* of a file that is being sent */
     uint64_t deadline;   /* of a request that has begun to come; 0: none has */
-    uint32_t requests;
+    uint64_t born;       /* time of ecs_io_now */
     uint32_t last;       /* 1: nothing more is answered */
 } Connection;
 ECS_COMPONENT(Connection, slot, state, in_bytes, out_bytes, body_left, file_at, file_left,
-              deadline, requests, last);
+              deadline, born, last);
 
 ECS_QUERY(everybody, READ(Connection));
 
@@ -96,6 +97,9 @@ typedef struct Server {
     bool ending;
     bool failed;
     uint64_t idle_ns;
+    uint64_t lifetime_ns; /* of a connection; 0: no limit */
+    uint64_t now;         /* of this tick */
+    uint64_t look_at;     /* when the next connection may have lived too long */
     uint64_t accepted, refused, requests, errors, bytes_received, bytes_sent;
     time_t date_of;      /* what `date` shows */
     char date[40];
@@ -403,7 +407,6 @@ static bool answer_one(Slot *slot, Connection *c)
     int status = http_parse(slot->in, c->in_bytes, &limits, &request);
     if (status == HTTP_MORE) return false;
     slot->server->requests++;
-    c->requests++;
     c->deadline = 0;
     if (status != HTTP_DONE) {
         /* Where the next request would begin is not known, so there is none. */
@@ -516,6 +519,7 @@ static void connection_begin(Server *server, int handle)
     server->accepted++;
     memset(&begin, 0, sizeof begin);
     begin.slot = place;
+    begin.born = ecs_io_now();
     if (place < server->slot_count) {
         slot = &server->slots[place];
         slot->entity = ecs_spawn_with(server->world, (Connection, begin));
@@ -564,10 +568,36 @@ static void accepted(ecs_world *world, const ecs_io_completion *done)
     }
 }
 
+/* ---- Connections that last too long --------------------------------------------------- */
+
+/* Their requests are under way, and the hook sees to that. Systems know no clock; this one is told
+ * the time. */
+ECS_SYSTEM(expire, READ(Connection))
+{
+    const Server *server = (const Server *)view->user;
+    const Connection *c = ecs_read(view, Connection);
+    for (uint32_t i = 0; i < view->count; i++) {
+        if (server->now < c[i].born || server->now - c[i].born < server->lifetime_ns) continue;
+        ecs_status status = ecs_cmd_despawn(view->cmd, view->entities[i]);
+        if (status != ECS_OK) return status;
+    }
+    return ECS_OK;
+}
+
+/* Once a second, for it looks at all of them. */
+static bool expire_due(const ecs_world *world, void *user)
+{
+    Server *server = (Server *)user;
+    (void)world;
+    if (server->now < server->look_at) return false;
+    server->look_at = server->now + SECOND_NS;
+    return true;
+}
+
 /* ---- Starting and ending ------------------------------------------------------------- */
 
 typedef struct {
-    uint64_t port, connections, seconds, idle_s;
+    uint64_t port, connections, seconds, idle_s, lifetime_s;
     const char *root;
     bool any;
 } Options;
@@ -645,6 +675,8 @@ static ecs_world *world_create(Server *server)
     ecs_hooks hooks;
     ecs_world_desc desc;
     ecs_component component;
+    ecs_system_desc system;
+    bool good;
     memset(&desc, 0, sizeof desc);
     desc.memory = ECS_MEMORY_FIXED;
     desc.entities_max = server->slot_count;
@@ -655,10 +687,16 @@ static ecs_world *world_create(Server *server)
     memset(&hooks, 0, sizeof hooks);
     hooks.on_remove = connection_removed;
     hooks.user = server;
-    if (ecs_component_register(server->world, ecs_type_of(Connection), &component) == ECS_OK &&
-        ecs_component_hooks(server->world, component, &hooks) == ECS_OK) {
-        return server->world;
+    memset(&system, 0, sizeof system);
+    system.system = &expire;
+    system.run_if = expire_due;
+    system.user = server;
+    good = ecs_component_register(server->world, ecs_type_of(Connection), &component) == ECS_OK &&
+           ecs_component_hooks(server->world, component, &hooks) == ECS_OK;
+    if (good && server->lifetime_ns > 0) {
+        good = ecs_system_add_desc(server->world, &system) == ECS_OK;
     }
+    if (good) return server->world;
     ecs_world_destroy(server->world);
     return NULL;
 }
@@ -669,7 +707,10 @@ static void serve(Server *server, uint64_t seconds)
     accept_begin(server);
     while (signal_seen == 0 && !server->failed && ecs_io_now() < end) {
         uint64_t wait = end == ECS_IO_FOREVER ? ECS_IO_FOREVER : left_until(end);
-        ecs_status status = ecs_io_wait(server->world, wait);
+        ecs_status status;
+        if (server->lifetime_ns > 0 && wait > SECOND_NS) wait = SECOND_NS;
+        status = ecs_io_wait(server->world, wait);
+        server->now = ecs_io_now();
         if (status == ECS_OK || status == ECS_TIMEOUT || status == ECS_CANCELLED) {
             status = ecs_tick(server->world, 0.0f);
         }
@@ -724,6 +765,7 @@ static int usage(void)
             "  --root DIR        files below it are served; /stats is there without\n"
             "  --connections N   %d: at a time, %d at most\n"
             "  --idle N          %d: seconds that a connection may do nothing, or a request take\n"
+            "  --lifetime N      seconds that a connection may last; it ends whatever it does\n"
             "  --seconds N       ends after that time\n"
             "  --any             listens on all addresses, not only on this machine's own\n"
             "ECS_IO_ENGINE=blocking or evented chooses the engine\n",
@@ -763,6 +805,8 @@ static bool options_read(int argc, char **argv, Options *out)
             good = number_read(value, 1, CONNECTIONS_MAX, &out->connections);
         } else if (strcmp(argv[i], "--idle") == 0) {
             good = number_read(value, 1, SECONDS_MAX, &out->idle_s);
+        } else if (strcmp(argv[i], "--lifetime") == 0) {
+            good = number_read(value, 1, SECONDS_MAX, &out->lifetime_s);
         } else if (strcmp(argv[i], "--seconds") == 0) {
             good = number_read(value, 1, SECONDS_MAX, &out->seconds);
         } else {
@@ -794,6 +838,7 @@ int main(int argc, char **argv)
     }
     server.slot_count = (uint32_t)options.connections;
     server.idle_ns = options.idle_s * SECOND_NS;
+    server.lifetime_ns = options.lifetime_s * SECOND_NS;
     server.slots = (Slot *)calloc(server.slot_count, sizeof *server.slots);
     if (server.slots == NULL) {
         fprintf(stderr, "http_server: no memory for %u connections\n", server.slot_count);

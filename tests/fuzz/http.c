@@ -19,18 +19,30 @@ enum { TEXT_BYTES_MAX = 6000, EACH_PREFIX = 400, SOME_PREFIXES = 40 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const pieces[] = {
-    "GET ", "HEAD ", "POST ", "OPTIONS ", "CONNECT ", "/", "/index.html", "/a/../b", "/%2e%2e/",
-    "/%00", "?query", "*", "http://host/x", "http://", "host:80", " HTTP/1.1\r\n", " HTTP/1.0\r\n",
-    " HTTP/2.0\r\n", " HTTP/1.1\n", "Host: here\r\n", "host:\r\n", "Content-Length: 5\r\n",
-    "content-length:0\r\n", "Content-Length: -1\r\n", "Content-Length: 99999999999999999999\r\n",
-    "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: x\r\n", "Connection: close\r\n",
-    "Connection: x, keep-alive ,close\r\n", "Expect: 100-continue\r\n", "Expect: more\r\n",
-    "Name : value\r\n", " folded\r\n", "X: \t y \t\r\n", "X:\x80\r\n", "\r\n", "\n", "\r", " ", ":",
-    "\t", "a", "%", "%4", "%41", "0", "GET / HTTP/1.1\r\nHost: a\r\n"};
+    /* Lines that may follow the first one, */
+    "Content-Length: 5\r\n", "content-length:0\r\n", "Connection: close\r\n",
+    "Connection: x, keep-alive ,close\r\n", "Expect: 100-continue\r\n", "X: \t y \t\r\n",
+    "X:\x80\r\n", "A: b\r\n", "Accept: */*\r\n", "\r\n",
+    /* then such that spoil a request, and parts of lines. */
+    "Content-Length: -1\r\n", "Content-Length: 99999999999999999999\r\n",
+    "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: x\r\n", "Expect: more\r\n",
+    "Host: here\r\n", "host:\r\n", "Name : value\r\n", "X: y\n", "X: y\r", " folded\r\n",
+    "GET ", "HEAD ", "POST ",
+    "OPTIONS ", "CONNECT ", "/", "/index.html", "/a/../b", "/%2e%2e/", "/%00", "?query", "*",
+    "http://host/x", "http://", "host:80", " HTTP/1.1\r\n", " HTTP/1.0\r\n", " HTTP/2.0\r\n",
+    " HTTP/1.1\n", "\n", "\r", " ", ":", "\t", "a", "%", "%4", "%41", "0",
+    "GET / HTTP/1.1\r\nHost: a\r\n"};
 
-enum { PIECES = sizeof pieces / sizeof pieces[0] };
+/* First lines; most inputs begin with one, or few would come to their headers. */
+static const char *const begins[] = {
+    "GET / HTTP/1.1\r\nHost: a\r\n", "HEAD /x%20y?q HTTP/1.0\r\n", "\r\nPOST /a HTTP/1.1\r\n",
+    "GET http://a:1/b/?c HTTP/1.1\r\nHost: a:1\r\n", "OPTIONS * HTTP/1.1\r\nHost:\r\n",
+    "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n", "GET //a/./../b HTTP/1.1\r\nhoST: a\r\n",
+    "GET /a-name-that-is-too-long-for-the-small-limits-of-request-lines HTTP/1.1\r\n"};
 
-static const http_limits small_limits = {120, 400, 8, 1000};
+enum { PIECES = sizeof pieces / sizeof pieces[0], GOOD_PIECES = 10, SPOILS = 200, PATH_BYTES = 80 };
+
+static const http_limits small_limits = {64, 400, 8, 1000};
 static const http_limits large_limits = {4096, 8192, 64, 1 << 20};
 
 /* An exact copy on the heap, which the caller frees. */
@@ -116,6 +128,10 @@ static void check_text(const unsigned char *text, size_t bytes, const http_limit
     bool ended = false;
     if (answer != HTTP_MORE && answer != HTTP_DONE && (answer < 400 || answer > 505)) abort();
     if (answer == HTTP_MORE && bytes >= limits->head_bytes) abort();
+    if (answer == HTTP_MORE && bytes >= limits->line_bytes &&
+        memchr(text, '\n', limits->line_bytes) == NULL) {
+        abort();
+    }
     for (size_t i = 0; i < bytes; i += step) {
         int before = answer_of(text, i, limits, &part);
         if (before != HTTP_MORE && before != answer) abort();
@@ -132,31 +148,45 @@ static void check_text(const unsigned char *text, size_t bytes, const http_limit
     }
 }
 
+/* The bytes as a path of few characters. */
+static void check_made_path(const uint8_t *data, size_t size)
+{
+    static const char some[] = "//..%%2e0aF5/c b";
+    unsigned char path[PATH_BYTES];
+    size_t bytes = size < PATH_BYTES ? size : PATH_BYTES;
+    for (size_t i = 0; i < bytes; i++) path[i] = (unsigned char)some[data[i] % 16u];
+    check_path(path, bytes);
+}
+
+/* The first byte chooses limits and a first line, the others pieces: mostly good ones. */
+static size_t build_text(unsigned char *text, const uint8_t *data, size_t size)
+{
+    const char *piece = begins[data[0] >> 5];
+    size_t bytes = strlen(piece);
+    memcpy(text, piece, bytes);
+    for (size_t i = 1; i < size; i++) {
+        size_t more;
+        piece = pieces[data[i] >= SPOILS ? data[i - 1] % PIECES : data[i] % GOOD_PIECES];
+        more = strlen(piece);
+        if (more > TEXT_BYTES_MAX - bytes) break;
+        memcpy(text + bytes, piece, more);
+        bytes += more;
+    }
+    return bytes;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static unsigned char text[TEXT_BYTES_MAX];
     const http_limits *limits;
-    size_t bytes = 0;
     if (data == NULL || size == 0) return 0;
     limits = (data[0] & 1u) != 0 ? &small_limits : &large_limits;
     check_path(data, size < 300 ? size : 300);
-    if ((data[0] & 6u) == 0) {
+    check_made_path(data, size);
+    if ((data[0] & 14u) == 0) {
         check_text(data + 1, size - 1 < TEXT_BYTES_MAX ? size - 1 : TEXT_BYTES_MAX, limits);
-        return 0;
+    } else {
+        check_text(text, build_text(text, data, size), limits);
     }
-    /* Most begin well, or few would come to their headers. */
-    if ((data[0] & 8u) != 0) {
-        const char *begin = pieces[PIECES - 1];
-        bytes = strlen(begin);
-        memcpy(text, begin, bytes);
-    }
-    for (size_t i = 1; i < size; i++) {
-        const char *piece = pieces[data[i] % PIECES];
-        size_t more = strlen(piece);
-        if (more > sizeof text - bytes) break;
-        memcpy(text + bytes, piece, more);
-        bytes += more;
-    }
-    check_text(text, bytes, limits);
     return 0;
 }

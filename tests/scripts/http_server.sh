@@ -126,6 +126,10 @@ drive() {
         client idle "$name"
         stop TERM "$name"
     fi
+    if start "$@" --lifetime 1 --connections 8; then
+        client lifetime "$name"
+        stop INT "$name"
+    fi
 }
 
 # Newer kernels need a fixed address space for the sanitizers of older compilers.
