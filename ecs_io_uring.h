@@ -1854,13 +1854,14 @@ static void ecsi_uring_flush(ecsi_uring *u)
 
 /* ---- Starting ------------------------------------------------------------------------- */
 
-/* A read past the ring. Measured: a read of what is in the page cache costs less as a call that
+/* A read past the ring. A read of what is in the page cache costs less as a call that
  * does not wait than as an entry, even in a batch, and much less than one alone; but for what is
  * not in the cache the call is a loss. So the last reads of a handle decide: each that was warm
  * raises its score, each that was not lowers it by more, and at 0 only one read in 64 tries. Two
  * handles that fall together forget each other. A file that is read past the cache (O_DIRECT) is
- * left to the ring, for its call waits for the disk whatever it was told. What comes in part goes to the ring as a whole:
- * the kernel knows whether the file ends there. INT64_MIN: the ring shall do it. */
+ * left to the ring, for its call waits for the disk whatever it was told. What comes in part goes
+ * to the ring as a whole: the kernel knows whether the file ends there. INT64_MIN: the ring shall
+ * do it. */
 static int64_t ecsi_uring_warm(ecsi_uring *u, const ecs_io_request *r)
 {
 #ifdef SYS_preadv2

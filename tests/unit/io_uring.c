@@ -797,10 +797,13 @@ static void cancels_case(ecs_world *world)
     CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
     put(world, ask(ECS_IO_CLOSE, fd[0], NULL, 0));
     until(world, 7);
-    /* A late one is tried again by the fake, on a handle that is none. */
-    CHECK_EQ_I64(seen.done[4].result, fake.late_cancel ? -EBADF : -ECANCELED);
-    CHECK_EQ_I64(seen.done[5].result, -ECANCELED);
-    CHECK_EQ_I64(seen.done[6].result, 0);
+    /* In any order; a late one is tried again by the fake, on a handle that is none. */
+    for (i = 4; i < 7; i++) {
+        bool closed = seen.done[i].op == ECS_IO_CLOSE;
+        int64_t result = seen.done[i].result;
+        bool cancelled = result == -ECANCELED || (fake.late_cancel && result == -EBADF);
+        CHECK(closed ? result == 0 : cancelled);
+    }
     (void)close(fd[1]);
 }
 
@@ -956,7 +959,7 @@ static void random_case(ecs_world *world)
             if (done->op != ECS_IO_RECV || done->result <= 0) continue;
             for (b = 0; b < done->result; b++) {
                 if (((unsigned char *)done->buffer)[b] != (unsigned char)(got[pair - 1] * 31)) {
-                    CHECK(!"a byte out of its place");
+                    CHECK_EQ_U64(((unsigned char *)done->buffer)[b], got[pair - 1] * 31 & 255u);
                     return;
                 }
                 got[pair - 1]++;
@@ -1497,6 +1500,8 @@ TEST(io_uring_rest_that_does_not_come_gives_its_turn_away)
     put(world, ask(ECS_IO_RECV, fd[0], back, 100));
     CHECK_STATUS(ecs_tick(world, 0.01f), ECS_OK);
     CHECK(write(fd[1], big, 1500) == 1500);
+    until(world, 1);
+    CHECK(write(fd[1], big, 100) == 100);
     until(world, 2);
     CHECK(seen.done[0].result == -ETIMEDOUT || seen.done[0].result >= 700);
     CHECK_EQ_I64(seen.done[1].result, 100);
