@@ -1274,6 +1274,29 @@ static bool ecsi_uring_shot(ecsi_uring *u, uint32_t slot, int32_t res, bool more
     return true;
 }
 
+/* Ends an operation with a result; but an accept that goes on is begun again here. It would end
+ * early otherwise whenever the core has no room for its result. With an address it is left to
+ * the core: the next one would overwrite it. */
+static void ecsi_uring_end(ecsi_uring *u, uint32_t slot, int64_t result)
+{
+    ecsi_uring_slot *s = &u->slots[slot];
+    const ecs_io_request *r = &s->op->request;
+    bool goes_on = r->op == ECS_IO_ACCEPT && (r->flags & (uint32_t)ECS_IO_MULTI) != 0 &&
+                   r->buffer == NULL && (s->flags & ECSI_URING_CANCELLED) == 0;
+    ECSI_URING_CHECK((s->flags & ECSI_URING_FLYING) == 0);
+    if (goes_on && result >= 0) {
+        s->flags |= ECSI_URING_SHOOTING;
+        s->op->engine_word[0] = 0;
+        if (ecs_io_end(s->op, result, ECS_IO_MORE)) {
+            u->ended++;
+            ecsi_uring_stopped(u, slot);
+            return;
+        }
+        if (ecsi_uring_hold(u, slot, (int32_t)result)) return;
+    }
+    ecsi_uring_finish(u, slot, result);
+}
+
 /* Readiness has come: now the call. */
 static void ecsi_uring_polled(ecsi_uring *u, uint32_t slot, int32_t res)
 {
@@ -1292,7 +1315,7 @@ static void ecsi_uring_polled(ecsi_uring *u, uint32_t slot, int32_t res)
         ecsi_uring_again(u, slot);
         return;
     }
-    ecsi_uring_finish(u, slot, result);
+    ecsi_uring_end(u, slot, result);
 }
 
 /* One completion of an operation. False: it has to come again. */
@@ -1324,7 +1347,7 @@ static bool ecsi_uring_complete_op(ecsi_uring *u, const ecsi_uring_cqe *cqe)
     if (result == INT64_MIN) {
         ecsi_uring_again(u, slot);
     } else {
-        ecsi_uring_finish(u, slot, result);
+        ecsi_uring_end(u, slot, result);
     }
     return true;
 }
@@ -1831,13 +1854,14 @@ static void ecsi_uring_flush(ecsi_uring *u)
 
 /* ---- Starting ------------------------------------------------------------------------- */
 
-/* A read past the ring. Measured: a read of what is in the page cache costs less as a call that
+/* A read past the ring. A read of what is in the page cache costs less as a call that
  * does not wait than as an entry, even in a batch, and much less than one alone; but for what is
  * not in the cache the call is a loss. So the last reads of a handle decide: each that was warm
  * raises its score, each that was not lowers it by more, and at 0 only one read in 64 tries. Two
  * handles that fall together forget each other. A file that is read past the cache (O_DIRECT) is
- * left to the ring, for its call waits for the disk whatever it was told. What comes in part goes to the ring as a whole:
- * the kernel knows whether the file ends there. INT64_MIN: the ring shall do it. */
+ * left to the ring, for its call waits for the disk whatever it was told. What comes in part goes
+ * to the ring as a whole: the kernel knows whether the file ends there. INT64_MIN: the ring shall
+ * do it. */
 static int64_t ecsi_uring_warm(ecsi_uring *u, const ecs_io_request *r)
 {
 #ifdef SYS_preadv2
