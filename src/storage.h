@@ -553,6 +553,7 @@ static const void *ecsi_storage_follow(const ecsi_storage *storage, const void *
     return value;
 }
 
+#ifndef ECS_NO_IO
 /* A stretch of addresses without chunks, as long as these are the same. */
 typedef struct ecsi_gap {
     uint64_t changes;
@@ -589,6 +590,7 @@ static bool ecsi_storage_holds(const ecsi_storage *storage, ecsi_gap *gap, const
     ECSI_CHECK(gap->from <= from && to <= gap->to);
     return false;
 }
+#endif
 
 /* Replaces the only chunk by one of another capacity, with all its rows. */
 static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
