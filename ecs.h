@@ -55,6 +55,7 @@
  * ECS_NO_EVENTS       removes events
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
+ * ECS_NO_IO           removes input and output
  * ECS_NO_RUN          removes ecs_run
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
  * ECS_NO_WORLDS       removes ecs_worlds and its routes
@@ -185,6 +186,11 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_HASH 1
 #endif
+#ifdef ECS_NO_IO
+#define ECSI_CONFIG_IO 0
+#else
+#define ECSI_CONFIG_IO 1
+#endif
 #ifdef ECS_NO_RUN
 #define ECSI_CONFIG_RUN 0
 #else
@@ -219,15 +225,16 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)             \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h##i##j
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h, i, j)              \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j, k)          \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h##i##j##k
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h, i, j, k)           \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j, k)
 #define ECSI_CONFIG                                                               \
     ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_ADAPTIVE,  \
                      ECSI_CONFIG_EVENTS, ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH,   \
-                     ECSI_CONFIG_RUN, ECSI_CONFIG_WORLDS, ECSI_CONFIG_ASSERT,     \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
+                     ECSI_CONFIG_IO, ECSI_CONFIG_RUN, ECSI_CONFIG_WORLDS,         \
+                     ECSI_CONFIG_ASSERT, ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS,    \
+                     ECSI_CONFIG_DEBUG)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -506,6 +513,28 @@ typedef enum ecs_access_check {
     ECS_CHECK_STOP     /* the same, and an assert fails */
 } ecs_access_check;
 
+#ifndef ECS_NO_IO
+typedef struct ecs_io_engine ecs_io_engine;
+
+/* Input and output: section 15. */
+typedef struct ecs_io_desc {
+    uint32_t requests_max;        /* 65,536; fixed: 0, none. Under way at a time */
+    uint32_t stream_requests_max; /* requests_max, 262,143 at most: quota of one system in one row
+                                     block */
+    uint32_t batch;               /* 64: operations of one system call, 4,096 at most */
+    uint32_t threshold;           /* so many are sent at a place inside the phase; 0: found from
+                                     the last phases, 1: at once */
+    const ecs_io_engine *engine;  /* NULL: the best of this header */
+    const void *options;          /* of that engine */
+    /* Completions are an input of the world. With `record` each is told before its delivery;
+     * with `replay`, that gives the same bytes back (false: there are no more), nothing goes to
+     * the operating system, and what was recorded is delivered where it was then. */
+    void (*record)(const void *data, size_t bytes, void *user);
+    bool (*replay)(void *data, size_t bytes, void *user);
+    void *user;
+} ecs_io_desc;
+#endif
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -560,6 +589,9 @@ typedef struct ecs_world_desc {
                                        after each tick, on the thread that ticks; or
                                        ECS_IO_UNKNOWN. It must not edit the world */
     void *io_user;
+#ifndef ECS_NO_IO
+    ecs_io_desc io;
+#endif
     void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
     void *log_user;
 } ecs_world_desc;
@@ -1084,7 +1116,7 @@ typedef struct ecs_system_desc {
     bool unsplit;            /* one stream and one worker for all its row blocks */
     bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
     uint32_t io_intents;     /* I/O requests of one tick in which it runs: a hint for
-                                ECS_BACKEND_ADAPTIVE */
+                                ECS_BACKEND_ADAPTIVE, where they do not go through the world */
     bool disabled;
 } ecs_system_desc;
 
@@ -1821,7 +1853,257 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 #endif
 
 /* ---------------------------------------------------------------------------
- * 15  Explain, hash, random
+ * 15  Input and output
+ *
+ * Systems queue requests like commands: read this, accept a connection, wake me in a second.
+ * When the phase ends they go to the operating system together, in the order of the commands,
+ * and while they are under way systems run. What has ended is delivered at the next boundary,
+ * before the first phase of a tick or after any phase, in the order of the requests: first the
+ * result, into a member of a component or into memory, then the callback, then the event.
+ *
+ *     static void answered(ecs_world *world, const ecs_io_completion *done) { ... }
+ *
+ *     ECS_SYSTEM(ask, WRITE(Connection))
+ *     {
+ *         Connection *c = ecs_write(view, Connection);
+ *         for (uint32_t i = 0; i < view->count; i++) {
+ *             ecs_io_request r = {.op = ECS_IO_RECV, .handle = c[i].socket,
+ *                                 .buffer = c[i].memory, .length = 4096,
+ *                                 .entity = view->entities[i], .done = answered};
+ *             ecs_io_queue(view->cmd, &r);
+ *         }
+ *         return ECS_OK;
+ *     }
+ *
+ * Memory. Whatever a request points to belongs to it from the call until it is delivered, and
+ * lies outside the world: columns move, so an address inside them is refused (-EFAULT).
+ *
+ * Results. `result` is what the operation gives (bytes, a handle, what is ready), or an error
+ * below 0: an errno of this system, negative, as Linux writes it. -ECANCELED: cancelled, the
+ * request before it in the chain failed, or the world ended. -ETIMEDOUT: its time was up.
+ * -ENOBUFS: requests_max are under way.
+ *
+ * Chains. With ECS_IO_LINK the next request of the same stream begins when this one has succeeded
+ * in full; else, or when this one was refused, it and the rest of the chain are cancelled.
+ *
+ * Determinism. Which requests are made and in which order follows from the world; when they end
+ * and how is an input, which can be recorded and replayed: see ecs_io_desc. A failed system's
+ * requests are dropped with its commands.
+ *
+ * Threads. Requests are recorded wherever commands are. Callbacks run on the thread that ticks,
+ * between phases: the world is open for edits and more requests, but it cannot be ticked or
+ * destroyed by them.
+ *
+ * Engines carry requests out: blocking (one call after the other, and poll for what would wait),
+ * evented (epoll), or one of a companion header such as ecs_io_uring.h. They differ in speed, not
+ * in what a program sees. The environment variable ECS_IO_ENGINE names one to begin with; when
+ * the system refuses it, the next one in this list is taken, and the log says so.
+ * docs/io.md has more.
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_IO
+/* A file descriptor; on Windows a HANDLE or a SOCKET. */
+typedef intptr_t ecs_handle;
+
+typedef enum ecs_io_op {
+    ECS_IO_NOP,      /* 0 */
+    ECS_IO_READ,     /* bytes; 0 at the end. At `offset`, or ECS_IO_HERE */
+    ECS_IO_WRITE,    /* bytes */
+    ECS_IO_FSYNC,    /* 0 */
+    ECS_IO_OPEN,     /* a handle. buffer: path; offset: O_* of the system; length: mode */
+    ECS_IO_CLOSE,    /* 0. What else is under way on the handle is cancelled first */
+    ECS_IO_ACCEPT,   /* a handle, close-on-exec. buffer: NULL, or `length` bytes for the address */
+    ECS_IO_CONNECT,  /* 0. buffer, length: the address */
+    ECS_IO_SEND,     /* bytes. offset: MSG_* flags. It never raises SIGPIPE */
+    ECS_IO_RECV,     /* bytes; 0: the peer has closed its side. offset: MSG_* flags */
+    ECS_IO_SENDMSG,  /* bytes. buffer: a struct msghdr; offset: MSG_* flags */
+    ECS_IO_RECVMSG,
+    ECS_IO_SHUTDOWN, /* 0. offset: SHUT_* */
+    ECS_IO_SPLICE,   /* bytes moved from `handle` to `peer`, one of them a pipe; from `offset`, or
+                        ECS_IO_HERE */
+    ECS_IO_POLL,     /* ECS_IO_READABLE | ECS_IO_WRITABLE. offset: which are wanted */
+    ECS_IO_TIMER,    /* 0, when timeout_ns are over */
+    ECS_IO_CANCEL,   /* 0, or -ENOENT: it has ended. offset: the ecs_io_id. The other one ends as
+                        well: -ECANCELED, or what it came to */
+    ECS_IO_OPS
+} ecs_io_op;
+
+enum {
+    ECS_IO_JOIN = 1,       /* the phase waits until it is delivered */
+    ECS_IO_LINK = 2,       /* begins a chain, or goes on with it: see above */
+    ECS_IO_NOTIFY = 4,     /* ends with an event, ecs_io_completion */
+    ECS_IO_WHOLE = 8,      /* read, write, send, recv: goes on until `length`, an end or an error */
+    ECS_IO_MULTI = 16,     /* accept, poll: goes on until it fails or is cancelled; what it gives is
+                              delivered one by one, with ECS_IO_MORE but for the last */
+    ECS_IO_ABSOLUTE = 32,  /* timer: timeout_ns is a time of ecs_io_now */
+    ECS_IO_MORE = 64,      /* of a completion: the request goes on */
+    ECS_IO_READABLE = 1,
+    ECS_IO_WRITABLE = 2
+};
+
+/* Offset of a file that is not given: where it stands, or a stream. */
+#define ECS_IO_HERE UINT64_MAX
+/* Bytes of one request. */
+#define ECS_IO_LENGTH_MAX ((size_t)0x7ffff000)
+/* A timeout that never comes. */
+#define ECS_IO_FOREVER UINT64_MAX
+
+/* Names a request as long as it is under way; all zero: none. Never given twice in a world. */
+typedef struct ecs_io_id {
+    uint64_t bits;
+} ecs_io_id;
+
+typedef struct ecs_io_completion {
+    ecs_io_id id;
+    int64_t result;
+    ecs_entity entity;
+    void *user;
+    void *buffer;         /* of the request */
+    uint64_t duration_ns; /* since it went to the operating system */
+    uint32_t op;
+    uint32_t flags;       /* of the request; ECS_IO_MORE */
+} ecs_io_completion;
+
+typedef void (*ecs_io_callback)(ecs_world *world, const ecs_io_completion *done);
+
+typedef struct ecs_io_request {
+    uint32_t op;              /* ecs_io_op */
+    uint32_t flags;           /* ECS_IO_* */
+    ecs_handle handle;
+    ecs_handle peer;          /* splice */
+    void *buffer;
+    size_t length;            /* bytes */
+    uint64_t offset;
+    uint64_t timeout_ns;      /* 0: none */
+    ecs_entity entity;        /* null: none */
+    const ecs_type *type;     /* at delivery the result goes into this component of the entity... */
+    uint32_t member_offset;   /* ...an int64_t at this offset; NULL: nowhere */
+    uint32_t region;          /* ecs_io_region_add: number of the region that holds the buffer; 0 */
+    ecs_io_completion *into;  /* or into memory outside the world: `id` is written last */
+    ecs_io_callback done;
+    void *user;
+} ecs_io_request;
+
+/* Queues a request; from outside systems with ecs_world_commands. Null: refused, and ecs_cmd_status
+ * says why: ECS_INVALID (unknown operation or flags, no handle, no buffer, a member that is not
+ * there), ECS_TOO_LARGE (more than ECS_IO_LENGTH_MAX bytes), ECS_FULL (quota), ECS_NO_MEMORY,
+ * ECS_CANCELLED (the world ends). */
+ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request);
+/* The same as a request for ECS_IO_CANCEL. */
+ECS_API ecs_io_id ecs_io_cancel(ecs_commands *cmd, ecs_io_id id);
+/* Between ticks: sends what is queued, and waits until something has ended that a tick would
+ * deliver, but no longer than `timeout_ns`; 0 only looks. ECS_TIMEOUT: nothing has ended.
+ * ECS_CANCELLED: ecs_io_wake. ECS_NOT_FOUND: nothing is under way. ECS_LOCKED: inside a tick, an
+ * iteration or a callback. */
+ECS_API ecs_status ecs_io_wait(ecs_world *world, uint64_t timeout_ns);
+/* Wakes ecs_io_wait, or the next one; any thread, also a signal handler. */
+ECS_API void ecs_io_wake(ecs_world *world);
+/* Nanoseconds of the clock of timers. */
+ECS_API uint64_t ecs_io_now(void);
+
+/* Tells the engine of memory that many requests will use, such as for registered buffers; the
+ * region must outlive its requests. *out: for ecs_io_request.region. Engines without a use for it
+ * take it as well. ECS_FULL: ECS_IO_REGIONS_MAX. ECS_INVALID: null, or inside another region. */
+#define ECS_IO_REGIONS_MAX 64
+ECS_API ecs_status ecs_io_region_add(ecs_world *world, void *memory, size_t bytes, uint32_t *out);
+/* ECS_LOCKED: requests that name it are under way. */
+ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region);
+
+/* Buckets of the latency histogram: from 2^n ns on; the last one holds the rest. */
+#define ECS_IO_LATENCIES 40
+
+typedef struct ecs_io_stats {
+    const char *engine;
+    uint64_t queued;
+    uint64_t refused;         /* by the flush: -ENOBUFS, or no memory; at the call it is a command
+                                 that was refused */
+    uint64_t started;         /* given to the engine */
+    uint64_t batched;         /* of these, in one call with others */
+    uint64_t system_calls;    /* of the engine */
+    uint64_t delivered;
+    uint64_t lost;            /* results whose entity or component was gone */
+    uint32_t under_way;       /* queued in the world, not delivered */
+    uint32_t peak;
+    uint32_t threshold;       /* so many are sent before the phase ends */
+} ecs_io_stats;
+
+ECS_API ecs_io_stats ecs_io_stats_of(const ecs_world *world);
+/* Completions of an operation by their duration. */
+ECS_API ecs_status ecs_io_latency(const ecs_world *world, ecs_io_op op,
+                                  uint64_t out[ECS_IO_LATENCIES]);
+
+/* ---- Engines, for those who write one ------------------------------------------------- */
+
+/* A request under way. The engine reads `request`, keeps what it likes in `engine`, and ends it
+ * once with ecs_io_end; between start and end it is the engine's. */
+typedef struct ecs_io_operation {
+    ecs_io_request request; /* what is left to do: buffer, length and offset move on */
+    ecs_io_completion done;
+    uint64_t serial;        /* rises in the order of the requests */
+    void *engine[4];
+    uint64_t engine_word[2];
+    void *ecsi_owner;       /* from here on not for engines */
+    struct ecs_io_operation *ecsi_next;
+    struct ecs_io_operation *ecsi_order[2]; /* before, after */
+    struct ecs_io_operation *ecsi_chain;
+    struct ecs_io_operation *ecsi_named;
+    struct ecs_io_operation *ecsi_handled[2]; /* before, after */
+    uint64_t ecsi_deadline;
+    uint64_t ecsi_begin;
+    uint64_t ecsi_length;
+    uint32_t ecsi_timer;
+    uint16_t ecsi_state;
+    uint16_t ecsi_bits;
+} ecs_io_operation;
+
+typedef struct ecs_io_engine_desc {
+    ecs_world *world;
+    uint32_t requests_max;       /* operations that it may have at a time */
+    uint32_t batch;              /* operations that go in one system call */
+    void *memory;                /* `bytes` of them, aligned to 64; until close */
+    size_t bytes;
+    void (*log)(ecs_log_level level, const char *text, void *user);
+    void *log_user;
+    const void *options;         /* of ecs_io_desc */
+} ecs_io_engine_desc;
+
+/* All calls come from the thread that ticks, but for `wake`. */
+struct ecs_io_engine {
+    const char *name;
+    /* Bytes of memory that it needs; `memory` and `bytes` of the description are not set yet. */
+    size_t (*bytes)(const ecs_io_engine_desc *desc);
+    /* 0, or an errno: another engine is tried. What it answers may not allocate in fixed mode. */
+    int (*open)(void *state, const ecs_io_engine_desc *desc);
+    /* Nothing is under way any more. */
+    void (*close)(void *state);
+    /* Takes an operation; it may end it at once, or wait for `submit`. */
+    void (*start)(void *state, ecs_io_operation *operation);
+    /* All that was taken goes to the operating system. */
+    void (*submit)(void *state);
+    /* Ends what has ended. Waits for the first of them up to `wait_ns` (0: not at all;
+     * ECS_IO_FOREVER), or until `wake`. */
+    void (*reap)(void *state, uint64_t wait_ns);
+    /* Ends it with -ECANCELED or what it came to, now or when it can be reaped. */
+    void (*cancel)(void *state, ecs_io_operation *operation);
+    /* Makes a `reap` that waits return, or the next one; any thread or signal handler. */
+    void (*wake)(void *state);
+    /* NULL: no use for it. With memory NULL: it goes. */
+    void (*region)(void *state, uint32_t number, void *memory, size_t bytes);
+    /* Adds its system calls. */
+    void (*stats)(const void *state, ecs_io_stats *out);
+};
+
+/* How an operation ended. ECS_IO_MORE in `flags`: one of several of ECS_IO_MULTI, and the engine
+ * goes on with it; false then: there is no room, and it has to be told again later. */
+ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t flags);
+
+/* The engines of this header: the best of the system, and plain calls. */
+ECS_API const ecs_io_engine *ecs_io_evented(void);
+ECS_API const ecs_io_engine *ecs_io_blocking(void);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 16  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN
@@ -2517,6 +2799,9 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #ifndef ECS_NO_WORLDS
 ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);
 #endif
+#if !defined(ECS_NO_IO) && !defined(ECS_NO_EVENTS)
+ECS_EVENT(ecs_io_completion, result, entity, op, flags);
+#endif
 
 #endif /* ECS_MACROS_H */
 
@@ -2618,6 +2903,20 @@ static inline uint32_t ecsi_lowest_bit(uint64_t bits)
     return n;
 #endif
 }
+
+#ifndef ECS_NO_IO
+/* Number of the highest set bit. `bits` is not 0. */
+static inline uint32_t ecsi_highest_bit(uint64_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return 63u - (uint32_t)__builtin_clzll(bits);
+#else
+    uint32_t n = 0;
+    while (bits >> n > 1u) n++;
+    return n;
+#endif
+}
+#endif
 
 #endif /* ECS_PLATFORM_H */
 
@@ -3229,6 +3528,18 @@ static inline uint64_t ecsi_thread_number(void)
 
 #endif /* ECS_THREAD_H */
 
+/* >>sys ========================================================== src/sys.h */
+
+/* sys.h: the system calls behind files, sockets and readiness, one after the other and never
+ * waiting where the system has a way not to.
+ *
+ * Each answers what the call answers, or a negative errno; -EAGAIN: it would have to wait, and
+ * `ecsi_sys_waits` says for what. Whatever a caller can get wrong in a handle or an address is
+ * found by the kernel. */
+/* floor: 1 */
+#ifndef ECS_SYS_H
+#define ECS_SYS_H
+
 /* >>base ======================================================== src/base.h */
 
 /* base.h: asserts, small arithmetic, hashing, status texts, bounded text, log. */
@@ -3475,6 +3786,301 @@ ECSI_PRINTF(3, 4) static void ecsi_log_print(const ecsi_log *log, ecs_log_level 
 }
 
 #endif /* ECS_BASE_H */
+
+#if !defined(ECS_NO_IO) && !defined(ECSI_ATOMIC_MODEL)
+
+#include <errno.h>
+
+#if !defined(_WIN32)
+#define ECSI_SYS 1
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#if !defined(__cplusplus) && defined(ECS_NO_THREADS)
+long syscall(long number, ...); /* unistd.h has it only beyond POSIX */
+#endif
+#endif
+#else
+#define ECSI_SYS 0
+#endif
+#if ECSI_SYS && defined(__linux__)
+#define ECSI_EPOLL 1
+#else
+#define ECSI_EPOLL 0
+#endif
+
+#if ECSI_SYS
+
+#if defined(MSG_NOSIGNAL)
+#define ECSI_SYS_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+#else
+#define ECSI_SYS_SEND_FLAGS MSG_DONTWAIT
+#endif
+
+/* What poll shall watch for an operation; 0: it never waits. */
+static uint32_t ecsi_sys_waits(const ecs_io_request *r)
+{
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    switch (r->op) {
+    case ECS_IO_READ: return r->offset == ECS_IO_HERE ? ECS_IO_READABLE : 0;
+    case ECS_IO_WRITE: return r->offset == ECS_IO_HERE ? ECS_IO_WRITABLE : 0;
+    case ECS_IO_ACCEPT:
+    case ECS_IO_RECV:
+    case ECS_IO_RECVMSG:
+    case ECS_IO_SPLICE: return ECS_IO_READABLE;
+    case ECS_IO_CONNECT:
+    case ECS_IO_SEND:
+    case ECS_IO_SENDMSG: return ECS_IO_WRITABLE;
+    case ECS_IO_POLL: return (uint32_t)r->offset;
+    default: return 0;
+    }
+}
+
+/* Whether a call may be made before poll has said that it will not wait. */
+static bool ecsi_sys_asks_itself(const ecs_io_request *r)
+{
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    switch (r->op) {
+    case ECS_IO_RECV:
+    case ECS_IO_RECVMSG:
+    case ECS_IO_SEND:
+    case ECS_IO_SENDMSG:
+    case ECS_IO_CONNECT: return true;
+    default: return ecsi_sys_waits(r) == 0;
+    }
+}
+
+/* Whether its handles can be descriptors: a larger number would be taken for another one. */
+static bool ecsi_sys_fits(const ecs_io_request *r)
+{
+    return (int)r->handle == r->handle && (r->op != ECS_IO_SPLICE || (int)r->peer == r->peer);
+}
+
+static inline int64_t ecsi_sys_answer(int64_t answer)
+{
+    return answer >= 0 ? answer : -(int64_t)errno;
+}
+
+static int64_t ecsi_sys_accept(int fd, void *address, size_t bytes)
+{
+    socklen_t length = (socklen_t)bytes;
+    int64_t got;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL || bytes == 0);
+#if defined(__linux__) && defined(SYS_accept4)
+    got = syscall(SYS_accept4, fd, address, address != NULL ? &length : NULL, SOCK_CLOEXEC);
+#else
+    got = accept(fd, (struct sockaddr *)address, address != NULL ? &length : NULL);
+    if (got >= 0) (void)fcntl((int)got, F_SETFD, FD_CLOEXEC);
+#endif
+    return ecsi_sys_answer(got);
+}
+
+/* Begins to connect; later asks how it went. The socket is as it was when it is done. */
+static int64_t ecsi_sys_connect(int fd, const void *address, size_t bytes, bool begun)
+{
+    int flags = fcntl(fd, F_GETFL);
+    int error = 0;
+    socklen_t length = sizeof error;
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(address != NULL);
+    if (flags < 0) return -errno;
+    if (begun) {
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
+        return -(int64_t)error;
+    }
+    if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    if (connect(fd, (const struct sockaddr *)address, (socklen_t)bytes) < 0) error = errno;
+    if ((flags & O_NONBLOCK) == 0) (void)fcntl(fd, F_SETFL, flags);
+    /* Linux says so of a local socket whose peer accepts nothing, and poll would call it ready at
+     * once. Other systems answer this: */
+    if (error == EAGAIN) error = ECONNREFUSED;
+    return error == EINPROGRESS || error == EINTR ? -EAGAIN : -(int64_t)error;
+}
+
+/* Reads from where the file stands, or a stream that is ready. */
+static int64_t ecsi_sys_read(int fd, void *buffer, size_t length, uint64_t offset)
+{
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
+    if (offset == ECS_IO_HERE) return ecsi_sys_answer(read(fd, buffer, length));
+    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
+    return ecsi_sys_answer(pread(fd, buffer, length, (off_t)offset));
+}
+
+/* A pipe that poll calls writable takes 4,096 bytes (PIPE_BUF) without waiting, and one that may
+ * block would wait for the rest. */
+static int64_t ecsi_sys_write(int fd, const void *buffer, size_t length, uint64_t offset)
+{
+    ECSI_CHECK(fd >= 0);
+    ECSI_CHECK(buffer != NULL || length == 0);
+    if (offset == ECS_IO_HERE) {
+        struct stat what;
+        int flags = fcntl(fd, F_GETFL);
+        if (length > 4096 && flags >= 0 && (flags & O_NONBLOCK) == 0 && fstat(fd, &what) == 0 &&
+            !S_ISREG(what.st_mode)) {
+            length = 4096;
+        }
+        return ecsi_sys_answer(write(fd, buffer, length));
+    }
+    if (offset > (uint64_t)INT64_MAX) return -EINVAL;
+    return ecsi_sys_answer(pwrite(fd, buffer, length, (off_t)offset));
+}
+
+static int64_t ecsi_sys_splice(const ecs_io_request *r)
+{
+    ECSI_CHECK(r->op == ECS_IO_SPLICE);
+    ECSI_CHECK(r->peer >= 0);
+#if defined(__linux__) && defined(SYS_splice)
+    int64_t from = (int64_t)r->offset;
+    /* 2: SPLICE_F_NONBLOCK; it is about the pipe. */
+    return ecsi_sys_answer(syscall(SYS_splice, (int)r->handle,
+                                   r->offset == ECS_IO_HERE ? NULL : &from, (int)r->peer, NULL,
+                                   r->length, 2u));
+#else
+    (void)r;
+    return -ENOSYS;
+#endif
+}
+
+/* Makes the call of a request; `again` when it has been begun, and poll has answered since. */
+static int64_t ecsi_sys_call(const ecs_io_request *r, bool again)
+{
+    int fd = (int)r->handle;
+    int flags = (int)r->offset;
+    struct msghdr *message = (struct msghdr *)r->buffer;
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->length <= ECS_IO_LENGTH_MAX);
+    switch (r->op) {
+    case ECS_IO_NOP: return 0;
+    case ECS_IO_READ: return ecsi_sys_read(fd, r->buffer, r->length, r->offset);
+    case ECS_IO_WRITE: return ecsi_sys_write(fd, r->buffer, r->length, r->offset);
+    case ECS_IO_FSYNC: return ecsi_sys_answer(fsync(fd));
+    case ECS_IO_OPEN:
+        return ecsi_sys_answer(open((const char *)r->buffer, flags | O_CLOEXEC, (mode_t)r->length));
+    case ECS_IO_CLOSE:
+        /* After EINTR the handle is gone on Linux, and must not be closed again elsewhere. */
+        return close(fd) == 0 || errno == EINTR ? 0 : -(int64_t)errno;
+    case ECS_IO_ACCEPT: return ecsi_sys_accept(fd, r->buffer, r->length);
+    case ECS_IO_CONNECT: return ecsi_sys_connect(fd, r->buffer, r->length, again);
+    case ECS_IO_SEND:
+        return ecsi_sys_answer(send(fd, r->buffer, r->length, flags | ECSI_SYS_SEND_FLAGS));
+    case ECS_IO_RECV:
+        return ecsi_sys_answer(recv(fd, r->buffer, r->length, flags | MSG_DONTWAIT));
+    case ECS_IO_SENDMSG: return ecsi_sys_answer(sendmsg(fd, message, flags | ECSI_SYS_SEND_FLAGS));
+    case ECS_IO_RECVMSG: return ecsi_sys_answer(recvmsg(fd, message, flags | MSG_DONTWAIT));
+    case ECS_IO_SHUTDOWN: return ecsi_sys_answer(shutdown(fd, flags));
+    case ECS_IO_SPLICE: return ecsi_sys_splice(r);
+    default: return -ENOSYS;
+    }
+}
+
+/* A call that was interrupted is made again, so often at most. */
+#define ECSI_SYS_TRIES 100u
+
+/* The same, and -EAGAIN under one name. */
+static int64_t ecsi_sys_try(const ecs_io_request *r, bool again)
+{
+    int64_t answer = -EINTR;
+    uint32_t i;
+    for (i = 0; i < ECSI_SYS_TRIES && answer == -EINTR; i++) answer = ecsi_sys_call(r, again);
+    return answer == -EWOULDBLOCK || answer == -EINTR ? -EAGAIN : answer;
+}
+
+static short ecsi_sys_events(uint32_t wants)
+{
+    return (short)(((wants & ECS_IO_READABLE) != 0 ? POLLIN : 0) |
+                   ((wants & ECS_IO_WRITABLE) != 0 ? POLLOUT : 0));
+}
+
+/* What poll has said: an error or the end is for all who wait. */
+static uint32_t ecsi_sys_wants(short events)
+{
+    uint32_t wants = 0;
+    if ((events & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_READABLE;
+    if ((events & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0) wants |= ECS_IO_WRITABLE;
+    return wants;
+}
+
+/* What of it is ready now. A handle that is none is ready: the call will say so. */
+static uint32_t ecsi_sys_ready(ecs_handle handle, uint32_t wants)
+{
+    struct pollfd one;
+    one.fd = (int)handle;
+    one.events = ecsi_sys_events(wants);
+    one.revents = 0;
+    ECSI_CHECK(handle >= 0);
+    ECSI_CHECK(wants != 0);
+    if (poll(&one, 1, 0) <= 0) return 0;
+    return ecsi_sys_wants(one.revents) & wants;
+}
+
+/* Milliseconds for poll, rounded up; -1: for ever. */
+static int ecsi_sys_ms(uint64_t wait_ns)
+{
+    ECSI_CHECK(ECS_IO_FOREVER > (uint64_t)INT32_MAX * 1000000u);
+    if (wait_ns == ECS_IO_FOREVER) return -1;
+    if (wait_ns > (uint64_t)INT32_MAX * 1000000u) return INT32_MAX;
+    return (int)((wait_ns + 999999u) / 1000000u);
+}
+
+/* A pipe by which a thread that polls is woken: pipe[0] becomes readable. 0, or an errno. */
+static int ecsi_sys_pipe_open(int pipe_fd[2])
+{
+    int i;
+    ECSI_CHECK(pipe_fd != NULL);
+    if (pipe(pipe_fd) < 0) return errno;
+    ECSI_CHECK(pipe_fd[0] >= 0 && pipe_fd[1] >= 0);
+    for (i = 0; i < 2; i++) {
+        (void)fcntl(pipe_fd[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(pipe_fd[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+static void ecsi_sys_pipe_close(const int pipe_fd[2])
+{
+    ECSI_CHECK(pipe_fd[0] >= 0);
+    ECSI_CHECK(pipe_fd[1] >= 0);
+    (void)close(pipe_fd[0]);
+    (void)close(pipe_fd[1]);
+}
+
+/* Any thread, also a signal handler. A pipe that is full has woken it already. */
+static void ecsi_sys_pipe_put(const int pipe_fd[2])
+{
+    int was = errno;
+    ssize_t put;
+    ECSI_CHECK(pipe_fd[1] >= 0);
+    put = write(pipe_fd[1], "", 1);
+    ECSI_CHECK(put <= 1);
+    (void)put;
+    errno = was;
+}
+
+static void ecsi_sys_pipe_drain(const int pipe_fd[2])
+{
+    char bytes[64];
+    ssize_t got;
+    ECSI_CHECK(pipe_fd[0] >= 0);
+    do {
+        got = read(pipe_fd[0], bytes, sizeof bytes);
+    } while (got == (ssize_t)sizeof bytes);
+}
+
+#endif /* ECSI_SYS */
+
+#endif
+
+#endif /* ECS_SYS_H */
 
 /* >>memory ==================================================== src/memory.h */
 
@@ -5597,6 +6203,7 @@ typedef struct ecsi_storage {
     uint32_t row_block_rows;
     uint32_t chunk_count;
     size_t chunk_bytes_total;
+    uint64_t chunk_changes; /* chunks made and freed so far */
     unsigned char *pool; /* fixed: chunks_max pieces of chunk_bytes */
     ecsi_chunk *retired; /* replaced by a larger one; only its bytes count */
     uint32_t retired_align;
@@ -5902,6 +6509,7 @@ static ecsi_chunk *ecsi_chunk_memory(ecsi_storage *storage, uint32_t id, size_t 
     chunk->bytes = bytes;
     chunk->id = id;
     storage->chunk_bytes_total += bytes;
+    storage->chunk_changes++;
     return chunk;
 }
 
@@ -5910,6 +6518,7 @@ static void ecsi_chunk_memory_free(ecsi_storage *storage, ecsi_chunk *chunk, uin
     ECSI_CHECK(storage->chunk_bytes_total >= chunk->bytes);
     ECSI_CHECK(chunk->bytes > 0);
     storage->chunk_bytes_total -= chunk->bytes;
+    storage->chunk_changes++;
     ecsi_release(storage->memory, chunk, chunk->bytes, align);
 }
 
@@ -5978,6 +6587,7 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
                               table->align);
     if (chunk == NULL) {
+        *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id) = NULL;
         *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count++) = id;
         return ECS_NO_MEMORY;
     }
@@ -6035,6 +6645,45 @@ static const void *ecsi_storage_follow(const ecsi_storage *storage, const void *
     ECSI_CHECK(i == table->column_count);
     return value;
 }
+
+#ifndef ECS_NO_IO
+/* A stretch of addresses without chunks, as long as these are the same. */
+typedef struct ecsi_gap {
+    uint64_t changes;
+    uintptr_t from;
+    uintptr_t to;
+} ecsi_gap;
+
+/* Whether some of these bytes lie in a chunk. `gap` remembers where none do. */
+static bool ecsi_storage_holds(const ecsi_storage *storage, ecsi_gap *gap, const void *data,
+                               size_t bytes)
+{
+    uintptr_t from = (uintptr_t)data;
+    uintptr_t to = from + bytes;
+    uint32_t i;
+    ECSI_CHECK(to >= from);
+    if (ECSI_LIKELY(gap->changes == storage->chunk_changes && gap->from <= from && to <= gap->to)) {
+        return false;
+    }
+    gap->changes = storage->chunk_changes;
+    gap->from = 0;
+    gap->to = UINTPTR_MAX;
+    for (i = 1; i < storage->chunks.count; i++) { /* ids begin with 1 */
+        const ecsi_chunk *chunk = *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, i);
+        uintptr_t begin = (uintptr_t)chunk;
+        uintptr_t end = chunk == NULL ? 0 : begin + chunk->bytes;
+        if (chunk == NULL) continue;
+        if (from < end && begin < to) {
+            gap->to = 0;
+            return true;
+        }
+        if (end <= from && end > gap->from) gap->from = end;
+        if (begin >= to && begin < gap->to) gap->to = begin;
+    }
+    ECSI_CHECK(gap->from <= from && to <= gap->to);
+    return false;
+}
+#endif
 
 /* Replaces the only chunk by one of another capacity, with all its rows. */
 static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)
@@ -8511,7 +9160,9 @@ typedef enum ecsi_command_kind {
     ECSI_COMMAND_REMOVE,
     ECSI_COMMAND_SET,
     ECSI_COMMAND_CUSTOM,
-    ECSI_COMMAND_EVENT
+    ECSI_COMMAND_EVENT,
+    ECSI_COMMAND_REQUEST, /* entity: the id of the request */
+    ECSI_COMMAND_KINDS
 } ecsi_command_kind;
 
 typedef struct ecsi_command {
@@ -8647,6 +9298,13 @@ typedef struct ecsi_flush {
 #endif
     ecsi_memory *memory;
     ecs_world *world;
+#ifndef ECS_NO_IO
+    void *io;           /* of io.h, which installs these: takes a request, or answers at once why
+                           not; 0 or a negative errno */
+    int64_t (*io_take)(void *io, const ecs_io_request *request, uint64_t id);
+    void (*io_refuse)(void *io, const ecs_io_request *request, uint64_t id, int64_t why);
+    uint32_t requests_max; /* of one stream */
+#endif
     ecs_worker *worker; /* inside a tick: of the thread that ticks; may be NULL */
     uint32_t *locks;
     ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
@@ -8688,6 +9346,8 @@ struct ecs_commands {
     size_t bytes_left;
     uint32_t spawn_count;
     uint32_t spawns_max;
+    uint32_t request_count;
+    uint32_t request_marks; /* for the next request: what the refusal of one before it means */
     uint32_t system;
     uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
@@ -8892,7 +9552,7 @@ static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
         if (ECSI_LIKELY(cursor->at < cursor->end)) {
             command = (ecsi_command *)(void *)cursor->at;
             ECSI_CHECK(command->bytes >= sizeof *command);
-            ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
+            ECSI_CHECK(command->kind < ECSI_COMMAND_KINDS);
             if (ECSI_UNLIKELY(command->kind == ECSI_COMMAND_STREAM)) break;
             cursor->at += command->bytes;
             return command;
@@ -9056,7 +9716,7 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     ecsi_command *command;
     uintptr_t at;
     ecs_status status;
-    ECSI_CHECK(shape.kind <= ECSI_COMMAND_EVENT);
+    ECSI_CHECK(shape.kind < ECSI_COMMAND_KINDS);
     ECSI_CHECK(queue->bytes <= queue->bytes_max);
     need = (need + 7) & ~(size_t)7;
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
@@ -9268,6 +9928,8 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->serial = serial;
     cmd->bytes_left = bytes_max;
     cmd->spawn_count = 0;
+    cmd->request_count = 0;
+    cmd->request_marks = 0;
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;
@@ -10382,6 +11044,29 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
 }
 #endif
 
+#ifndef ECS_NO_IO
+/* Hands a request over. One that cannot be taken is answered here: its callback may edit. */
+static void ecsi_flush_request(ecsi_flush *flush, ecsi_command *command)
+{
+    ecs_io_request *request = (ecs_io_request *)ecsi_command_payload(command);
+    uint32_t locks = *flush->locks;
+    int64_t why;
+    ECSI_CHECK(request != NULL);
+    ECSI_CHECK(flush->io_take != NULL);
+    if (ecs_is_provisional(request->entity)) {
+        request->entity = ecsi_flush_resolve(flush, request->entity);
+    }
+    flush->applied++;
+    why = flush->io_take(flush->io, request, command->entity);
+    if (ECSI_LIKELY(why == 0)) return;
+    ecsi_flush_apply(flush);
+    *flush->locks = 0;
+    flush->io_refuse(flush->io, request, command->entity, why);
+    ECSI_CHECK(*flush->locks == 0);
+    *flush->locks = locks;
+}
+#endif
+
 /* Runs a custom command: the world is open for edits. */
 static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
 {
@@ -10443,6 +11128,9 @@ static void ecsi_flush_batch(ecsi_flush *flush, const ecsi_batch *batch, uint64_
             break;
 #ifndef ECS_NO_EVENTS
         case ECSI_COMMAND_EVENT: ecsi_flush_event(flush, command); break;
+#endif
+#ifndef ECS_NO_IO
+        case ECSI_COMMAND_REQUEST: ecsi_flush_request(flush, command); break;
 #endif
         default: ecsi_flush_touch(flush, command); break;
         }
@@ -11910,6 +12598,2107 @@ ECS_API ecs_status ecs_parallel_reduce(ecs_worker *worker, const ecs_reduce *red
 
 #endif /* ECS_POOL_H */
 
+/* >>io ============================================================ src/io.h */
+
+/* io.h: requests for input and output, from the flush that takes them to their delivery.
+ *
+ * A request is an operation as long as it is under way: a slot that never moves, in the order in
+ * which the flush took it. It goes through these states:
+ *
+ *   chained    waits for the one before it
+ *   ready      goes to the engine when the batch does
+ *   started    the engine has it; or it is a timer, and waits in the heap
+ *   resting    a poll that goes on, until what it found is delivered: it would find it again
+ *   ended      waits for its delivery
+ *
+ * What engines would do each in their own way is done here, once for all of them: chains, timers
+ * and timeouts, going on after short transfers, repeating, the order of delivery. An engine
+ * starts, ends and cancels single operations.
+ *
+ * All of this is on the thread that ticks. Time decides only when an operation ends. */
+/* floor: 10 */
+#ifndef ECS_IO_H
+#define ECS_IO_H
+
+#ifndef ECS_NO_IO
+
+/* Operations of one page of slots. */
+#define ECSI_IO_PAGE 256u
+/* Callbacks may queue requests that the phase waits for as well; so often at most. */
+#define ECSI_IO_ROUNDS_MAX 64u
+/* Phases behind the threshold. */
+#define ECSI_IO_PHASES 8u
+#define ECSI_IO_THRESHOLD_MIN 8u
+#define ECSI_IO_THRESHOLD_MAX 128u
+/* Operations that one submit begins or lets go on. */
+#define ECSI_IO_STEPS_MAX ((uint64_t)1 << 40)
+/* Waiting for what was cancelled when the world ends. */
+#define ECSI_IO_END_ROUNDS 1000u
+#define ECSI_IO_END_NS 10000000u
+/* Not in the heap of timers. */
+#define ECSI_IO_UNTIMED 0xffffffffu
+
+typedef enum ecsi_io_state {
+    ECSI_IO_FREE,
+    ECSI_IO_CHAINED,
+    ECSI_IO_READY,
+    ECSI_IO_STARTED,
+    ECSI_IO_TIMING,
+    ECSI_IO_RESTING,
+    ECSI_IO_ENDED
+} ecsi_io_state;
+
+/* Bits of an operation. */
+enum {
+    ECSI_IO_CANCELLED = 1, /* the engine was asked to */
+    ECSI_IO_EXPIRED = 2,   /* because its time was up */
+    ECSI_IO_SHOT = 4,      /* a result of an operation that goes on */
+    ECSI_IO_MISPLACED = 8, /* its buffer lies in a column */
+    ECSI_IO_LADEN = 16     /* it rests with a result that found no slot */
+};
+
+/* Flags of a recorded request that only the flush sees. */
+#define ECSI_IO_CUT 0x40000000u    /* not a follower of the request before it */
+#define ECSI_IO_ORPHAN 0x80000000u /* it follows one that was refused: it is cancelled */
+
+typedef struct ecsi_io_list {
+    ecs_io_operation *first;
+    ecs_io_operation *last;
+    uint32_t count;
+} ecsi_io_list;
+
+typedef struct ecsi_io_region {
+    unsigned char *memory; /* NULL: free */
+    size_t bytes;
+    uint32_t users;        /* operations that name it */
+} ecsi_io_region;
+
+/* What is told of a completion; `bytes` of the buffer follow. */
+typedef struct ecsi_io_note {
+    uint64_t boundary;
+    uint64_t serial;
+    int64_t result;
+    uint64_t duration_ns;
+    uint32_t flags;
+    uint32_t bytes;
+} ecsi_io_note;
+
+/* What is large and only there when there is I/O. */
+typedef struct ecsi_io_book {
+    ecsi_io_region regions[ECS_IO_REGIONS_MAX];
+    uint64_t latency[ECS_IO_OPS][ECS_IO_LATENCIES];
+} ecsi_io_book;
+
+typedef struct ecsi_io {
+    ecsi_memory *memory;
+    ecsi_flush *flush;
+    const ecsi_log *log;
+    void (*notify)(ecs_world *world, const ecs_io_completion *done);
+    ecs_io_desc desc;             /* with the defaults filled in */
+    const ecs_io_engine *engine;  /* NULL: not opened yet */
+    ecsi_io_book *book;
+    void *state;
+    size_t state_bytes;
+    ecsi_vec pages;               /* of ecs_io_operation * */
+    ecsi_vec timers;              /* of ecs_io_operation *, a heap by deadline */
+    ecs_io_operation **named;     /* chains by id and by handle, each of table_mask + 1 */
+    ecs_io_operation **handled;
+    uint32_t table_mask;
+    ecs_io_operation *free;
+    ecs_io_operation *oldest;     /* under way, in the order of the requests */
+    ecs_io_operation *newest;
+    ecsi_io_list ready;
+    ecs_io_operation *resting;    /* that go on when what has ended is delivered */
+    ecsi_io_list ended;
+    bool unsorted;                /* the ended ones are not in order */
+    uint64_t now;                 /* clock of the last look */
+    bool stale;                   /* the engine may have waited since then */
+    ecs_io_operation *chain;      /* the last request of a chain that may go on... */
+    bool chain_broken;            /* ...but was refused */
+    uint64_t chain_stream;
+    uint64_t serial;
+    uint64_t boundary;            /* deliveries so far */
+    ecsi_gap gap;                 /* of the last buffer */
+    uint32_t entered;             /* operations; requests_max at most */
+    uint32_t shots;               /* slots with results of operations that go on */
+    uint32_t joined;              /* that the phase waits for */
+    uint32_t engaged;             /* that the engine has */
+    bool open;
+    bool complained;              /* the log knows that there is no engine */
+    bool delivering;
+    bool ending;
+    bool batching;                /* false: the adaptive backend sends at once */
+    bool replaying;
+    bool replayed;                /* to the end */
+    bool note_held;               /* `note` is of a later boundary */
+    uint32_t history[ECSI_IO_PHASES]; /* requests of the last phases that had some */
+    uint32_t history_count;
+    uint32_t phase_count;         /* of this phase */
+    uint32_t tick_peak;           /* most that were under way in this tick */
+    ecsi_atomic_u32 wakeable;     /* there is an engine */
+    ecsi_atomic_u32 woken;
+    ecsi_io_note note;
+    ecs_io_stats stats;
+} ecsi_io;
+
+/* ---- Lists ---------------------------------------------------------------------------- */
+
+static void ecsi_io_list_add(ecsi_io_list *list, ecs_io_operation *op)
+{
+    ECSI_CHECK(op != NULL);
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    op->ecsi_next = NULL;
+    if (list->first == NULL) {
+        list->first = op;
+    } else {
+        list->last->ecsi_next = op;
+    }
+    list->last = op;
+    list->count++;
+}
+
+/* Puts it before all others. */
+static void ecsi_io_list_push(ecsi_io_list *list, ecs_io_operation *op)
+{
+    ECSI_CHECK(op != NULL);
+    ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    op->ecsi_next = list->first;
+    if (list->first == NULL) list->last = op;
+    list->first = op;
+    list->count++;
+}
+
+static ecs_io_operation *ecsi_io_list_take(ecsi_io_list *list)
+{
+    ecs_io_operation *op = list->first;
+    ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    if (op == NULL) return NULL;
+    list->first = op->ecsi_next;
+    list->count--;
+    op->ecsi_next = NULL;
+    ECSI_CHECK(list->first != NULL || list->count == 0);
+    return op;
+}
+
+/* Merges two lists that are in order. */
+static ecs_io_operation *ecsi_io_merge(ecs_io_operation *a, ecs_io_operation *b)
+{
+    ecs_io_operation *first = NULL;
+    ecs_io_operation **link = &first;
+    while (a != NULL && b != NULL) {
+        /* Shots of one operation have its serial, and stay as they came. */
+        ecs_io_operation **from = b->serial < a->serial ? &b : &a;
+        *link = *from;
+        link = &(*from)->ecsi_next;
+        *from = *link;
+    }
+    *link = a != NULL ? a : b;
+    ECSI_CHECK(first != NULL);
+    ECSI_CHECK(first->ecsi_state == ECSI_IO_ENDED);
+    return first;
+}
+
+/* Puts a list in the order of the requests: a merge sort from below, with a list of 2^i runs at
+ * place i. What comes in order is one run. */
+static void ecsi_io_sort(ecsi_io_list *list)
+{
+    ecs_io_operation *runs[33];
+    ecs_io_operation *op = list->first;
+    uint32_t i;
+    memset(runs, 0, sizeof runs);
+    while (op != NULL) {
+        ecs_io_operation *run = op;
+        while (op->ecsi_next != NULL && op->ecsi_next->serial >= op->serial) op = op->ecsi_next;
+        list->last = op;
+        op = op->ecsi_next;
+        list->last->ecsi_next = NULL;
+        for (i = 0; i < 32 && runs[i] != NULL; i++) {
+            run = ecsi_io_merge(runs[i], run);
+            runs[i] = NULL;
+        }
+        runs[i] = run;
+    }
+    list->first = NULL;
+    for (i = 0; i < 33; i++) {
+        if (runs[i] == NULL) continue;
+        list->first = list->first == NULL ? runs[i] : ecsi_io_merge(runs[i], list->first);
+    }
+    for (op = list->first; op != NULL; op = op->ecsi_next) list->last = op;
+    ECSI_CHECK((list->first == NULL) == (list->count == 0));
+    ECSI_CHECK(list->last == NULL || list->last->ecsi_next == NULL);
+}
+
+/* ---- Timers --------------------------------------------------------------------------- */
+
+static inline ecs_io_operation **ecsi_io_timer_at(const ecsi_io *io, uint32_t i)
+{
+    ECSI_CHECK(i < io->timers.count);
+    return ECSI_VEC_AT(ecs_io_operation *, &io->timers, i);
+}
+
+/* Earlier, or asked for earlier. */
+static inline bool ecsi_io_sooner(const ecs_io_operation *a, const ecs_io_operation *b)
+{
+    ECSI_CHECK(a != b);
+    ECSI_CHECK(a->serial != b->serial);
+    if (a->ecsi_deadline != b->ecsi_deadline) return a->ecsi_deadline < b->ecsi_deadline;
+    return a->serial < b->serial;
+}
+
+static void ecsi_io_timer_put(const ecsi_io *io, uint32_t place, ecs_io_operation *op)
+{
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_ENDED);
+    *ecsi_io_timer_at(io, place) = op;
+    op->ecsi_timer = place;
+}
+
+/* Moves it up or down to where it belongs. */
+static void ecsi_io_timer_sift(const ecsi_io *io, uint32_t place)
+{
+    ecs_io_operation *op = *ecsi_io_timer_at(io, place);
+    uint32_t count = io->timers.count;
+    while (place > 0 && ecsi_io_sooner(op, *ecsi_io_timer_at(io, (place - 1) / 2))) {
+        ecsi_io_timer_put(io, place, *ecsi_io_timer_at(io, (place - 1) / 2));
+        place = (place - 1) / 2;
+    }
+    for (;;) {
+        uint32_t child = place * 2 + 1;
+        if (child >= count) break;
+        if (child + 1 < count && ecsi_io_sooner(*ecsi_io_timer_at(io, child + 1),
+                                                *ecsi_io_timer_at(io, child))) {
+            child++;
+        }
+        if (!ecsi_io_sooner(*ecsi_io_timer_at(io, child), op)) break;
+        ecsi_io_timer_put(io, place, *ecsi_io_timer_at(io, child));
+        place = child;
+    }
+    ecsi_io_timer_put(io, place, op);
+    ECSI_CHECK(op->ecsi_timer < count);
+    ECSI_CHECK(*ecsi_io_timer_at(io, op->ecsi_timer) == op);
+}
+
+/* The heap has room for all slots. */
+static void ecsi_io_timer_add(ecsi_io *io, ecs_io_operation *op)
+{
+    ECSI_CHECK(op->ecsi_timer == ECSI_IO_UNTIMED);
+    ECSI_CHECK(io->timers.count < io->timers.capacity);
+    io->timers.count++;
+    ecsi_io_timer_put(io, io->timers.count - 1, op);
+    ecsi_io_timer_sift(io, io->timers.count - 1);
+}
+
+static void ecsi_io_timer_remove(ecsi_io *io, ecs_io_operation *op)
+{
+    uint32_t place = op->ecsi_timer;
+    ecs_io_operation *last;
+    if (place == ECSI_IO_UNTIMED) return;
+    ECSI_CHECK(*ecsi_io_timer_at(io, place) == op);
+    last = *ecsi_io_timer_at(io, io->timers.count - 1);
+    io->timers.count--;
+    op->ecsi_timer = ECSI_IO_UNTIMED;
+    if (last == op) return;
+    ECSI_CHECK(place < io->timers.count);
+    ecsi_io_timer_put(io, place, last);
+    ecsi_io_timer_sift(io, place);
+}
+
+/* ---- Slots ---------------------------------------------------------------------------- */
+
+/* Results that may wait for their delivery while their operations go on. */
+static inline uint32_t ecsi_io_shots_max(const ecsi_io *io)
+{
+    ECSI_CHECK(io->desc.requests_max <= 1u << 24);
+    return io->desc.requests_max / 4 + 16;
+}
+
+/* One more page of slots, and room for their timers. */
+static ecs_status ecsi_io_page_add(ecsi_io *io, uint32_t count)
+{
+    ecsi_memory *memory = io->memory;
+    uint32_t slots_max = io->desc.requests_max + ecsi_io_shots_max(io);
+    uint32_t pages_max = slots_max / ECSI_IO_PAGE + 1;
+    ecs_io_operation *page;
+    ecs_status status;
+    uint32_t i;
+    ECSI_CHECK(count > 0);
+    ECSI_CHECK(count <= slots_max);
+    /* In fixed mode both have their room, and measuring knows of none. */
+    status = memory->fixed ? ECS_OK
+                           : ecsi_vec_reserve(memory, &io->pages, io->pages.count + 1, pages_max,
+                                              sizeof(ecs_io_operation *));
+    if (status == ECS_OK && !memory->fixed) {
+        status = ecsi_vec_reserve(memory, &io->timers, io->pages.count * ECSI_IO_PAGE + count,
+                                  slots_max, sizeof(ecs_io_operation *));
+    }
+    if (status != ECS_OK) return status;
+    page = (ecs_io_operation *)ecsi_alloc(memory, count * sizeof *page, 64);
+    if (page == NULL) return memory->measuring ? ECS_OK : ECS_NO_MEMORY;
+    memset(page, 0, count * sizeof *page);
+    *ECSI_VEC_AT(ecs_io_operation *, &io->pages, io->pages.count++) = page;
+    for (i = count; i > 0; i--) {
+        page[i - 1].ecsi_next = io->free;
+        page[i - 1].ecsi_owner = io;
+        io->free = &page[i - 1];
+    }
+    return ECS_OK;
+}
+
+static inline uint32_t ecsi_io_home(const ecsi_io *io, uint64_t key)
+{
+    ECSI_CHECK(io->named != NULL);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)io->table_mask + 1));
+    return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & io->table_mask;
+}
+
+/* A slot, or NULL: there is none. */
+static ecs_io_operation *ecsi_io_slot_take(ecsi_io *io)
+{
+    ecs_io_operation *op = io->free;
+    ECSI_CHECK(io->open);
+    if (ECSI_UNLIKELY(op == NULL)) {
+        uint32_t had = io->pages.count * ECSI_IO_PAGE;
+        uint32_t most = io->desc.requests_max + ecsi_io_shots_max(io);
+        uint32_t more = had < most ? most - had : 0;
+        if (io->memory->fixed || more == 0) return NULL;
+        if (ecsi_io_page_add(io, ecsi_min_u32(more, ECSI_IO_PAGE)) != ECS_OK) return NULL;
+        op = io->free;
+    }
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_owner == io);
+    io->free = op->ecsi_next;
+    op->ecsi_next = NULL;
+    op->ecsi_timer = ECSI_IO_UNTIMED;
+    io->stats.under_way++;
+    if (io->stats.under_way > io->stats.peak) io->stats.peak = io->stats.under_way;
+    if (io->stats.under_way > io->tick_peak) io->tick_peak = io->stats.under_way;
+    return op;
+}
+
+static void ecsi_io_slot_give(ecsi_io *io, ecs_io_operation *op)
+{
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
+    ECSI_CHECK(io->stats.under_way > 0);
+    ECSI_CHECK(op->ecsi_timer == ECSI_IO_UNTIMED);
+    op->ecsi_state = ECSI_IO_FREE;
+    op->ecsi_next = io->free;
+    io->free = op;
+    io->stats.under_way--;
+    if ((op->ecsi_bits & ECSI_IO_SHOT) != 0) io->shots--;
+}
+
+/* Whether an operation is about its handle: closing it ends the others. */
+static inline bool ecsi_io_has_handle(uint32_t op)
+{
+    ECSI_CHECK(op < ECS_IO_OPS);
+    switch (op) {
+    case ECS_IO_NOP:
+    case ECS_IO_OPEN:
+    case ECS_IO_TIMER:
+    case ECS_IO_CANCEL: return false;
+    default: return true;
+    }
+}
+
+/* Enters it at the end of the order, under its id and its handle. */
+static void ecsi_io_enter(ecsi_io *io, ecs_io_operation *op)
+{
+    ecs_io_operation **home = &io->named[ecsi_io_home(io, op->done.id.bits)];
+    io->entered++;
+    ECSI_CHECK(io->newest == NULL || io->newest->serial < op->serial);
+    op->ecsi_order[0] = io->newest;
+    op->ecsi_order[1] = NULL;
+    if (io->newest != NULL) {
+        io->newest->ecsi_order[1] = op;
+    } else {
+        io->oldest = op;
+    }
+    io->newest = op;
+    op->ecsi_named = *home;
+    *home = op;
+    if (!ecsi_io_has_handle(op->request.op)) return;
+    /* Many may have one handle, and the oldest goes first: a list of both directions. */
+    home = &io->handled[ecsi_io_home(io, (uint64_t)op->request.handle)];
+    op->ecsi_handled[0] = NULL;
+    op->ecsi_handled[1] = *home;
+    if (*home != NULL) (*home)->ecsi_handled[0] = op;
+    *home = op;
+}
+
+/* And out again, when it has ended. */
+static void ecsi_io_leave(ecsi_io *io, ecs_io_operation *op)
+{
+    ecs_io_operation **link = &io->named[ecsi_io_home(io, op->done.id.bits)];
+    ecs_io_operation *before = op->ecsi_order[0];
+    ecs_io_operation *after = op->ecsi_order[1];
+    io->entered--;
+    while (*link != op) link = &(*link)->ecsi_named;
+    *link = op->ecsi_named;
+    if (ecsi_io_has_handle(op->request.op)) {
+        ecs_io_operation *next = op->ecsi_handled[1];
+        link = &io->handled[ecsi_io_home(io, (uint64_t)op->request.handle)];
+        if (op->ecsi_handled[0] != NULL) link = &op->ecsi_handled[0]->ecsi_handled[1];
+        ECSI_CHECK(*link == op);
+        *link = next;
+        if (next != NULL) next->ecsi_handled[0] = op->ecsi_handled[0];
+    }
+    if (before != NULL) before->ecsi_order[1] = after;
+    if (after != NULL) after->ecsi_order[0] = before;
+    if (io->oldest == op) io->oldest = after;
+    if (io->newest == op) io->newest = before;
+    ECSI_CHECK((io->oldest == NULL) == (io->newest == NULL));
+    ECSI_CHECK((io->oldest == NULL) == (io->entered == 0));
+}
+
+static ecs_io_operation *ecsi_io_find(const ecsi_io *io, uint64_t id)
+{
+    ecs_io_operation *op = io->named[ecsi_io_home(io, id)];
+    ECSI_CHECK(io->named != NULL);
+    while (op != NULL && op->done.id.bits != id) op = op->ecsi_named;
+    ECSI_CHECK(op == NULL || op->ecsi_state != ECSI_IO_FREE);
+    return op;
+}
+
+/* ---- Ending --------------------------------------------------------------------------- */
+
+/* Whether it did all that it was asked to, so that its chain goes on. */
+static bool ecsi_io_succeeded(const ecs_io_operation *op)
+{
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
+    if (op->done.result < 0) return false;
+    switch (op->request.op) {
+    case ECS_IO_READ:
+    case ECS_IO_WRITE:
+    case ECS_IO_SEND:
+    case ECS_IO_RECV:
+    case ECS_IO_SPLICE: return (uint64_t)op->done.result == op->ecsi_length;
+    default: return true;
+    }
+}
+
+/* It has ended: it waits for its delivery. What follows it in the chain is left to the caller. */
+static void ecsi_io_end_one(ecsi_io *io, ecs_io_operation *op, int64_t result)
+{
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_ENDED);
+    ECSI_CHECK((op->request.flags & ECS_IO_JOIN) == 0 || io->joined > 0);
+    ecsi_io_timer_remove(io, op);
+    op->ecsi_state = ECSI_IO_ENDED;
+    op->done.result = result;
+    op->done.duration_ns = op->ecsi_begin != 0 && io->now > op->ecsi_begin
+                               ? io->now - op->ecsi_begin
+                               : 0;
+    if ((op->request.flags & ECS_IO_JOIN) != 0) io->joined--;
+    if (io->ended.count > 0 && io->ended.last->serial > op->serial) io->unsorted = true;
+    ecsi_io_list_add(&io->ended, op);
+}
+
+/* Ends an operation, and lets the next one of its chain begin, or ends the rest of it. */
+static void ecsi_io_finish(ecsi_io *io, ecs_io_operation *op, int64_t result)
+{
+    ecs_io_operation *next = op->ecsi_chain;
+    ecsi_io_end_one(io, op, result);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
+    ECSI_CHECK(next == NULL || next->ecsi_state == ECSI_IO_CHAINED);
+    if (next != NULL && ecsi_io_succeeded(op)) {
+        next->ecsi_state = ECSI_IO_READY;
+        /* Before those that were asked for later: they may be about the same stream. */
+        ecsi_io_list_push(&io->ready, next);
+        return;
+    }
+    for (; next != NULL; next = next->ecsi_chain) ecsi_io_end_one(io, next, -ECANCELED);
+}
+
+/* One result of an operation that goes on. False: there is no slot for it. */
+static bool ecsi_io_shoot(ecsi_io *io, const ecs_io_operation *op, int64_t result)
+{
+    ecs_io_operation *shot = io->shots < ecsi_io_shots_max(io) ? ecsi_io_slot_take(io) : NULL;
+    if (shot == NULL) return false;
+    io->shots++;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_SHOT) == 0);
+    ECSI_CHECK(io->shots <= ecsi_io_shots_max(io));
+    shot->request = op->request;
+    shot->request.flags &= ~(uint32_t)ECS_IO_JOIN;
+    shot->request.region = 0; /* its operation is the user of the region */
+    shot->done = op->done;
+    shot->done.flags |= (uint32_t)ECS_IO_MORE;
+    shot->serial = op->serial;
+    shot->ecsi_begin = op->ecsi_begin;
+    shot->ecsi_bits = ECSI_IO_SHOT;
+    shot->ecsi_chain = NULL;
+    shot->ecsi_state = ECSI_IO_STARTED;
+    ecsi_io_end_one(io, shot, result);
+    return true;
+}
+
+/* Whether it reads or writes at an offset. */
+static inline bool ecsi_io_is_file(const ecs_io_request *request)
+{
+    bool file = request->op == ECS_IO_READ || request->op == ECS_IO_WRITE;
+    return file && request->offset != ECS_IO_HERE;
+}
+
+/* What a transfer of all bytes has come to: what was moved counts more than why it ended. */
+static int64_t ecsi_io_so_far(const ecs_io_operation *op, int64_t result)
+{
+    uint64_t moved = op->ecsi_length - op->request.length;
+    ECSI_CHECK(op->request.length <= op->ecsi_length);
+    ECSI_CHECK(moved == 0 || (op->request.flags & ECS_IO_WHOLE) != 0);
+    return moved > 0 ? (int64_t)moved : result;
+}
+
+/* Whether it goes on by itself: the rest of a short transfer, the next result of a request that
+ * repeats. It is ready then. */
+static bool ecsi_io_goes_on(ecsi_io *io, ecs_io_operation *op, int64_t *result)
+{
+    uint32_t flags = op->request.flags;
+    bool ends = *result < 0 || (op->ecsi_bits & ECSI_IO_CANCELLED) != 0;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK((flags & ECS_IO_WHOLE) == 0 || (flags & ECS_IO_MULTI) == 0);
+    if ((flags & ECS_IO_WHOLE) != 0) {
+        if (*result > 0) {
+            size_t more = (size_t)*result;
+            /* With MSG_TRUNC it may be told of more than there was room for. */
+            if (more > op->request.length) more = op->request.length;
+            op->request.buffer = (unsigned char *)op->request.buffer + more;
+            op->request.length -= more;
+            if (ecsi_io_is_file(&op->request)) op->request.offset += more;
+        }
+        ends = ends || *result == 0 || op->request.length == 0;
+        if (ends) *result = ecsi_io_so_far(op, *result);
+        return !ends;
+    }
+    if ((flags & ECS_IO_MULTI) == 0 || ends) return false;
+    if (op->request.op == ECS_IO_RECV && *result == 0) return false;
+    /* Without a slot for this result it rests with it. */
+    if (!ecsi_io_shoot(io, op, *result)) op->ecsi_bits |= ECSI_IO_LADEN;
+    op->done.result = *result;
+    return true;
+}
+
+/* Leaves those that rest. */
+static void ecsi_io_rouse_one(ecsi_io *io, const ecs_io_operation *op)
+{
+    ecs_io_operation **link = &io->resting;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    while (*link != op) link = &(*link)->ecsi_next;
+    *link = op->ecsi_next;
+    ECSI_CHECK(*link != op);
+}
+
+ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t flags)
+{
+    ecsi_io *io;
+    ECSI_REQUIRE(operation != NULL, false);
+    ECSI_REQUIRE(operation->ecsi_state == ECSI_IO_STARTED, false);
+    io = (ecsi_io *)operation->ecsi_owner;
+    if (io->stale) io->now = ecsi_clock_ns();
+    io->stale = false;
+    if ((flags & ECS_IO_MORE) != 0) return ecsi_io_shoot(io, operation, result);
+    ECSI_CHECK(io->engaged > 0);
+    ECSI_CHECK(io->open && !io->replaying);
+    io->engaged--;
+    if (result == -ECANCELED && (operation->ecsi_bits & ECSI_IO_EXPIRED) != 0) {
+        result = -ETIMEDOUT;
+    }
+    if (ecsi_io_goes_on(io, operation, &result)) {
+        /* A poll has nothing new to say before what it said is delivered. */
+        bool rests = operation->request.op == ECS_IO_POLL ||
+                     (operation->ecsi_bits & ECSI_IO_LADEN) != 0;
+        operation->ecsi_state = rests ? ECSI_IO_RESTING : ECSI_IO_READY;
+        if (rests) {
+            operation->ecsi_next = io->resting;
+            io->resting = operation;
+        } else {
+            ecsi_io_list_push(&io->ready, operation);
+        }
+    } else {
+        ecsi_io_finish(io, operation, result);
+    }
+    return true;
+}
+
+/* Ends an operation before its time, because it is not wanted any more or its time is up. */
+static void ecsi_io_stop(ecsi_io *io, ecs_io_operation *op, uint32_t why)
+{
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(!io->replaying);
+    if (op->ecsi_state == ECSI_IO_ENDED || (op->ecsi_bits & ECSI_IO_CANCELLED) != 0) return;
+    op->ecsi_bits |= (uint16_t)(ECSI_IO_CANCELLED | why);
+    ecsi_io_timer_remove(io, op);
+    /* One that is ready or in a chain ends when its turn comes. */
+    if (op->ecsi_state == ECSI_IO_TIMING || op->ecsi_state == ECSI_IO_RESTING) {
+        int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
+        if ((op->ecsi_bits & ECSI_IO_LADEN) != 0) result = op->done.result;
+        if (op->ecsi_state == ECSI_IO_RESTING) ecsi_io_rouse_one(io, op);
+        ecsi_io_finish(io, op, result);
+        return;
+    }
+    if (op->ecsi_state == ECSI_IO_STARTED) io->engine->cancel(io->state, op);
+}
+
+#endif /* ECS_NO_IO */
+
+#endif /* ECS_IO_H */
+
+/* >>io_poll ================================================== src/io_poll.h */
+
+/* io_poll.h: the engines of this header. Both make plain calls; they differ in how they wait.
+ *
+ *   blocking   poll over all handles that somebody waits for
+ *   evented    epoll, that remembers them
+ *
+ * An operation is tried when it is started. One that would have to wait joins the queue of its
+ * handle and direction, and is tried again when the handle is ready. A queue is in the order of the
+ * requests, and only its first is tried, so what was asked of a stream first is done first: also
+ * when a transfer goes on, or a chain. */
+/* floor: 10 */
+#ifndef ECS_IO_POLL_H
+#define ECS_IO_POLL_H
+
+#ifndef ECS_NO_IO
+
+#if ECSI_SYS
+
+/* So long a wait may be that nobody can wake. */
+#define ECSI_POLL_BLIND_NS 10000000u
+
+/* Queues of a handle: who reads, who writes, who only asks. */
+enum { ECSI_READERS, ECSI_WRITERS, ECSI_ASKERS, ECSI_DIRECTIONS };
+
+/* The engine's part of an operation that waits. The first of a queue stands for it. */
+#define ECSI_WAIT_CHAIN 0 /* engine[]: the next queue of the same home */
+#define ECSI_WAIT_NEXT 1  /* engine[]: behind it in the queue */
+#define ECSI_WAIT_LAST 2  /* engine[], of the first: the end of the queue */
+#define ECSI_WAIT_PLACE 0 /* engine_word[], of the first: in the poll set */
+#define ECSI_WAIT_BEGUN 1 /* engine_word[]: it was tried before... */
+#define ECSI_WAIT_PEER 2u /* ...and this splice found its peer full */
+
+/* Handles of one call where poll does not take them all; every process may have so many. */
+#define ECSI_POLL_PIECE 16u
+
+typedef struct ecsi_poller {
+    ecs_io_operation **homes; /* of queues, by handle and direction */
+    uint32_t home_mask;
+    uint32_t first_count;     /* queues */
+    uint32_t first_max;
+    int pipe_fd[2];
+    int epoll_fd;             /* -1: the blocking engine */
+    struct pollfd *polls;     /* blocking: the pipe, then one for each queue */
+    ecs_io_operation **firsts; /* blocking: the queue of polls[i + 1] */
+    uint64_t calls;
+} ecsi_poller;
+
+static uint32_t ecsi_poller_homes(const ecs_io_engine_desc *desc)
+{
+    ECSI_CHECK(desc->requests_max > 0);
+    return ecsi_round_up_power(ecsi_min_u32(desc->requests_max, 16384));
+}
+
+static size_t ecsi_poller_bytes(const ecs_io_engine_desc *desc)
+{
+    size_t each = sizeof(struct pollfd) + sizeof(ecs_io_operation *);
+    ECSI_CHECK(desc->batch > 0);
+    return ecsi_align_up(sizeof(ecsi_poller), 64) +
+           ecsi_poller_homes(desc) * sizeof(ecs_io_operation *) +
+           (desc->requests_max + 1u) * each + 64;
+}
+
+static int ecsi_poller_open(void *state, const ecs_io_engine_desc *desc)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    unsigned char *at = (unsigned char *)state + ecsi_align_up(sizeof *p, 64);
+    uint32_t homes = ecsi_poller_homes(desc);
+    ECSI_CHECK(desc->bytes >= ecsi_poller_bytes(desc));
+    p->homes = (ecs_io_operation **)(void *)at;
+    at += homes * sizeof *p->homes;
+    p->home_mask = homes - 1;
+    p->first_max = desc->requests_max;
+    p->firsts = (ecs_io_operation **)(void *)at;
+    at += desc->requests_max * sizeof *p->firsts;
+    p->polls = (struct pollfd *)(void *)at;
+    p->epoll_fd = -1;
+    return ecsi_sys_pipe_open(p->pipe_fd);
+}
+
+static int ecsi_blocking_open(void *state, const ecs_io_engine_desc *desc)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    int error = ecsi_poller_open(state, desc);
+    ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->epoll_fd < 0);
+    /* The last engine works without descriptors of its own as well: poll leaves out a negative one,
+     * and who waits looks up now and then. */
+    if (error != 0) p->pipe_fd[0] = -1;
+    p->polls[0].fd = p->pipe_fd[0];
+    p->polls[0].events = POLLIN;
+    return 0;
+}
+
+static void ecsi_poller_close(void *state)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    ECSI_CHECK(p->first_count == 0);
+    ECSI_CHECK(p->polls != NULL);
+    if (p->epoll_fd >= 0) (void)close(p->epoll_fd);
+    if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_close(p->pipe_fd);
+}
+
+static void ecsi_poller_wake(void *state)
+{
+    const ecsi_poller *p = (const ecsi_poller *)state;
+    ECSI_CHECK(p->first_max > 0);
+    if (p->pipe_fd[0] >= 0) ecsi_sys_pipe_put(p->pipe_fd);
+}
+
+/* ---- Queues --------------------------------------------------------------------------- */
+
+/* What it waits for is room in its peer. */
+static inline bool ecsi_poller_pours(const ecs_io_operation *op)
+{
+    return op->request.op == ECS_IO_SPLICE && op->engine_word[ECSI_WAIT_BEGUN] == ECSI_WAIT_PEER;
+}
+
+/* The handle that it waits for, and what for. */
+static inline ecs_handle ecsi_poller_handle(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? op->request.peer : op->request.handle;
+}
+
+static inline uint32_t ecsi_poller_wants(const ecs_io_operation *op)
+{
+    return ecsi_poller_pours(op) ? (uint32_t)ECS_IO_WRITABLE : ecsi_sys_waits(&op->request);
+}
+
+static inline uint32_t ecsi_poller_direction(const ecs_io_operation *op)
+{
+    ECSI_CHECK(op->request.op < ECS_IO_OPS);
+    if (op->request.op == ECS_IO_POLL) return ECSI_ASKERS;
+    return ecsi_poller_wants(op) == ECS_IO_WRITABLE ? ECSI_WRITERS : ECSI_READERS;
+}
+
+static inline ecs_io_operation **ecsi_poller_home(const ecsi_poller *p, ecs_handle handle,
+                                                  uint32_t direction)
+{
+    uint64_t key = (uint64_t)handle * ECSI_DIRECTIONS + direction;
+    ECSI_CHECK(direction < ECSI_DIRECTIONS);
+    ECSI_CHECK(ecsi_is_power_of_two((size_t)p->home_mask + 1));
+    return &p->homes[(uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & p->home_mask];
+}
+
+/* The link to the first of a queue; it holds NULL when there is none. */
+static ecs_io_operation **ecsi_poller_find(const ecsi_poller *p, ecs_handle handle,
+                                           uint32_t direction)
+{
+    ecs_io_operation **link = ecsi_poller_home(p, handle, direction);
+    ECSI_CHECK(handle >= 0);
+    while (*link != NULL && (ecsi_poller_handle(*link) != handle ||
+                             ecsi_poller_direction(*link) != direction)) {
+        link = (ecs_io_operation **)&(*link)->engine[ECSI_WAIT_CHAIN];
+    }
+    return link;
+}
+
+/* The place of a queue in the poll set. */
+static void ecsi_poller_place(ecsi_poller *p, uint32_t place, ecs_io_operation *op)
+{
+    ECSI_CHECK(place < p->first_count);
+    ECSI_CHECK(p->first_count <= p->first_max);
+    op->engine_word[ECSI_WAIT_PLACE] = place;
+    p->firsts[place] = op;
+    if (p->epoll_fd >= 0) return;
+    p->polls[place + 1].fd = (int)ecsi_poller_handle(op);
+    p->polls[place + 1].events = ecsi_sys_events(ecsi_poller_wants(op));
+    p->polls[place + 1].revents = 0;
+}
+
+/* Joins a queue before its first. */
+static void ecsi_poller_lead(ecsi_poller *p, ecs_io_operation **link, ecs_io_operation *op)
+{
+    ecs_io_operation *first = *link;
+    ECSI_CHECK(op->serial < first->serial);
+    ECSI_CHECK(p->firsts[first->engine_word[ECSI_WAIT_PLACE]] == first);
+    op->engine[ECSI_WAIT_CHAIN] = first->engine[ECSI_WAIT_CHAIN];
+    op->engine[ECSI_WAIT_NEXT] = first;
+    op->engine[ECSI_WAIT_LAST] = first->engine[ECSI_WAIT_LAST];
+    *link = op;
+    ecsi_poller_place(p, (uint32_t)first->engine_word[ECSI_WAIT_PLACE], op);
+}
+
+/* Joins a queue that is there, behind those that were asked for before it. */
+static void ecsi_poller_follow(ecs_io_operation *first, ecs_io_operation *op)
+{
+    ecs_io_operation *before = (ecs_io_operation *)first->engine[ECSI_WAIT_LAST];
+    ECSI_CHECK(first->serial < op->serial);
+    if (op->serial < before->serial) {
+        ecs_io_operation *next = first;
+        for (; next->serial < op->serial;
+             next = (ecs_io_operation *)next->engine[ECSI_WAIT_NEXT]) {
+            before = next;
+        }
+    } else {
+        first->engine[ECSI_WAIT_LAST] = op;
+    }
+    op->engine[ECSI_WAIT_NEXT] = before->engine[ECSI_WAIT_NEXT];
+    before->engine[ECSI_WAIT_NEXT] = op;
+    ECSI_CHECK(before->serial < op->serial);
+}
+
+/* Joins the queue of its handle. */
+static void ecsi_poller_wait(ecsi_poller *p, ecs_io_operation *op)
+{
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
+    ecs_io_operation *first = *link;
+    ECSI_CHECK(ecsi_sys_waits(&op->request) != 0);
+    op->engine[ECSI_WAIT_CHAIN] = NULL;
+    op->engine[ECSI_WAIT_NEXT] = NULL;
+    op->engine[ECSI_WAIT_LAST] = op;
+    if (first != NULL) {
+        if (op->serial < first->serial) {
+            ecsi_poller_lead(p, link, op);
+        } else {
+            ecsi_poller_follow(first, op);
+        }
+        return;
+    }
+    ECSI_CHECK(p->first_count < p->first_max);
+    *link = op;
+    p->first_count++;
+    ecsi_poller_place(p, p->first_count - 1, op);
+}
+
+/* Takes the first out of its queue; the next one takes its place. */
+static void ecsi_poller_shift(ecsi_poller *p, ecs_io_operation **link)
+{
+    ecs_io_operation *op = *link;
+    ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
+    uint32_t place = (uint32_t)op->engine_word[ECSI_WAIT_PLACE];
+    ECSI_CHECK(place < p->first_count);
+    ECSI_CHECK(p->firsts[place] == op);
+    if (next != NULL) {
+        next->engine[ECSI_WAIT_CHAIN] = op->engine[ECSI_WAIT_CHAIN];
+        next->engine[ECSI_WAIT_LAST] = op->engine[ECSI_WAIT_LAST];
+        *link = next;
+        ecsi_poller_place(p, place, next);
+        return;
+    }
+    *link = (ecs_io_operation *)op->engine[ECSI_WAIT_CHAIN];
+    if (place + 1 < p->first_count) ecsi_poller_place(p, place, p->firsts[p->first_count - 1]);
+    p->first_count--;
+}
+
+/* Takes any one out. */
+static void ecsi_poller_drop(ecsi_poller *p, ecs_io_operation *op)
+{
+    ecs_io_operation **link = ecsi_poller_find(p, ecsi_poller_handle(op),
+                                               ecsi_poller_direction(op));
+    ecs_io_operation *before = *link;
+    ECSI_CHECK(before != NULL);
+    ECSI_CHECK(p->first_count > 0);
+    if (before == op) {
+        ecsi_poller_shift(p, link);
+        return;
+    }
+    while (before->engine[ECSI_WAIT_NEXT] != op) {
+        before = (ecs_io_operation *)before->engine[ECSI_WAIT_NEXT];
+    }
+    before->engine[ECSI_WAIT_NEXT] = op->engine[ECSI_WAIT_NEXT];
+    if ((*link)->engine[ECSI_WAIT_LAST] == op) (*link)->engine[ECSI_WAIT_LAST] = before;
+}
+
+/* ---- Trying --------------------------------------------------------------------------- */
+
+/* Tries an operation; -EAGAIN: it has to wait. `ready`: what its handle is ready for. */
+static int64_t ecsi_poller_try(ecsi_poller *p, ecs_io_operation *op, uint32_t ready)
+{
+    const ecs_io_request *r = &op->request;
+    uint32_t wants = ecsi_sys_waits(r);
+    bool again = op->engine_word[ECSI_WAIT_BEGUN] != 0;
+    int64_t result;
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    p->calls++;
+    if (r->op == ECS_IO_POLL) {
+        ready = ecsi_sys_ready(r->handle, wants);
+        return ready != 0 ? (int64_t)ready : -EAGAIN;
+    }
+    /* A connection that is begun has come to something when poll says so, and not before. */
+    if ((ready & wants) == 0 &&
+        (!ecsi_sys_asks_itself(r) || (r->op == ECS_IO_CONNECT && again))) {
+        p->calls++;
+        if (ecsi_sys_ready(r->handle, wants) == 0) return -EAGAIN;
+    }
+    op->engine_word[ECSI_WAIT_BEGUN] = 1;
+    result = ecsi_sys_try(r, again);
+    if (result == -EAGAIN && r->op == ECS_IO_SPLICE &&
+        ecsi_sys_ready(r->peer, ECS_IO_WRITABLE) == 0) {
+        op->engine_word[ECSI_WAIT_BEGUN] = ECSI_WAIT_PEER;
+    }
+    return result;
+}
+
+/* Whether there is more to do on this handle before others have their turn: the rest of a
+ * transfer, the next one of a chain. */
+static bool ecsi_poller_goes_on(const ecs_io_operation *op)
+{
+    const ecs_io_operation *next = op->ecsi_chain;
+    ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+    if (op->ecsi_state == ECSI_IO_READY) return true;
+    return next != NULL && next->ecsi_state == ECSI_IO_READY &&
+           next->request.handle == op->request.handle;
+}
+
+/* A splice waits for one of two handles, and it may be the other one's turn: it starts anew. */
+static void ecsi_poller_again(ecs_io_operation *op)
+{
+    ecsi_io *io = (ecsi_io *)op->ecsi_owner;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ECSI_CHECK(io->engaged > 0);
+    io->engaged--;
+    op->ecsi_state = ECSI_IO_READY;
+    ecsi_io_list_push(&io->ready, op);
+}
+
+/* Tries a queue from its first on, until one has to wait. */
+static void ecsi_poller_run(ecsi_poller *p, ecs_handle handle, uint32_t direction, uint32_t ready)
+{
+    ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
+    uint32_t bound;
+    ECSI_CHECK(direction != ECSI_ASKERS);
+    for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
+        ecs_io_operation *op = *link;
+        int64_t result = ecsi_poller_try(p, op, ready);
+        if (result == -EAGAIN && op->request.op != ECS_IO_SPLICE) return;
+        ecsi_poller_shift(p, link);
+        if (result == -EAGAIN) {
+            ecsi_poller_again(op);
+            return;
+        }
+        (void)ecs_io_end(op, result, 0);
+        if (ecsi_poller_goes_on(op)) return;
+        ready = 0;
+        link = ecsi_poller_find(p, handle, direction);
+    }
+}
+
+/* Asks for a handle that many may want to know of. */
+static void ecsi_poller_ask(ecsi_poller *p, ecs_handle handle)
+{
+    ecs_io_operation *op = *ecsi_poller_find(p, handle, ECSI_ASKERS);
+    uint32_t bound;
+    ECSI_CHECK(handle >= 0);
+    for (bound = p->first_max; bound > 0 && op != NULL; bound--) {
+        ecs_io_operation *next = (ecs_io_operation *)op->engine[ECSI_WAIT_NEXT];
+        int64_t result = ecsi_poller_try(p, op, 0);
+        ECSI_CHECK(op->request.op == ECS_IO_POLL);
+        if (result != -EAGAIN) {
+            ecsi_poller_drop(p, op);
+            (void)ecs_io_end(op, result, 0);
+        }
+        op = next;
+    }
+}
+
+/* A handle is ready for something. `alone`: it is the only one of this look. Else what was served
+ * before may be the same stream under another number, and a read that may block would. */
+static void ecsi_poller_serve(ecsi_poller *p, ecs_handle handle, uint32_t ready, bool alone)
+{
+    uint32_t sure = alone ? ready : 0;
+    ECSI_CHECK(ready != 0);
+    ECSI_CHECK(handle >= 0);
+    if ((ready & ECS_IO_READABLE) != 0) ecsi_poller_run(p, handle, ECSI_READERS, sure);
+    if ((ready & ECS_IO_WRITABLE) != 0) ecsi_poller_run(p, handle, ECSI_WRITERS, sure);
+    ecsi_poller_ask(p, handle);
+}
+
+/* Starts an operation. Answers whether it waits now. */
+static bool ecsi_poller_start(ecsi_poller *p, ecs_io_operation *op)
+{
+    uint32_t direction = ecsi_poller_direction(op);
+    bool waits = ecsi_sys_waits(&op->request) != 0;
+    const ecs_io_operation *first = NULL;
+    int64_t result = -EAGAIN;
+    op->engine_word[ECSI_WAIT_BEGUN] = 0;
+    /* Nobody overtakes on the same handle. */
+    if (waits && direction != ECSI_ASKERS) {
+        first = *ecsi_poller_find(p, op->request.handle, direction);
+    }
+    if (ecsi_io_has_handle(op->request.op) && !ecsi_sys_fits(&op->request)) {
+        result = -EBADF;
+    } else if (first == NULL || op->serial < first->serial) {
+        result = ecsi_poller_try(p, op, 0);
+    }
+    if (result == -EAGAIN && waits) {
+        ecsi_poller_wait(p, op);
+        return true;
+    }
+    ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    ECSI_CHECK(op->request.op != ECS_IO_CANCEL);
+    (void)ecs_io_end(op, result, 0);
+    return false;
+}
+
+static void ecsi_poller_cancel(void *state, ecs_io_operation *op)
+{
+    ECSI_CHECK(state != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_STARTED);
+    ecsi_poller_drop((ecsi_poller *)state, op);
+    (void)ecs_io_end(op, -ECANCELED, 0);
+}
+
+static void ecsi_poller_submit(void *state)
+{
+    (void)state;
+}
+
+static void ecsi_poller_stats(const void *state, ecs_io_stats *out)
+{
+    out->system_calls += ((const ecsi_poller *)state)->calls;
+}
+
+/* ---- Blocking ------------------------------------------------------------------------- */
+
+static void ecsi_blocking_start(void *state, ecs_io_operation *op)
+{
+    (void)ecsi_poller_start((ecsi_poller *)state, op);
+}
+
+/* More of them at a time than poll takes: it takes as many as a process may have open, and one that
+ * is read and written stands there twice. In pieces then, and the wait is a short one. */
+static int ecsi_blocking_pieces(ecsi_poller *p, uint64_t wait_ns)
+{
+    uint32_t count = p->first_count + 1;
+    uint32_t from;
+    int found = 0;
+    ECSI_CHECK(count > 0);
+    for (from = 0; from < count; from += ECSI_POLL_PIECE) {
+        int one;
+        p->calls++;
+        one = poll(&p->polls[from], ecsi_min_u32(count - from, ECSI_POLL_PIECE), 0);
+        if (one > 0) found += one;
+    }
+    ECSI_CHECK(found >= 0);
+    if (found > 0 || wait_ns == 0) return found;
+    p->calls++;
+    return poll(p->polls, 1, 1);
+}
+
+static void ecsi_blocking_reap(void *state, uint64_t wait_ns)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    uint32_t i;
+    int left;
+    if (p->first_count == 0 && wait_ns == 0) return;
+    if (p->pipe_fd[0] < 0 && wait_ns > ECSI_POLL_BLIND_NS) wait_ns = ECSI_POLL_BLIND_NS;
+    p->calls++;
+    left = poll(p->polls, p->first_count + 1u, ecsi_sys_ms(wait_ns));
+    if (left < 0 && errno == EINVAL) left = ecsi_blocking_pieces(p, wait_ns);
+    if (left <= 0) return;
+    if (p->polls[0].revents != 0) ecsi_sys_pipe_drain(p->pipe_fd);
+    /* From the end on: what is served there may move a later one to its place. */
+    for (i = p->first_count; i > 0; i--) {
+        struct pollfd one;
+        if (i > p->first_count) continue;
+        one = p->polls[i];
+        p->polls[i].revents = 0;
+        if (one.revents == 0) continue;
+        ecsi_poller_serve(p, one.fd, ecsi_sys_wants(one.revents), left == 1);
+    }
+    ECSI_CHECK(p->first_count <= p->first_max);
+}
+
+ECS_API const ecs_io_engine *ecs_io_blocking(void)
+{
+    static const ecs_io_engine engine = {
+        "blocking",         ecsi_poller_bytes,    ecsi_blocking_open, ecsi_poller_close,
+        ecsi_blocking_start, ecsi_poller_submit,  ecsi_blocking_reap, ecsi_poller_cancel,
+        ecsi_poller_wake,   NULL,                 ecsi_poller_stats};
+    return &engine;
+}
+
+/* ---- Evented -------------------------------------------------------------------------- */
+
+#if ECSI_EPOLL
+
+/* Events of one call. */
+#define ECSI_EPOLL_EVENTS 256
+
+static int ecsi_evented_open(void *state, const ecs_io_engine_desc *desc)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    struct epoll_event event;
+    int error = ecsi_poller_open(state, desc);
+    ECSI_CHECK(p->first_count == 0);
+    if (error != 0) return error;
+    ECSI_CHECK(p->pipe_fd[0] >= 0);
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLIN;
+    event.data.fd = -1;
+    p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (p->epoll_fd >= 0 && epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->pipe_fd[0], &event) == 0) {
+        return 0;
+    }
+    error = errno;
+    ecsi_poller_close(state);
+    return error;
+}
+
+/* What a handle is waited for. */
+static uint32_t ecsi_evented_wants(const ecsi_poller *p, ecs_handle handle)
+{
+    const ecs_io_operation *op = *ecsi_poller_find(p, handle, ECSI_ASKERS);
+    uint32_t wants = 0;
+    if (*ecsi_poller_find(p, handle, ECSI_READERS) != NULL) wants |= ECS_IO_READABLE;
+    if (*ecsi_poller_find(p, handle, ECSI_WRITERS) != NULL) wants |= ECS_IO_WRITABLE;
+    for (; op != NULL; op = (const ecs_io_operation *)op->engine[ECSI_WAIT_NEXT]) {
+        wants |= ecsi_sys_waits(&op->request);
+    }
+    ECSI_CHECK(wants <= (uint32_t)(ECS_IO_READABLE | ECS_IO_WRITABLE));
+    return wants;
+}
+
+/* Tells epoll to look once for what a handle is waited for. The handle may have been closed and
+ * be another file by now, so it may be new to epoll. 0, or a negative errno. */
+static int64_t ecsi_evented_arm(ecsi_poller *p, ecs_handle handle)
+{
+    uint32_t wants = ecsi_evented_wants(p, handle);
+    struct epoll_event event;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(handle >= 0);
+    if (wants == 0) return 0;
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLONESHOT;
+    if ((wants & ECS_IO_READABLE) != 0) event.events |= EPOLLIN;
+    if ((wants & ECS_IO_WRITABLE) != 0) event.events |= EPOLLOUT;
+    event.data.fd = (int)handle;
+    p->calls++;
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_MOD, (int)handle, &event) == 0) return 0;
+    if (errno != ENOENT) return -(int64_t)errno;
+    p->calls++;
+    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, (int)handle, &event) == 0 ? 0 : -(int64_t)errno;
+}
+
+static void ecsi_evented_start(void *state, ecs_io_operation *op)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    int64_t error;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    if (!ecsi_poller_start(p, op)) return;
+    error = ecsi_evented_arm(p, ecsi_poller_handle(op));
+    if (error == 0) return;
+    /* A file that epoll does not watch. */
+    ECSI_CHECK(error < 0);
+    ecsi_poller_drop(p, op);
+    (void)ecs_io_end(op, error, 0);
+}
+
+/* What is left of a handle that is not watched any more, and cannot be again. */
+static void ecsi_evented_fail(ecsi_poller *p, ecs_handle handle, int64_t error)
+{
+    uint32_t direction;
+    ECSI_CHECK(error < 0);
+    ECSI_CHECK(handle >= 0);
+    for (direction = 0; direction < ECSI_DIRECTIONS; direction++) {
+        ecs_io_operation **link = ecsi_poller_find(p, handle, direction);
+        uint32_t bound;
+        for (bound = p->first_max; bound > 0 && *link != NULL; bound--) {
+            ecs_io_operation *op = *link;
+            ecsi_poller_shift(p, link);
+            (void)ecs_io_end(op, error, 0);
+            link = ecsi_poller_find(p, handle, direction);
+        }
+    }
+}
+
+/* A handle that nobody waits for any more is forgotten. Its file may live on under another number
+ * when it is closed, and would be taken for what has its number then. */
+static void ecsi_evented_cancel(void *state, ecs_io_operation *op)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ecsi_poller_drop(p, op);
+    if (ecsi_evented_wants(p, ecsi_poller_handle(op)) == 0) {
+        p->calls++;
+        (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, (int)ecsi_poller_handle(op), &event);
+    }
+    ECSI_CHECK(op->request.op != ECS_IO_TIMER);
+    (void)ecs_io_end(op, -ECANCELED, 0);
+}
+
+static void ecsi_evented_reap(void *state, uint64_t wait_ns)
+{
+    ecsi_poller *p = (ecsi_poller *)state;
+    struct epoll_event events[ECSI_EPOLL_EVENTS];
+    uint32_t bound;
+    int count = ECSI_EPOLL_EVENTS;
+    ECSI_CHECK(p->epoll_fd >= 0);
+    ECSI_CHECK(p->first_count <= p->first_max);
+    if (p->first_count == 0 && wait_ns == 0) return;
+    for (bound = p->first_max; bound > 0 && count == ECSI_EPOLL_EVENTS; bound--) {
+        int i;
+        p->calls++;
+        count = epoll_wait(p->epoll_fd, events, ECSI_EPOLL_EVENTS, ecsi_sys_ms(wait_ns));
+        for (i = 0; i < count; i++) {
+            uint32_t found = events[i].events;
+            ecs_handle handle = events[i].data.fd;
+            uint32_t ready = 0;
+            int64_t error;
+            if (handle < 0) {
+                ecsi_sys_pipe_drain(p->pipe_fd);
+                continue;
+            }
+            if ((found & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_READABLE;
+            if ((found & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) ready |= ECS_IO_WRITABLE;
+            if (ready != 0) ecsi_poller_serve(p, handle, ready, count == 1);
+            error = ecsi_evented_arm(p, handle);
+            if (error != 0) ecsi_evented_fail(p, handle, error);
+        }
+        wait_ns = 0;
+    }
+}
+
+ECS_API const ecs_io_engine *ecs_io_evented(void)
+{
+    static const ecs_io_engine engine = {
+        "evented",          ecsi_poller_bytes,    ecsi_evented_open, ecsi_poller_close,
+        ecsi_evented_start, ecsi_poller_submit,   ecsi_evented_reap, ecsi_evented_cancel,
+        ecsi_poller_wake,   NULL,                 ecsi_poller_stats};
+    return &engine;
+}
+
+#else
+
+ECS_API const ecs_io_engine *ecs_io_evented(void)
+{
+    return NULL;
+}
+
+#endif
+
+#else
+
+ECS_API const ecs_io_engine *ecs_io_evented(void)
+{
+    return NULL;
+}
+
+ECS_API const ecs_io_engine *ecs_io_blocking(void)
+{
+    return NULL;
+}
+
+#endif /* ECSI_SYS */
+
+#endif /* ECS_NO_IO */
+
+#endif /* ECS_IO_POLL_H */
+
+/* >>io_flow ================================================== src/io_flow.h */
+
+/* io_flow.h: the way of a request: taken by the flush, started, reaped, delivered at a boundary;
+ * and the engine behind it, from the first request to the end of the world. */
+/* floor: 10 */
+#ifndef ECS_IO_FLOW_H
+#define ECS_IO_FLOW_H
+
+#ifndef ECS_NO_IO
+
+/* ---- Starting ------------------------------------------------------------------------- */
+
+/* Closing a handle ends what was asked of it before. */
+static void ecsi_io_close_others(ecsi_io *io, const ecs_io_operation *closing)
+{
+    ecs_io_operation *op = io->handled[ecsi_io_home(io, (uint64_t)closing->request.handle)];
+    ECSI_CHECK(closing->request.op == ECS_IO_CLOSE);
+    ECSI_CHECK(closing->ecsi_state == ECSI_IO_READY);
+    for (; op != NULL; op = op->ecsi_handled[1]) {
+        if (op->request.handle == closing->request.handle && op->serial < closing->serial) {
+            ecsi_io_stop(io, op, 0);
+        }
+    }
+}
+
+static void ecsi_io_start_cancel(ecsi_io *io, ecs_io_operation *op)
+{
+    ecs_io_operation *other = ecsi_io_find(io, op->request.offset);
+    bool found = other != NULL && other != op && other->ecsi_state != ECSI_IO_ENDED;
+    ECSI_CHECK(op->request.op == ECS_IO_CANCEL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
+    if (found) ecsi_io_stop(io, other, 0);
+    ecsi_io_finish(io, op, found ? 0 : -ENOENT);
+}
+
+/* A deadline in the clock of ecs_io_now. */
+static uint64_t ecsi_io_deadline(const ecsi_io *io, const ecs_io_request *request)
+{
+    uint64_t ns = request->timeout_ns;
+    if ((request->flags & ECS_IO_ABSOLUTE) != 0) return ns;
+    ECSI_CHECK(io->now > 0);
+    ECSI_CHECK(ns > 0 || request->op == ECS_IO_TIMER);
+    return ns > UINT64_MAX - io->now ? UINT64_MAX : io->now + ns;
+}
+
+/* Starts one that was ready. */
+static void ecsi_io_start(ecsi_io *io, ecs_io_operation *op)
+{
+    const ecs_io_request *request = &op->request;
+    bool first = op->ecsi_begin == 0;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
+    ECSI_CHECK(io->now > 0);
+    if (first) op->ecsi_begin = io->now;
+    if ((op->ecsi_bits & (ECSI_IO_CANCELLED | ECSI_IO_MISPLACED)) != 0) {
+        int64_t result = (op->ecsi_bits & ECSI_IO_EXPIRED) != 0 ? -ETIMEDOUT : -ECANCELED;
+        if ((op->ecsi_bits & ECSI_IO_CANCELLED) == 0) result = -EFAULT;
+        ecsi_io_finish(io, op, ecsi_io_so_far(op, result));
+        return;
+    }
+    if (request->op == ECS_IO_CANCEL) {
+        ecsi_io_start_cancel(io, op);
+        return;
+    }
+    if (first && (request->timeout_ns != 0 || request->op == ECS_IO_TIMER)) {
+        op->ecsi_deadline = ecsi_io_deadline(io, request);
+        ecsi_io_timer_add(io, op);
+    }
+    if (request->op == ECS_IO_TIMER) {
+        op->ecsi_state = ECSI_IO_TIMING;
+        return;
+    }
+    if (request->op == ECS_IO_CLOSE) ecsi_io_close_others(io, op);
+    op->ecsi_state = ECSI_IO_STARTED;
+    io->engaged++;
+    if (first) io->stats.started++;
+    io->engine->start(io->state, op);
+}
+
+/* Starts all that is ready, and what becomes ready by that: chains go on, transfers too. */
+static void ecsi_io_submit(ecsi_io *io)
+{
+    uint64_t started = io->stats.started;
+    uint64_t steps;
+    if (io->ready.count == 0) return;
+    if (io->replaying) {
+        while (io->ready.count > 0) ecsi_io_list_take(&io->ready)->ecsi_state = ECSI_IO_STARTED;
+        return;
+    }
+    ECSI_CHECK(io->engine != NULL);
+    ECSI_CHECK(io->engaged <= io->entered);
+    io->now = ecsi_clock_ns();
+    /* Each step begins an operation or moves bytes of one. */
+    for (steps = 0; io->ready.count > 0 && steps < ECSI_IO_STEPS_MAX; steps++) {
+        ecsi_io_start(io, ecsi_io_list_take(&io->ready));
+        if (io->ready.count == 0) io->engine->submit(io->state);
+    }
+    if (io->stats.started - started > 1) io->stats.batched += io->stats.started - started;
+}
+
+/* ---- Reaping -------------------------------------------------------------------------- */
+
+/* Ends timers that are due, and what has no time left. */
+static void ecsi_io_expire(ecsi_io *io)
+{
+    while (io->timers.count > 0) {
+        ecs_io_operation *op = *ecsi_io_timer_at(io, 0);
+        if (op->ecsi_deadline > io->now) return;
+        if (op->request.op == ECS_IO_TIMER) {
+            ecsi_io_finish(io, op, 0);
+        } else {
+            ecsi_io_stop(io, op, ECSI_IO_EXPIRED);
+        }
+        ECSI_CHECK(op->ecsi_timer == ECSI_IO_UNTIMED);
+    }
+}
+
+/* Nanoseconds until the first timer, `most` at most. */
+static uint64_t ecsi_io_until_timer(const ecsi_io *io, uint64_t most)
+{
+    uint64_t deadline;
+    if (io->timers.count == 0) return most;
+    deadline = (*ecsi_io_timer_at(io, 0))->ecsi_deadline;
+    if (deadline <= io->now) return 0;
+    ECSI_CHECK(io->now > 0);
+    return deadline - io->now < most ? deadline - io->now : most;
+}
+
+/* Takes what has ended; waits up to `wait_ns` until something more has. */
+static void ecsi_io_reap(ecsi_io *io, uint64_t wait_ns)
+{
+    uint32_t ended = io->ended.count;
+    ECSI_CHECK(!io->replaying);
+    ECSI_CHECK(io->engine != NULL || io->entered == 0);
+    /* The rest of a transfer comes before what was asked of the same stream later. */
+    ecsi_io_submit(io);
+    if (io->engaged == 0 && io->timers.count == 0 && wait_ns == 0) return;
+    io->now = ecsi_clock_ns();
+    if (io->timers.count > 0) ecsi_io_expire(io);
+    /* What ended before this look is no reason not to wait: who calls knows of it. */
+    if (io->ended.count > ended || io->ready.count > 0) wait_ns = 0;
+    if (wait_ns > 0) wait_ns = ecsi_io_until_timer(io, wait_ns);
+    if (io->engaged == 0 && wait_ns == 0) return;
+    io->stale = wait_ns > 0;
+    io->engine->reap(io->state, wait_ns);
+    io->stale = false;
+    if (wait_ns > 0 && io->timers.count > 0) {
+        io->now = ecsi_clock_ns();
+        ecsi_io_expire(io);
+    }
+}
+
+/* Takes what has ended, without waiting, and lets transfers go on as far as they can. */
+static void ecsi_io_look(ecsi_io *io)
+{
+    uint32_t round;
+    ECSI_CHECK(!io->replaying);
+    ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open);
+    for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
+        ecsi_io_reap(io, 0);
+        if (io->ready.count == 0) return;
+        ecsi_io_submit(io);
+    }
+}
+
+/* ---- Recording ------------------------------------------------------------------------ */
+
+/* Bytes that an operation has brought into its buffer. */
+static uint32_t ecsi_io_brought(const ecs_io_operation *op)
+{
+    bool reads = op->request.op == ECS_IO_READ || op->request.op == ECS_IO_RECV;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED);
+    ECSI_CHECK(op->serial != 0);
+    if (op->request.op == ECS_IO_ACCEPT && op->done.result >= 0 && op->done.buffer != NULL) {
+        return (uint32_t)op->request.length;
+    }
+    if (!reads || op->done.result <= 0) return 0;
+    /* With MSG_TRUNC the result may be more than there was room for. */
+    if ((uint64_t)op->done.result > op->ecsi_length) return (uint32_t)op->ecsi_length;
+    return (uint32_t)op->done.result;
+}
+
+static void ecsi_io_note_put(const ecsi_io *io, const ecs_io_operation *op)
+{
+    ecsi_io_note note;
+    memset(&note, 0, sizeof note);
+    note.boundary = io->boundary;
+    note.serial = op->serial;
+    note.result = op->done.result;
+    note.duration_ns = op->done.duration_ns;
+    note.flags = op->done.flags;
+    note.bytes = ecsi_io_brought(op);
+    ECSI_CHECK(io->desc.record != NULL);
+    ECSI_CHECK(note.boundary > 0);
+    io->desc.record(&note, sizeof note, io->desc.user);
+    if (note.bytes > 0) io->desc.record(op->done.buffer, note.bytes, io->desc.user);
+}
+
+/* ---- Delivery ------------------------------------------------------------------------- */
+
+/* Puts a result into the component that waits for it. */
+static void ecsi_io_store(ecsi_io *io, const ecs_io_operation *op)
+{
+    const ecsi_storage *storage = io->flush->storage;
+    ecsi_record *record = ecsi_entities_find(storage->entities, op->done.entity);
+    uint32_t id = ecsi_component_seek(io->flush->components, op->request.type);
+    unsigned char *value = NULL;
+    ECSI_CHECK(op->request.type != NULL);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_ENDED || op->serial == 0);
+    if (record != NULL && id != 0) value = (unsigned char *)ecsi_row_value(storage, record, id);
+    if (value == NULL) {
+        io->stats.lost++;
+        return;
+    }
+    ECSI_CHECK(op->request.member_offset + sizeof op->done.result <= op->request.type->bytes);
+    memcpy(value + op->request.member_offset, &op->done.result, sizeof op->done.result);
+    ecsi_row_touch(storage, record, id);
+}
+
+static uint32_t ecsi_io_bucket(uint64_t ns)
+{
+    uint32_t bucket = ns == 0 ? 0 : ecsi_highest_bit(ns);
+    return ecsi_min_u32(bucket, ECS_IO_LATENCIES - 1);
+}
+
+/* Delivers one: result, callback, event. The world is open for edits. */
+static void ecsi_io_deliver_one(ecsi_io *io, const ecs_io_operation *op)
+{
+    const ecs_io_request *request = &op->request;
+    ECSI_CHECK(*io->flush->locks == 0);
+    ECSI_CHECK(request->op < ECS_IO_OPS);
+    ECSI_CHECK(op->done.op == request->op);
+    io->stats.delivered++;
+    if (io->book != NULL) io->book->latency[request->op][ecsi_io_bucket(op->done.duration_ns)]++;
+    if (request->type != NULL) ecsi_io_store(io, op);
+    if (request->into != NULL) {
+        ecs_io_id id = op->done.id;
+        *request->into = op->done;
+        request->into->id = id;
+    }
+    if (request->done != NULL) request->done(io->flush->world, &op->done);
+#ifndef ECS_NO_EVENTS
+    if ((request->flags & ECS_IO_NOTIFY) != 0) io->notify(io->flush->world, &op->done);
+#endif
+}
+
+/* A result that found no slot may find one now. False: it rests again, or was the last one because
+ * there is no memory. */
+static bool ecsi_io_unload(ecsi_io *io, ecs_io_operation *op)
+{
+    ECSI_CHECK((op->ecsi_bits & ECSI_IO_LADEN) != 0);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+    op->ecsi_state = ECSI_IO_STARTED;
+    if (ecsi_io_shoot(io, op, op->done.result)) {
+        op->ecsi_bits &= (uint16_t)~ECSI_IO_LADEN;
+        return true;
+    }
+    if (io->shots == 0) {
+        ecsi_io_finish(io, op, op->done.result);
+        return false;
+    }
+    op->ecsi_state = ECSI_IO_RESTING;
+    op->ecsi_next = io->resting;
+    io->resting = op;
+    return false;
+}
+
+/* Those that rested go on: all results that had ended are delivered, and their slots are free. */
+static void ecsi_io_rested(ecsi_io *io)
+{
+    ecs_io_operation *op = io->resting;
+    io->resting = NULL;
+    ECSI_CHECK(io->shots == 0 || op == NULL);
+    while (op != NULL) {
+        ecs_io_operation *next = op->ecsi_next;
+        ECSI_CHECK(op->ecsi_state == ECSI_IO_RESTING);
+        if ((op->ecsi_bits & ECSI_IO_LADEN) == 0 || ecsi_io_unload(io, op)) {
+            op->ecsi_state = ECSI_IO_READY;
+            ecsi_io_list_add(&io->ready, op);
+        }
+        op = next;
+    }
+}
+
+/* Delivers all that has ended, in the order of the requests. Callbacks run, so the world is as
+ * open as for a custom command. */
+static void ecsi_io_deliver(ecsi_io *io)
+{
+    uint32_t locks = *io->flush->locks;
+    ecsi_io_list list;
+    ecs_io_operation *op;
+    ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(!io->flush->running);
+    ECSI_CHECK(io->open);
+    io->boundary++;
+    if (io->ended.count == 0) return;
+    if (io->unsorted) ecsi_io_sort(&io->ended);
+    io->unsorted = false;
+    list = io->ended;
+    memset(&io->ended, 0, sizeof io->ended);
+    io->delivering = true;
+    *io->flush->locks = 0;
+    while ((op = ecsi_io_list_take(&list)) != NULL) {
+        if ((op->ecsi_bits & ECSI_IO_SHOT) == 0) ecsi_io_leave(io, op);
+        if (op->request.region != 0) io->book->regions[op->request.region - 1].users--;
+        if (io->desc.record != NULL) ecsi_io_note_put(io, op);
+        ecsi_io_deliver_one(io, op);
+        ecsi_io_slot_give(io, op);
+    }
+    if (io->resting != NULL) ecsi_io_rested(io);
+    ECSI_CHECK(*io->flush->locks == 0);
+    *io->flush->locks = locks;
+    io->delivering = false;
+}
+
+/* ---- Engines -------------------------------------------------------------------------- */
+
+static void ecsi_io_describe(const ecsi_io *io, ecs_io_engine_desc *d)
+{
+    memset(d, 0, sizeof *d);
+    d->world = io->flush->world;
+    d->requests_max = io->desc.requests_max;
+    d->batch = io->desc.batch;
+    d->log = io->log->write;
+    d->log_user = io->log->user;
+    d->options = io->desc.options;
+    ECSI_CHECK(d->requests_max > 0);
+    ECSI_CHECK(d->batch > 0);
+}
+
+/* The engines that are tried, from the wanted one on; `count` of them. */
+static uint32_t ecsi_io_candidates(const ecsi_io *io, const ecs_io_engine *out[3])
+{
+    const ecs_io_engine *all[3];
+    const char *forced = getenv("ECS_IO_ENGINE");
+    uint32_t count = 0;
+    uint32_t from = 0;
+    uint32_t i;
+    all[0] = io->desc.engine;
+    all[1] = ecs_io_evented();
+    all[2] = ecs_io_blocking();
+    for (i = 0; i < 3 && forced != NULL; i++) {
+        if (all[i] != NULL && strcmp(all[i]->name, forced) == 0) from = i;
+    }
+    for (i = from; i < 3; i++) {
+        bool known = all[i] == NULL;
+        uint32_t k;
+        for (k = 0; k < count; k++) known = known || out[k] == all[i];
+        if (!known) out[count++] = all[i];
+    }
+    ECSI_CHECK(count <= 3);
+    return count;
+}
+
+/* Bytes that the largest of the engines needs. */
+static size_t ecsi_io_state_bytes(const ecsi_io *io)
+{
+    const ecs_io_engine *engines[3];
+    ecs_io_engine_desc d;
+    size_t most = 64;
+    uint32_t count = ecsi_io_candidates(io, engines);
+    uint32_t i;
+    ecsi_io_describe(io, &d);
+    for (i = 0; i < count; i++) {
+        size_t bytes = engines[i]->bytes(&d);
+        if (bytes > most) most = bytes;
+    }
+    ECSI_CHECK(most >= 64);
+    return most;
+}
+
+/* Opens the first engine that this system lets us have. 0, or the last one's errno. */
+static int64_t ecsi_io_engage(ecsi_io *io)
+{
+    const ecs_io_engine *engines[3];
+    ecs_io_engine_desc d;
+    uint32_t count = ecsi_io_candidates(io, engines);
+    uint32_t i;
+    int error = ENOSYS;
+    ECSI_CHECK(io->engine == NULL);
+    ECSI_CHECK(io->state != NULL);
+    ECSI_CHECK(!io->replaying);
+    ecsi_io_describe(io, &d);
+    d.memory = io->state;
+    d.bytes = io->state_bytes;
+    for (i = 0; i < count; i++) {
+        memset(io->state, 0, io->state_bytes);
+        error = engines[i]->open(io->state, &d);
+        if (error == 0) {
+            io->engine = engines[i];
+            return 0;
+        }
+        if (io->complained) continue;
+        ecsi_log_print(io->log, ECS_LOG_WARNING, "I/O: no %s: %s", engines[i]->name,
+                       strerror(error));
+    }
+    /* The next request tries again: what was in the way may be gone. Once is enough to say. */
+    io->complained = true;
+    return -(int64_t)error;
+}
+
+/* Gives back what ecsi_io_reserve took. */
+static void ecsi_io_release(ecsi_io *io)
+{
+    size_t homes = ((size_t)io->table_mask + 1) * 2;
+    ECSI_CHECK(!io->open);
+    ecsi_release(io->memory, io->state, io->state_bytes, 64);
+    ecsi_release(io->memory, io->named, homes * sizeof(ecs_io_operation *), 64);
+    ecsi_release(io->memory, io->book, sizeof *io->book, 64);
+    io->state = NULL;
+    io->named = NULL;
+    io->book = NULL;
+}
+
+/* Memory of all that is not a slot. */
+static ecs_status ecsi_io_reserve(ecsi_io *io)
+{
+    ecsi_memory *memory = io->memory;
+    uint32_t homes = ecsi_round_up_power(ecsi_min_u32(io->desc.requests_max, 16384));
+    size_t bytes = homes * sizeof(ecs_io_operation *);
+    ECSI_CHECK(io->state == NULL);
+    ECSI_CHECK(ecsi_is_power_of_two(homes));
+    io->state_bytes = ecsi_io_state_bytes(io);
+    io->state = ecsi_alloc(memory, io->state_bytes, 64);
+    io->book = (ecsi_io_book *)ecsi_alloc(memory, sizeof *io->book, 64);
+    io->named = (ecs_io_operation **)ecsi_alloc(memory, bytes * 2, 64);
+    if (memory->measuring) return ECS_OK;
+    io->table_mask = homes - 1;
+    if (io->state == NULL || io->named == NULL || io->book == NULL) {
+        ecsi_io_release(io);
+        return ECS_NO_MEMORY;
+    }
+    memset(io->book, 0, sizeof *io->book);
+    memset(io->named, 0, bytes * 2);
+    memset(io->state, 0, io->state_bytes);
+    io->handled = io->named + homes;
+    return ECS_OK;
+}
+
+/* When the first request comes: the engine may be one that belongs to the thread. 0 or an error. */
+static int64_t ecsi_io_open(ecsi_io *io)
+{
+    if (ECSI_LIKELY(io->open)) return 0;
+    if (io->ending) return -ECANCELED;
+    if (io->desc.requests_max == 0) return -ENOBUFS;
+    ECSI_CHECK(io->stats.under_way == 0);
+    ECSI_CHECK(io->engine == NULL);
+    if (io->state == NULL && ecsi_io_reserve(io) != ECS_OK) return -ENOMEM;
+    if (!io->replaying) {
+        int64_t why = ecsi_io_engage(io);
+        if (why != 0) return why;
+    }
+    io->open = true;
+    /* Release: pairs with the acquire of ecsi_io_wake, which comes from any thread. */
+    ECSI_STORE(&io->wakeable, io->replaying ? 0u : 1u, release);
+    return 0;
+}
+
+/* The description with its defaults; false when it makes no sense. */
+static bool ecsi_io_resolve(ecs_io_desc *d, bool fixed)
+{
+    if (d->requests_max == 0 && !fixed) d->requests_max = 65536;
+    if (d->stream_requests_max == 0) d->stream_requests_max = d->requests_max;
+    if (d->batch == 0) d->batch = 64;
+    if (d->stream_requests_max >= ECSI_ORDINALS_MAX) d->stream_requests_max = ECSI_ORDINALS_MAX - 1;
+    ECSI_CHECK(d->batch > 0);
+    return d->requests_max <= 1u << 24 && d->batch <= 4096;
+}
+
+/* Wakes who waits in the engine; any thread, also a signal handler. */
+static void ecsi_io_rouse(ecsi_io *io)
+{
+    ECSI_CHECK(io->memory != NULL);
+    ECSI_CHECK(io->flush != NULL);
+    /* Acquire: pairs with the release of ecsi_io_open. */
+    if (ECSI_LOAD(&io->wakeable, acquire) != 0) io->engine->wake(io->state);
+}
+
+/* ---- Life ----------------------------------------------------------------------------- */
+
+/* At creation: in fixed mode everything. */
+static ecs_status ecsi_io_create(ecsi_io *io)
+{
+    ecsi_memory *memory = io->memory;
+    uint32_t count = io->desc.requests_max + ecsi_io_shots_max(io);
+    ecs_status status;
+    ECSI_CHECK(io->flush != NULL);
+    ECSI_CHECK(!io->open);
+    io->replaying = io->desc.replay != NULL;
+    if (!memory->fixed || io->desc.requests_max == 0) return ECS_OK;
+    status = ecsi_io_reserve(io);
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &io->pages, 1, sizeof(ecs_io_operation *));
+    }
+    if (status == ECS_OK) {
+        status = ecsi_vec_create(memory, &io->timers, count, sizeof(ecs_io_operation *));
+    }
+    if (status == ECS_OK) status = ecsi_io_page_add(io, count);
+    ECSI_CHECK(status != ECS_FULL);
+    return status;
+}
+
+/* Cancels all that is under way and waits for it; each is delivered. What is queued by that is
+ * refused. */
+static void ecsi_io_end_all(ecsi_io *io)
+{
+    ecs_io_operation *op;
+    uint32_t rounds;
+    if (!io->open) return;
+    ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(!io->ending);
+    io->ending = true;
+    io->now = ecsi_clock_ns();
+    io->replayed = true;
+    if (io->replaying) ecsi_io_submit(io);
+    for (op = io->oldest; op != NULL; op = op->ecsi_order[1]) {
+        if (!io->replaying) {
+            ecsi_io_stop(io, op, 0);
+        } else if (op->ecsi_state != ECSI_IO_ENDED) {
+            ecsi_io_end_one(io, op, -ECANCELED);
+        }
+    }
+    for (rounds = 0; io->stats.under_way > io->ended.count && rounds < ECSI_IO_END_ROUNDS;
+         rounds++) {
+        ecsi_io_submit(io);
+        ecsi_io_reap(io, io->stats.under_way > io->ended.count ? ECSI_IO_END_NS : 0);
+    }
+    ecsi_io_deliver(io);
+    if (io->stats.under_way > 0) {
+        ecsi_log_print(io->log, ECS_LOG_ERROR, "I/O: %u operations do not end",
+                       io->stats.under_way);
+    }
+    ECSI_STORE(&io->wakeable, 0u, relaxed);
+    if (io->engine != NULL) io->engine->close(io->state);
+    io->engine = NULL;
+    io->open = false;
+}
+
+static void ecsi_io_destroy(ecsi_io *io)
+{
+    ecsi_memory *memory = io->memory;
+    uint32_t i;
+    ECSI_CHECK(io->engine == NULL);
+    ECSI_CHECK(!io->open);
+    for (i = 0; i < io->pages.count; i++) {
+        uint32_t left = io->desc.requests_max + ecsi_io_shots_max(io) - i * ECSI_IO_PAGE;
+        ecsi_release(memory, *ECSI_VEC_AT(ecs_io_operation *, &io->pages, i),
+                     ecsi_min_u32(left, ECSI_IO_PAGE) * sizeof(ecs_io_operation), 64);
+    }
+    ecsi_vec_destroy(memory, &io->pages, sizeof(ecs_io_operation *));
+    ecsi_vec_destroy(memory, &io->timers, sizeof(ecs_io_operation *));
+    ecsi_io_release(io);
+}
+
+/* ---- Taking --------------------------------------------------------------------------- */
+
+/* A request that cannot be: its answer comes at once, for there is no slot to keep it in. */
+static void ecsi_io_refuse(void *taker, const ecs_io_request *request, uint64_t id,
+                           int64_t result)
+{
+    ecsi_io *io = (ecsi_io *)taker;
+    ecs_io_operation op;
+    bool delivering = io->delivering;
+    ECSI_CHECK(result < 0);
+    ECSI_CHECK(id != 0);
+    memset(&op, 0, sizeof op);
+    op.request = *request;
+    op.done.id.bits = id;
+    op.done.entity = request->entity;
+    op.done.user = request->user;
+    op.done.buffer = request->buffer;
+    op.done.op = request->op;
+    op.done.flags = request->flags & ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
+    op.done.result = result;
+    if (request->into != NULL && ecsi_storage_holds(io->flush->storage, &io->gap, request->into,
+                                                    sizeof *request->into)) {
+        op.request.into = NULL;
+    }
+    io->stats.refused++;
+    io->delivering = true;
+    ecsi_io_deliver_one(io, &op);
+    io->delivering = delivering;
+}
+
+/* Fills a slot. */
+static void ecsi_io_fill(ecsi_io *io, ecs_io_operation *op, const ecs_io_request *request,
+                         uint64_t id)
+{
+    op->request = *request;
+    op->done.id.bits = id;
+    op->done.result = 0;
+    op->done.entity = request->entity;
+    op->done.user = request->user;
+    op->done.buffer = request->buffer;
+    op->done.duration_ns = 0;
+    op->done.op = request->op;
+    op->done.flags = request->flags;
+    op->serial = ++io->serial;
+    op->ecsi_chain = NULL;
+    op->ecsi_begin = 0;
+    op->ecsi_length = request->length;
+    op->ecsi_bits = 0;
+    op->ecsi_state = ECSI_IO_READY;
+    if ((request->flags & ECS_IO_JOIN) != 0) io->joined++;
+    if (request->region != 0) io->book->regions[request->region - 1].users++;
+    ECSI_CHECK(op->serial != 0);
+    ECSI_CHECK(request->region <= ECS_IO_REGIONS_MAX);
+    ecsi_io_enter(io, op);
+}
+
+/* Bytes behind the buffer of a request; of what the buffer itself points to nothing is known. */
+static inline size_t ecsi_io_bytes(const ecs_io_request *request)
+{
+    bool message = request->op == ECS_IO_SENDMSG || request->op == ECS_IO_RECVMSG;
+    ECSI_CHECK(request->length <= ECS_IO_LENGTH_MAX);
+    if (request->op == ECS_IO_OPEN) return strlen((const char *)request->buffer) + 1;
+    return message || request->length == 0 ? 1 : request->length;
+}
+
+/* Ties a request to the one before it in its chain. Answers whether that one was refused. */
+static bool ecsi_io_link(ecsi_io *io, ecs_io_operation *op, uint64_t stream)
+{
+    bool cut = io->chain_stream != stream || (op->request.flags & ECSI_IO_CUT) != 0;
+    ecs_io_operation *before = cut ? NULL : io->chain;
+    bool broken = (!cut && io->chain_broken) || (op->request.flags & ECSI_IO_ORPHAN) != 0;
+    op->request.flags &= ~(ECSI_IO_CUT | ECSI_IO_ORPHAN);
+    op->done.flags = op->request.flags;
+    ECSI_CHECK(before == NULL || before->ecsi_state != ECSI_IO_FREE);
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY);
+    if (before != NULL && !broken) {
+        before->ecsi_chain = op;
+        op->ecsi_state = ECSI_IO_CHAINED;
+    }
+    io->chain = NULL;
+    io->chain_broken = false;
+    if ((op->request.flags & ECS_IO_LINK) != 0) {
+        io->chain = op;
+        io->chain_broken = broken;
+        io->chain_stream = stream;
+    }
+    return broken;
+}
+
+/* Looks where the memory of a request lies. Columns move, so nothing may be in one. */
+static void ecsi_io_place(ecsi_io *io, ecs_io_operation *op)
+{
+    const ecs_io_request *r = &op->request;
+    const ecsi_storage *storage = io->flush->storage;
+    ECSI_CHECK(op->ecsi_state == ECSI_IO_READY || op->ecsi_state == ECSI_IO_CHAINED);
+    if (r->buffer != NULL &&
+        ecsi_storage_holds(storage, &io->gap, r->buffer, ecsi_io_bytes(r))) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+    }
+    if (r->into != NULL && ecsi_storage_holds(storage, &io->gap, r->into, sizeof *r->into)) {
+        op->ecsi_bits |= ECSI_IO_MISPLACED;
+        op->request.into = NULL;
+    }
+}
+
+/* Takes a request from the flush. 0, or why it was refused: nothing is kept of it then. */
+static int64_t ecsi_io_take(void *taker, const ecs_io_request *request, uint64_t id)
+{
+    ecsi_io *io = (ecsi_io *)taker;
+    ecs_io_operation *op = NULL;
+    uint64_t stream = id >> ECSI_ORDINAL_BITS;
+    int64_t why = 0;
+    ECSI_CHECK(id != 0);
+    ECSI_CHECK(request->op < ECS_IO_OPS);
+    io->stats.queued++;
+    io->phase_count++;
+    why = io->ending ? -ECANCELED : ecsi_io_open(io);
+    if (why == 0) {
+        if (io->entered < io->desc.requests_max) op = ecsi_io_slot_take(io);
+        if (op == NULL) why = -ENOBUFS;
+    }
+    if (op == NULL) {
+        io->chain_stream = stream;
+        io->chain = NULL;
+        io->chain_broken = (request->flags & (uint32_t)ECS_IO_LINK) != 0;
+        return why;
+    }
+    ecsi_io_fill(io, op, request, id);
+    if (ecsi_io_link(io, op, stream)) op->ecsi_bits |= ECSI_IO_CANCELLED;
+    ecsi_io_place(io, op);
+    if (op->ecsi_state == ECSI_IO_READY) ecsi_io_list_add(&io->ready, op);
+    return 0;
+}
+
+/* ---- Replaying ----------------------------------------------------------------------- */
+
+/* An operation under way by its number, or NULL. */
+static ecs_io_operation *ecsi_io_numbered(const ecsi_io *io, uint64_t serial)
+{
+    ecs_io_operation *op = io->oldest;
+    ECSI_CHECK(serial != 0);
+    ECSI_CHECK(io->replaying);
+    while (op != NULL && op->serial < serial) op = op->ecsi_order[1];
+    ECSI_CHECK(op == NULL || op->ecsi_state != ECSI_IO_FREE);
+    return op != NULL && op->serial == serial ? op : NULL;
+}
+
+/* Bytes that an operation may bring into its buffer. */
+static size_t ecsi_io_room(const ecs_io_operation *op)
+{
+    uint32_t what = op->request.op;
+    ECSI_CHECK(what < ECS_IO_OPS);
+    if (what != ECS_IO_READ && what != ECS_IO_RECV && what != ECS_IO_ACCEPT) return 0;
+    return op->done.buffer != NULL ? op->request.length : 0;
+}
+
+/* Ends an operation as the recording says. False: this is not the run that was recorded. */
+static bool ecsi_io_replay_one(ecsi_io *io, const ecsi_io_note *note)
+{
+    ecs_io_operation *op = ecsi_io_numbered(io, note->serial);
+    if (op == NULL || op->ecsi_state == ECSI_IO_ENDED) return false;
+    if (note->bytes > ecsi_io_room(op)) return false;
+    ECSI_CHECK(io->replaying);
+    ECSI_CHECK(note->boundary == io->boundary + 1);
+    if (note->bytes > 0 && !io->desc.replay(op->done.buffer, note->bytes, io->desc.user)) {
+        return false;
+    }
+    if ((note->flags & (uint32_t)ECS_IO_MORE) != 0) {
+        op->ecsi_state = ECSI_IO_STARTED;
+        if (!ecsi_io_shoot(io, op, note->result)) return false;
+    } else {
+        ecsi_io_end_one(io, op, note->result);
+    }
+    io->ended.last->done.duration_ns = note->duration_ns;
+    return true;
+}
+
+/* Ends what ended before this boundary when it was recorded. */
+static void ecsi_io_replay(ecsi_io *io)
+{
+    ECSI_CHECK(io->replaying);
+    ECSI_CHECK(io->ready.count == 0);
+    ECSI_CHECK(io->ended.count == 0);
+    while (!io->replayed) {
+        if (!io->note_held) {
+            io->note_held = io->desc.replay(&io->note, sizeof io->note, io->desc.user);
+            io->replayed = !io->note_held;
+        }
+        if (!io->note_held || io->note.boundary > io->boundary + 1) return;
+        io->note_held = false;
+        if (io->note.boundary <= io->boundary || !ecsi_io_replay_one(io, &io->note)) {
+            ecsi_log_print(io->log, ECS_LOG_ERROR,
+                           "I/O: this is not the run that was recorded: operation %llu, boundary "
+                           "%llu", (unsigned long long)io->note.serial,
+                           (unsigned long long)io->note.boundary);
+            io->replayed = true;
+        }
+    }
+}
+
+/* ---- Boundaries ----------------------------------------------------------------------- */
+
+/* So many are sent before the phase ends: 60 % of what the last phases had. */
+static uint32_t ecsi_io_threshold(const ecsi_io *io)
+{
+    uint32_t most = ecsi_min_u32(ECSI_IO_THRESHOLD_MAX,
+                                 ecsi_max_u32(io->desc.batch, ECSI_IO_THRESHOLD_MIN));
+    uint32_t known = ecsi_min_u32(io->history_count, ECSI_IO_PHASES);
+    uint64_t sum = 0;
+    uint32_t i;
+    if (io->desc.threshold != 0) return io->desc.threshold;
+    if (!io->batching) return 1;
+    if (known == 0) return ECSI_IO_THRESHOLD_MIN;
+    for (i = 0; i < known; i++) sum += io->history[i];
+    sum = sum * 6 / ((uint64_t)known * 10);
+    ECSI_CHECK(most >= ECSI_IO_THRESHOLD_MIN);
+    ECSI_CHECK(most <= ECSI_IO_THRESHOLD_MAX);
+    if (sum < ECSI_IO_THRESHOLD_MIN) return ECSI_IO_THRESHOLD_MIN;
+    return sum > most ? most : (uint32_t)sum;
+}
+
+/* A place inside a phase where commands were applied: a batch that is large enough goes. */
+static inline void ecsi_io_inner(ecsi_io *io)
+{
+    ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open || io->ready.count == 0);
+    if (ECSI_LIKELY(io->ready.count == 0)) return;
+    if (io->ready.count >= ecsi_io_threshold(io)) ecsi_io_submit(io);
+}
+
+/* The end of a phase: all goes. */
+static void ecsi_io_phase_end(ecsi_io *io)
+{
+    ECSI_CHECK(!io->delivering);
+    ECSI_CHECK(io->open || io->ready.count == 0);
+    if (io->phase_count > 0) {
+        io->history[io->history_count++ % ECSI_IO_PHASES] = io->phase_count;
+        io->phase_count = 0;
+        io->stats.threshold = ecsi_io_threshold(io);
+    }
+    ecsi_io_submit(io);
+}
+
+#endif /* ECS_NO_IO */
+
+#endif /* ECS_IO_FLOW_H */
+
 /* >>adaptive ================================================ src/adaptive.h */
 
 /* adaptive.h: chooses how the next tick runs, from what the last ones took. Numbers in, a choice
@@ -12530,6 +15319,9 @@ typedef struct ecsi_refused {
 
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
+#ifndef ECS_NO_IO
+    ecsi_io *io;
+#endif
     ecsi_watch *watch;    /* NULL: access is not checked */
     ecsi_queries *queries;
     ecsi_memory *memory;
@@ -14069,8 +16861,12 @@ static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
     const ecsi_gauge *gauge = &schedule->gauge;
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(adaptive->workers > 0);
     if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
     if (gauge->declares || gauge->io_pending != NULL) return false;
+#ifndef ECS_NO_IO
+    if (schedule->io->open) return false;
+#endif
     if (schedule->samples <= ECSI_SAMPLE_FIRST) return false;
     return adaptive->last_ns < adaptive->rules.light_ns / 2;
 }
@@ -14138,6 +16934,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     ecsi_sample sample;
     if (!gauge->counts) return;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(schedule->ticking);
     memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
     sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;
@@ -14156,8 +16953,15 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     sample.measured = ECS_IO_UNKNOWN;
     if (gauge->io_pending != NULL) {
         sample.measured = gauge->io_pending(schedule->world, gauge->io_user);
+#ifndef ECS_NO_IO
+    } else if (schedule->io->open) {
+        sample.measured = schedule->io->tick_peak;
+#endif
     }
     (void)ecsi_adaptive_step(adaptive, &sample, schedule->tick, schedule->sample);
+#ifndef ECS_NO_IO
+    schedule->io->batching = adaptive->choice.batching;
+#endif
     ECSI_CHECK(!adaptive->choice.sharing || schedule->pool != NULL);
 }
 
@@ -16802,6 +19606,57 @@ static void ecsi_groups_release(const ecsi_schedule *schedule)
 #ifndef ECS_TICK_H
 #define ECS_TICK_H
 
+#ifndef ECS_NO_IO
+/* Waits for what the phase waits for, unless the tick is cancelled. */
+static void ecsi_tick_join(ecsi_schedule *schedule)
+{
+    ecsi_io *io = schedule->io;
+    uint64_t begin_ns;
+    ECSI_CHECK(!io->replaying);
+    if (io->joined == 0) return;
+    begin_ns = ecsi_cost_clock();
+    while (io->joined > 0 && !ecsi_tick_cancelled(schedule)) {
+        ecsi_io_submit(io);
+        if (io->joined > 0) ecsi_io_reap(io, ECS_IO_FOREVER);
+    }
+    ECSI_CHECK(!io->delivering);
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.begin_ns += ecsi_cost_since(begin_ns); /* waiting is no load */
+#else
+    (void)begin_ns;
+#endif
+}
+
+/* Between two phases: requests go out, and what has ended is delivered. What callbacks ask for
+ * goes out as well, and is waited for if they say so. */
+static void ecsi_tick_boundary(ecsi_schedule *schedule)
+{
+    ecsi_io *io = schedule->io;
+    uint32_t round;
+    ECSI_CHECK(schedule->ticking);
+    if (ECSI_LIKELY(!io->open)) {
+        io->boundary++;
+        return;
+    }
+    ecsi_io_phase_end(io);
+    for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
+        uint64_t before = io->stats.delivered;
+        if (io->replaying) {
+            ecsi_io_replay(io);
+        } else {
+            ecsi_tick_join(schedule);
+            ecsi_io_look(io);
+        }
+        ecsi_io_deliver(io);
+        if (io->stats.delivered == before) break;
+        ecsi_schedule_flush(schedule);
+        ecsi_io_submit(io);
+        if (io->joined == 0) break;
+    }
+    ECSI_CHECK(io->replaying || io->joined == 0 || round > 0 || ecsi_tick_cancelled(schedule));
+}
+#endif
+
 /* Runs all systems of a phase once, and applies what they recorded. */
 static void ecsi_phase_run(ecsi_schedule *schedule, uint32_t number, float dt)
 {
@@ -16830,8 +19685,14 @@ static void ecsi_phase_run(ecsi_schedule *schedule, uint32_t number, float dt)
             continue;
         }
         ecsi_exclusive_run(schedule, node, dt);
+#ifndef ECS_NO_IO
+        ecsi_io_inner(schedule->io);
+#endif
     }
     ecsi_schedule_flush(schedule);
+#ifndef ECS_NO_IO
+    ecsi_tick_boundary(schedule);
+#endif
     for (place = 0; place < phase->count && schedule->stop; place++) {
         ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
     }
@@ -16876,6 +19737,10 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     if (enters) schedule->worker = ecs_pool_enter(schedule->pool);
     schedule->flush->worker = schedule->worker;
     if (ECSI_UNLIKELY(schedule->under_way > 0)) ecsi_groups_tick(schedule);
+#ifndef ECS_NO_IO
+    ecsi_tick_boundary(schedule);
+    schedule->io->tick_peak = schedule->io->entered;
+#endif
     for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
         uint32_t number = *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p);
         ecsi_phase *phase = ecsi_phase_at(schedule, number);
@@ -17647,6 +20512,23 @@ static uint64_t ecsi_hash_group(uint64_t h, const ecsi_group *group)
     return h;
 }
 
+#ifndef ECS_NO_IO
+/* Requests under way; when they end is an input. Handles and addresses are not of this world. */
+static uint64_t ecsi_hash_io(uint64_t h, const ecsi_io *io)
+{
+    const ecs_io_operation *op;
+    ECSI_CHECK(io->entered == 0 || io->oldest != NULL);
+    for (op = io->oldest; op != NULL; op = op->ecsi_order[1]) {
+        const ecs_io_request *r = &op->request;
+        ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+        h = ecsi_mix(ecsi_mix(h, op->done.id.bits), (uint64_t)op->done.op << 32 | op->done.flags);
+        h = ecsi_mix(ecsi_mix(h, op->ecsi_length), r->entity.bits);
+        h = ecsi_mix(ecsi_mix(h, r->timeout_ns), r->member_offset);
+    }
+    return h;
+}
+#endif
+
 static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
 {
     uint32_t i;
@@ -17973,19 +20855,22 @@ static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t
 static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedule)
 {
     static const char *const kinds[] = {"stream", "spawn", "despawn", "add",
-                                        "remove", "set",   "custom",  "event"};
+                                        "remove", "set",   "custom",  "event",
+                                        "request"};
     const ecsi_flush *flush = schedule->flush;
     uint32_t kept = ecsi_min_u32(flush->drop_count, ECSI_DROPS_MAX);
     uint32_t i;
     ecsi_print(text, "%u commands dropped, the last %u:\n", flush->drop_count, kept);
     for (i = flush->drop_count - kept; i != flush->drop_count; i++) {
         const ecsi_drop *drop = &flush->drops[i % ECSI_DROPS_MAX];
-        ECSI_CHECK(drop->kind <= ECSI_COMMAND_EVENT);
+        ECSI_CHECK(drop->kind < ECSI_COMMAND_KINDS);
         ecsi_print(text, "  tick %llu: %s", (unsigned long long)drop->tick, kinds[drop->kind]);
         if (drop->component != 0) {
             ecsi_print(text, " %s", ecsi_component_name(flush->components, drop->component));
         }
-        if ((drop->entity >> 31 & 1u) != 0) {
+        if (drop->kind == ECSI_COMMAND_REQUEST) {
+            ecsi_print(text, " for I/O");
+        } else if ((drop->entity >> 31 & 1u) != 0) {
             ecsi_print(text, " on a provisional entity");
         } else {
             ecsi_print(text, " on entity %u generation %u", (uint32_t)drop->entity,
@@ -18317,6 +21202,9 @@ struct ecs_world {
     ecsi_front shadow;      /* of bound getters when access is checked: it has no records */
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
+#ifndef ECS_NO_IO
+    ecsi_io io;
+#endif
     uint32_t locks;         /* iterations, hooks, tick, flush */
     bool member;            /* of worlds together, which must let it go first */
     ecs_status status;      /* of the last call that answers a handle */
@@ -18471,6 +21359,9 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     if ((uint32_t)d->backend > (uint32_t)ECS_BACKEND_ADAPTIVE) return false;
     if ((uint32_t)d->check_access > (uint32_t)ECS_CHECK_STOP) return false;
+#ifndef ECS_NO_IO
+    if (!ecsi_io_resolve(&d->io, d->memory == ECS_MEMORY_FIXED)) return false;
+#endif
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_adaptive_resolve(&d->adaptive, d->share_ns)) return false;
 #else
@@ -18645,6 +21536,38 @@ static void ecsi_world_pool_release(ecs_world *world)
     world->pool = NULL;
 }
 
+#if !defined(ECS_NO_IO) && !defined(ECS_NO_EVENTS)
+/* The event of a completion. One that is refused is counted where its events are. */
+static void ecsi_world_notify(ecs_world *world, const ecs_io_completion *done)
+{
+    ECSI_CHECK(world->locks == 0);
+    ECSI_CHECK(done != NULL);
+    (void)ecs_event_send_type(world, ecs_type_of(ecs_io_completion), done);
+}
+#endif
+
+#ifndef ECS_NO_IO
+static void ecsi_world_wire_io(ecs_world *world)
+{
+    ecsi_io *io = &world->io;
+    io->memory = &world->memory;
+    io->flush = &world->flush;
+    io->log = &world->log;
+    io->desc = world->desc.io;
+    io->batching = true;
+#ifndef ECS_NO_EVENTS
+    io->notify = ecsi_world_notify;
+#endif
+    world->flush.io = io;
+    world->flush.io_take = ecsi_io_take;
+    world->flush.io_refuse = ecsi_io_refuse;
+    world->flush.requests_max = io->desc.stream_requests_max;
+    world->schedule.io = io;
+    ECSI_CHECK(!io->open);
+    ECSI_CHECK(io->desc.batch > 0);
+}
+#endif
+
 /* Ties the modules together; no memory is taken. */
 static void ecsi_world_wire(ecs_world *world)
 {
@@ -18688,6 +21611,9 @@ static void ecsi_world_wire(ecs_world *world)
     world->flush.locks = &world->locks;
     world->flush.open_serial = &world->own_cmd.serial;
     world->schedule.flush = &world->flush;
+#ifndef ECS_NO_IO
+    ecsi_world_wire_io(world);
+#endif
     world->schedule.queries = &world->queries;
     world->schedule.memory = memory;
     world->schedule.world = world;
@@ -18742,6 +21668,9 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
     if (status == ECS_OK) status = ecsi_schedule_create(&world->schedule);
+#ifndef ECS_NO_IO
+    if (status == ECS_OK) status = ecsi_io_create(&world->io);
+#endif
     if (status == ECS_OK) status = ecsi_watch_create(&world->schedule, d->check_access);
     if (status == ECS_OK) status = ecsi_world_pool_make(world);
     ECSI_CHECK(status != ECS_INVALID);
@@ -18815,6 +21744,9 @@ static void ecsi_world_release(ecs_world *world)
     ecsi_groups_release(&world->schedule);
     ecsi_watch_destroy(&world->schedule);
     ecsi_schedule_destroy(&world->schedule);
+#ifndef ECS_NO_IO
+    ecsi_io_destroy(&world->io);
+#endif
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
     ecsi_flush_destroy(&world->flush);
@@ -18897,11 +21829,19 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(!world->flush.running);
     ECSI_REQUIRE_VOID(!world->member);
     ECSI_REQUIRE_VOID(!world->schedule.adding);
+#ifndef ECS_NO_IO
+    ECSI_REQUIRE_VOID(!world->io.delivering);
+#endif
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
     ecsi_groups_end(&world->schedule);
+#ifndef ECS_NO_IO
+    /* While all that callbacks may ask for is there. */
+    if (world->own_cmd.request_count > 0) (void)ecsi_world_settle(world);
+    ecsi_io_end_all(&world->io);
+#endif
     /* Each fini is called once, and nothing runs whose fini was called. */
     world->schedule.adding = true;
     world->schedule.ending = true;
@@ -19673,9 +22613,14 @@ ECS_API ecs_commands *ecs_world_commands(ecs_world *world)
 
 ECS_API ecs_status ecs_flush(ecs_world *world)
 {
+    ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     if (world->locks != 0 || world->flush.running) return ECS_LOCKED;
-    return ecsi_world_settle(world);
+    status = ecsi_world_settle(world);
+#ifndef ECS_NO_IO
+    if (!world->schedule.ticking && !world->io.delivering) ecsi_io_submit(&world->io);
+#endif
+    return status;
 }
 
 /* What a spawn answers. The world's field is for its own stream only: systems run at the same
@@ -20115,6 +23060,9 @@ ECS_API void ecs_tick_cancel(ecs_world *world)
     ECSI_REQUIRE_VOID(world != NULL);
     /* Relaxed: it says when to stop, and hands nothing over. */
     ECSI_STORE(&world->schedule.cancel, 1u, relaxed);
+#ifndef ECS_NO_IO
+    ecsi_io_rouse(&world->io);
+#endif
 }
 
 ECS_API bool ecs_tick_cancelled(const ecs_world *world)
@@ -20324,6 +23272,9 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
     if (ECSI_UNLIKELY(world->schedule.ending)) return ECS_LOCKED;
+#ifndef ECS_NO_IO
+    if (ECSI_UNLIKELY(world->io.delivering)) return ECS_LOCKED;
+#endif
     status = ecsi_schedule_build(&world->schedule);
     if (status == ECS_OK) status = ecsi_world_settle(world);
     if (status != ECS_OK) return status;
@@ -20434,6 +23385,9 @@ ECS_API uint64_t ecs_world_hash(const ecs_world *world)
     h = ecsi_hash_resources(h, &world->components);
 #ifndef ECS_NO_EVENTS
     h = ecsi_hash_events(h, &world->events);
+#endif
+#ifndef ECS_NO_IO
+    h = ecsi_hash_io(h, &world->io);
 #endif
     return ecsi_hash_schedule(h, &world->schedule);
 }
@@ -22632,6 +25586,255 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 #endif /* ECS_NO_RUN */
 
 #endif /* ECS_RUNNER_H */
+
+/* >>request ================================================== src/request.h */
+
+/* request.h: the public functions of input and output. */
+/* floor: 14 */
+#ifndef ECS_REQUEST_H
+#define ECS_REQUEST_H
+
+#ifndef ECS_NO_IO
+
+/* ---- Queueing ------------------------------------------------------------------------- */
+
+/* What an operation cannot do without. */
+static bool ecsi_request_needs_buffer(const ecs_io_request *r)
+{
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->length <= ECS_IO_LENGTH_MAX);
+    switch (r->op) {
+    case ECS_IO_OPEN:
+    case ECS_IO_CONNECT:
+    case ECS_IO_SENDMSG:
+    case ECS_IO_RECVMSG: return true;
+    case ECS_IO_READ:
+    case ECS_IO_WRITE:
+    case ECS_IO_SEND:
+    case ECS_IO_RECV: return r->length > 0;
+    default: return false;
+    }
+}
+
+/* Flags that an operation knows. */
+static uint32_t ecsi_request_flags(uint32_t op)
+{
+    uint32_t flags = ECS_IO_JOIN | ECS_IO_LINK | ECS_IO_NOTIFY;
+    ECSI_CHECK(op < ECS_IO_OPS);
+    switch (op) {
+    case ECS_IO_READ:
+    case ECS_IO_WRITE:
+    case ECS_IO_SEND: return flags | ECS_IO_WHOLE;
+    case ECS_IO_RECV: return flags | ECS_IO_WHOLE;
+    case ECS_IO_ACCEPT:
+    case ECS_IO_POLL: return flags | ECS_IO_MULTI;
+    case ECS_IO_TIMER: return flags | ECS_IO_ABSOLUTE;
+    default: return flags;
+    }
+}
+
+/* Whether a member of eight bytes for the result lies there. */
+static bool ecsi_request_member(const ecs_io_request *r)
+{
+    if (r->type == NULL) return r->member_offset == 0;
+    ECSI_CHECK(r->op < ECS_IO_OPS);
+    ECSI_CHECK(r->type->bytes > 0 || r->type->name != NULL);
+    return !ecs_is_null(r->entity) && r->type->bytes >= 8 && r->member_offset <= r->type->bytes - 8;
+}
+
+static ecs_status ecsi_request_check(const ecs_io_request *r)
+{
+    ECSI_CHECK(r != NULL);
+    ECSI_CHECK(ECS_IO_LENGTH_MAX <= SIZE_MAX / 2);
+    if (r->op >= ECS_IO_OPS || (r->flags & ~ecsi_request_flags(r->op)) != 0) return ECS_INVALID;
+    if (r->length > ECS_IO_LENGTH_MAX) return ECS_TOO_LARGE;
+    if (ecsi_io_has_handle(r->op) && r->handle < 0) return ECS_INVALID;
+    if (r->op == ECS_IO_SPLICE && r->peer < 0) return ECS_INVALID;
+    if (r->buffer == NULL && ecsi_request_needs_buffer(r)) return ECS_INVALID;
+    if ((uintptr_t)r->buffer > UINTPTR_MAX - r->length) return ECS_INVALID;
+    if (r->op == ECS_IO_POLL && (r->offset == 0 || r->offset > 3)) return ECS_INVALID;
+    if (r->region > ECS_IO_REGIONS_MAX || !ecsi_request_member(r)) return ECS_INVALID;
+    if ((r->flags & (uint32_t)ECS_IO_MULTI) != 0 && (r->flags & (uint32_t)ECS_IO_JOIN) != 0) {
+        return ECS_INVALID;
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request)
+{
+    ecs_io_id id = {0};
+    ecsi_command *command = NULL;
+    uint64_t number;
+    ECSI_REQUIRE(cmd != NULL, id);
+    ECSI_REQUIRE(request != NULL, id);
+    if (!ECSI_RECORDS(cmd)) {
+        ecsi_spawn_status(cmd, ECS_INVALID);
+        return id;
+    }
+    cmd->status = ecsi_request_check(request);
+    if (ECSI_UNLIKELY(cmd->flush->world->io.ending)) cmd->status = ECS_CANCELLED;
+    number = cmd->serial << ECSI_ORDINAL_BITS | cmd->request_count;
+    if (cmd->status == ECS_OK && (cmd->request_count >= cmd->flush->requests_max ||
+                                  cmd->serial >= ECSI_SERIAL_MAX)) {
+        cmd->status = ECS_FULL;
+    }
+    if (cmd->status == ECS_OK) {
+        cmd->status = ecsi_command_record(
+            cmd, ecsi_shape_make(ECSI_COMMAND_REQUEST, sizeof *request, 8), number, &command);
+    } else {
+        cmd->queue->refused++;
+    }
+    ecsi_spawn_status(cmd, cmd->status);
+    if (cmd->status != ECS_OK) {
+        /* What comes next is no part of the chain that this one was in, but may be of its own. */
+        cmd->request_marks = ECSI_IO_CUT;
+        if ((request->flags & (uint32_t)ECS_IO_LINK) != 0) cmd->request_marks |= ECSI_IO_ORPHAN;
+        return id;
+    }
+    ECSI_CHECK(command != NULL);
+    ECSI_CHECK(cmd->request_count < cmd->flush->requests_max);
+    memcpy(ecsi_command_payload(command), request, sizeof *request);
+    ((ecs_io_request *)ecsi_command_payload(command))->flags |= cmd->request_marks;
+    cmd->request_marks = 0;
+    cmd->request_count++;
+    id.bits = number;
+    return id;
+}
+
+ECS_API ecs_io_id ecs_io_cancel(ecs_commands *cmd, ecs_io_id id)
+{
+    ecs_io_request request;
+    memset(&request, 0, sizeof request);
+    request.op = ECS_IO_CANCEL;
+    request.offset = id.bits;
+    return ecs_io_queue(cmd, &request);
+}
+
+/* ---- Waiting -------------------------------------------------------------------------- */
+
+ECS_API uint64_t ecs_io_now(void)
+{
+    return ecsi_clock_ns();
+}
+
+ECS_API void ecs_io_wake(ecs_world *world)
+{
+    ECSI_REQUIRE_VOID(world != NULL);
+    /* Release: what was done before is seen by who is woken. */
+    ECSI_STORE(&world->io.woken, 1u, release);
+    ecsi_io_rouse(&world->io);
+}
+
+ECS_API ecs_status ecs_io_wait(ecs_world *world, uint64_t timeout_ns)
+{
+    ecsi_io *io;
+    uint64_t begin = ecsi_clock_ns();
+    ecs_status status;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    io = &world->io;
+    if (world->locks != 0 || world->flush.running || io->delivering) return ECS_LOCKED;
+    if (world->schedule.ticking) return ECS_LOCKED;
+    status = ecsi_world_settle(world);
+    if (status != ECS_OK) return status;
+    ecsi_io_submit(io);
+    if (io->replaying) return ECS_OK;
+    for (;;) {
+        uint64_t spent = ecsi_clock_ns() - begin;
+        uint64_t left = spent < timeout_ns ? timeout_ns - spent : 0;
+        /* Acquire: pairs with the release of ecs_io_wake. */
+        if (ECSI_SWAP(&io->woken, 0u, acq_rel) != 0) return ECS_CANCELLED;
+        if (io->ended.count > 0) return ECS_OK;
+        ECSI_CHECK(io->ready.count == 0);
+        if (io->entered == 0) return ECS_NOT_FOUND;
+        ecsi_io_reap(io, timeout_ns == ECS_IO_FOREVER ? ECS_IO_FOREVER : left);
+        ecsi_io_submit(io);
+        if (io->ended.count == 0 && left == 0) return ECS_TIMEOUT;
+    }
+}
+
+/* ---- Regions -------------------------------------------------------------------------- */
+
+ECS_API ecs_status ecs_io_region_add(ecs_world *world, void *memory, size_t bytes, uint32_t *out)
+{
+    ecsi_io *io;
+    uint32_t place = ECS_IO_REGIONS_MAX;
+    uint32_t i;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    io = &world->io;
+    *out = 0;
+    if (memory == NULL || bytes == 0) return ECS_INVALID;
+    if (ecsi_io_open(io) != 0) return ECS_UNSUPPORTED;
+    for (i = ECS_IO_REGIONS_MAX; i > 0; i--) {
+        const ecsi_io_region *r = &io->book->regions[i - 1];
+        const unsigned char *from = (const unsigned char *)memory;
+        if (r->memory == NULL) {
+            place = i - 1;
+        } else if (from < r->memory + r->bytes && r->memory < from + bytes) {
+            return ECS_INVALID;
+        }
+    }
+    if (place == ECS_IO_REGIONS_MAX) return ECS_FULL;
+    ECSI_CHECK(io->book->regions[place].users == 0);
+    ECSI_CHECK(io->open);
+    io->book->regions[place].memory = (unsigned char *)memory;
+    io->book->regions[place].bytes = bytes;
+    io->book->regions[place].users = 0;
+    *out = place + 1;
+    if (io->engine != NULL && io->engine->region != NULL) {
+        io->engine->region(io->state, place, memory, bytes);
+    }
+    return ECS_OK;
+}
+
+ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region)
+{
+    ecsi_io_region *r;
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    if (region == 0 || region > ECS_IO_REGIONS_MAX || !world->io.open) return ECS_NOT_FOUND;
+    r = &world->io.book->regions[region - 1];
+    if (r->memory == NULL) return ECS_NOT_FOUND;
+    ECSI_CHECK(r->bytes > 0);
+    ECSI_CHECK(r->users <= world->io.entered + world->io.shots);
+    if (r->users > 0) return ECS_LOCKED;
+    r->memory = NULL;
+    if (world->io.engine != NULL && world->io.engine->region != NULL) {
+        world->io.engine->region(world->io.state, region - 1, NULL, 0);
+    }
+    return ECS_OK;
+}
+
+/* ---- Statistics ----------------------------------------------------------------------- */
+
+ECS_API ecs_io_stats ecs_io_stats_of(const ecs_world *world)
+{
+    ecs_io_stats stats;
+    memset(&stats, 0, sizeof stats);
+    ECSI_REQUIRE(world != NULL, stats);
+    stats = world->io.stats;
+    stats.engine = world->io.replaying ? "replay" : "none";
+    if (world->io.engine == NULL) return stats;
+    stats.engine = world->io.engine->name;
+    world->io.engine->stats(world->io.state, &stats);
+    ECSI_CHECK(stats.peak >= stats.under_way);
+    return stats;
+}
+
+ECS_API ecs_status ecs_io_latency(const ecs_world *world, ecs_io_op op,
+                                  uint64_t out[ECS_IO_LATENCIES])
+{
+    ECSI_REQUIRE(world != NULL, ECS_INVALID);
+    ECSI_REQUIRE(out != NULL, ECS_INVALID);
+    if ((uint32_t)op >= (uint32_t)ECS_IO_OPS) return ECS_INVALID;
+    memset(out, 0, ECS_IO_LATENCIES * sizeof *out);
+    if (world->io.book == NULL) return ECS_OK;
+    memcpy(out, world->io.book->latency[op], ECS_IO_LATENCIES * sizeof *out);
+    return ECS_OK;
+}
+
+#endif /* ECS_NO_IO */
+
+#endif /* ECS_REQUEST_H */
 #endif
 
 /*

@@ -44,6 +44,7 @@
  * ECS_NO_EVENTS       removes events
  * ECS_NO_EXPLAIN      removes ecs_explain_*
  * ECS_NO_HASH         removes ecs_world_hash
+ * ECS_NO_IO           removes input and output
  * ECS_NO_RUN          removes ecs_run
  * ECS_NO_LOG          removes the default log to stderr (the hook stays)
  * ECS_NO_WORLDS       removes ecs_worlds and its routes
@@ -174,6 +175,11 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_HASH 1
 #endif
+#ifdef ECS_NO_IO
+#define ECSI_CONFIG_IO 0
+#else
+#define ECSI_CONFIG_IO 1
+#endif
 #ifdef ECS_NO_RUN
 #define ECSI_CONFIG_RUN 0
 #else
@@ -208,15 +214,16 @@ typedef struct ecsi_atomic_ptr {
 #else
 #define ECSI_CONFIG_DEBUG 0
 #endif
-#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)             \
-    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h##i##j
-#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h, i, j)              \
-    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j)
+#define ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j, k)          \
+    ecs_config_##major##_##minor##_##a##b##c##d##e##f##g##h##i##j##k
+#define ECSI_CONFIG_NAME(major, minor, a, b, c, d, e, f, g, h, i, j, k)           \
+    ECSI_CONFIG_NAME_(major, minor, a, b, c, d, e, f, g, h, i, j, k)
 #define ECSI_CONFIG                                                               \
     ECSI_CONFIG_NAME(ECS_VERSION_MAJOR, ECS_VERSION_MINOR, ECSI_CONFIG_ADAPTIVE,  \
                      ECSI_CONFIG_EVENTS, ECSI_CONFIG_EXPLAIN, ECSI_CONFIG_HASH,   \
-                     ECSI_CONFIG_RUN, ECSI_CONFIG_WORLDS, ECSI_CONFIG_ASSERT,     \
-                     ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS, ECSI_CONFIG_DEBUG)
+                     ECSI_CONFIG_IO, ECSI_CONFIG_RUN, ECSI_CONFIG_WORLDS,         \
+                     ECSI_CONFIG_ASSERT, ECSI_CONFIG_LOG, ECSI_CONFIG_THREADS,    \
+                     ECSI_CONFIG_DEBUG)
 #ifndef ECS_STATIC
 ECSI_EXTERN const int ECSI_CONFIG;
 ECSI_USED static const int *const ecsi_config = &ECSI_CONFIG;
@@ -495,6 +502,28 @@ typedef enum ecs_access_check {
     ECS_CHECK_STOP     /* the same, and an assert fails */
 } ecs_access_check;
 
+#ifndef ECS_NO_IO
+typedef struct ecs_io_engine ecs_io_engine;
+
+/* Input and output: section 15. */
+typedef struct ecs_io_desc {
+    uint32_t requests_max;        /* 65,536; fixed: 0, none. Under way at a time */
+    uint32_t stream_requests_max; /* requests_max, 262,143 at most: quota of one system in one row
+                                     block */
+    uint32_t batch;               /* 64: operations of one system call, 4,096 at most */
+    uint32_t threshold;           /* so many are sent at a place inside the phase; 0: found from
+                                     the last phases, 1: at once */
+    const ecs_io_engine *engine;  /* NULL: the best of this header */
+    const void *options;          /* of that engine */
+    /* Completions are an input of the world. With `record` each is told before its delivery;
+     * with `replay`, that gives the same bytes back (false: there are no more), nothing goes to
+     * the operating system, and what was recorded is delivered where it was then. */
+    void (*record)(const void *data, size_t bytes, void *user);
+    bool (*replay)(void *data, size_t bytes, void *user);
+    void *user;
+} ecs_io_desc;
+#endif
+
 /* How to make a world. Zero means the default that stands behind each field; where there are
  * two, the second is for ECS_MEMORY_FIXED. Refused: a chunk_bytes below 4,096 or above 2^30,
  * command_bytes_max below 4,096, phases_max below 5, row_block_rows below 64. */
@@ -549,6 +578,9 @@ typedef struct ecs_world_desc {
                                        after each tick, on the thread that ticks; or
                                        ECS_IO_UNKNOWN. It must not edit the world */
     void *io_user;
+#ifndef ECS_NO_IO
+    ecs_io_desc io;
+#endif
     void (*log)(ecs_log_level level, const char *text, void *user); /* stderr */
     void *log_user;
 } ecs_world_desc;
@@ -1073,7 +1105,7 @@ typedef struct ecs_system_desc {
     bool unsplit;            /* one stream and one worker for all its row blocks */
     bool main_thread;        /* only on the thread that called ecs_tick; unsplit as well */
     uint32_t io_intents;     /* I/O requests of one tick in which it runs: a hint for
-                                ECS_BACKEND_ADAPTIVE */
+                                ECS_BACKEND_ADAPTIVE, where they do not go through the world */
     bool disabled;
 } ecs_system_desc;
 
@@ -1810,7 +1842,257 @@ ECS_API ecs_status ecs_run(ecs_world *world, const ecs_run_desc *desc, ecs_run_r
 #endif
 
 /* ---------------------------------------------------------------------------
- * 15  Explain, hash, random
+ * 15  Input and output
+ *
+ * Systems queue requests like commands: read this, accept a connection, wake me in a second.
+ * When the phase ends they go to the operating system together, in the order of the commands,
+ * and while they are under way systems run. What has ended is delivered at the next boundary,
+ * before the first phase of a tick or after any phase, in the order of the requests: first the
+ * result, into a member of a component or into memory, then the callback, then the event.
+ *
+ *     static void answered(ecs_world *world, const ecs_io_completion *done) { ... }
+ *
+ *     ECS_SYSTEM(ask, WRITE(Connection))
+ *     {
+ *         Connection *c = ecs_write(view, Connection);
+ *         for (uint32_t i = 0; i < view->count; i++) {
+ *             ecs_io_request r = {.op = ECS_IO_RECV, .handle = c[i].socket,
+ *                                 .buffer = c[i].memory, .length = 4096,
+ *                                 .entity = view->entities[i], .done = answered};
+ *             ecs_io_queue(view->cmd, &r);
+ *         }
+ *         return ECS_OK;
+ *     }
+ *
+ * Memory. Whatever a request points to belongs to it from the call until it is delivered, and
+ * lies outside the world: columns move, so an address inside them is refused (-EFAULT).
+ *
+ * Results. `result` is what the operation gives (bytes, a handle, what is ready), or an error
+ * below 0: an errno of this system, negative, as Linux writes it. -ECANCELED: cancelled, the
+ * request before it in the chain failed, or the world ended. -ETIMEDOUT: its time was up.
+ * -ENOBUFS: requests_max are under way.
+ *
+ * Chains. With ECS_IO_LINK the next request of the same stream begins when this one has succeeded
+ * in full; else, or when this one was refused, it and the rest of the chain are cancelled.
+ *
+ * Determinism. Which requests are made and in which order follows from the world; when they end
+ * and how is an input, which can be recorded and replayed: see ecs_io_desc. A failed system's
+ * requests are dropped with its commands.
+ *
+ * Threads. Requests are recorded wherever commands are. Callbacks run on the thread that ticks,
+ * between phases: the world is open for edits and more requests, but it cannot be ticked or
+ * destroyed by them.
+ *
+ * Engines carry requests out: blocking (one call after the other, and poll for what would wait),
+ * evented (epoll), or one of a companion header such as ecs_io_uring.h. They differ in speed, not
+ * in what a program sees. The environment variable ECS_IO_ENGINE names one to begin with; when
+ * the system refuses it, the next one in this list is taken, and the log says so.
+ * docs/io.md has more.
+ * ------------------------------------------------------------------------- */
+
+#ifndef ECS_NO_IO
+/* A file descriptor; on Windows a HANDLE or a SOCKET. */
+typedef intptr_t ecs_handle;
+
+typedef enum ecs_io_op {
+    ECS_IO_NOP,      /* 0 */
+    ECS_IO_READ,     /* bytes; 0 at the end. At `offset`, or ECS_IO_HERE */
+    ECS_IO_WRITE,    /* bytes */
+    ECS_IO_FSYNC,    /* 0 */
+    ECS_IO_OPEN,     /* a handle. buffer: path; offset: O_* of the system; length: mode */
+    ECS_IO_CLOSE,    /* 0. What else is under way on the handle is cancelled first */
+    ECS_IO_ACCEPT,   /* a handle, close-on-exec. buffer: NULL, or `length` bytes for the address */
+    ECS_IO_CONNECT,  /* 0. buffer, length: the address */
+    ECS_IO_SEND,     /* bytes. offset: MSG_* flags. It never raises SIGPIPE */
+    ECS_IO_RECV,     /* bytes; 0: the peer has closed its side. offset: MSG_* flags */
+    ECS_IO_SENDMSG,  /* bytes. buffer: a struct msghdr; offset: MSG_* flags */
+    ECS_IO_RECVMSG,
+    ECS_IO_SHUTDOWN, /* 0. offset: SHUT_* */
+    ECS_IO_SPLICE,   /* bytes moved from `handle` to `peer`, one of them a pipe; from `offset`, or
+                        ECS_IO_HERE */
+    ECS_IO_POLL,     /* ECS_IO_READABLE | ECS_IO_WRITABLE. offset: which are wanted */
+    ECS_IO_TIMER,    /* 0, when timeout_ns are over */
+    ECS_IO_CANCEL,   /* 0, or -ENOENT: it has ended. offset: the ecs_io_id. The other one ends as
+                        well: -ECANCELED, or what it came to */
+    ECS_IO_OPS
+} ecs_io_op;
+
+enum {
+    ECS_IO_JOIN = 1,       /* the phase waits until it is delivered */
+    ECS_IO_LINK = 2,       /* begins a chain, or goes on with it: see above */
+    ECS_IO_NOTIFY = 4,     /* ends with an event, ecs_io_completion */
+    ECS_IO_WHOLE = 8,      /* read, write, send, recv: goes on until `length`, an end or an error */
+    ECS_IO_MULTI = 16,     /* accept, poll: goes on until it fails or is cancelled; what it gives is
+                              delivered one by one, with ECS_IO_MORE but for the last */
+    ECS_IO_ABSOLUTE = 32,  /* timer: timeout_ns is a time of ecs_io_now */
+    ECS_IO_MORE = 64,      /* of a completion: the request goes on */
+    ECS_IO_READABLE = 1,
+    ECS_IO_WRITABLE = 2
+};
+
+/* Offset of a file that is not given: where it stands, or a stream. */
+#define ECS_IO_HERE UINT64_MAX
+/* Bytes of one request. */
+#define ECS_IO_LENGTH_MAX ((size_t)0x7ffff000)
+/* A timeout that never comes. */
+#define ECS_IO_FOREVER UINT64_MAX
+
+/* Names a request as long as it is under way; all zero: none. Never given twice in a world. */
+typedef struct ecs_io_id {
+    uint64_t bits;
+} ecs_io_id;
+
+typedef struct ecs_io_completion {
+    ecs_io_id id;
+    int64_t result;
+    ecs_entity entity;
+    void *user;
+    void *buffer;         /* of the request */
+    uint64_t duration_ns; /* since it went to the operating system */
+    uint32_t op;
+    uint32_t flags;       /* of the request; ECS_IO_MORE */
+} ecs_io_completion;
+
+typedef void (*ecs_io_callback)(ecs_world *world, const ecs_io_completion *done);
+
+typedef struct ecs_io_request {
+    uint32_t op;              /* ecs_io_op */
+    uint32_t flags;           /* ECS_IO_* */
+    ecs_handle handle;
+    ecs_handle peer;          /* splice */
+    void *buffer;
+    size_t length;            /* bytes */
+    uint64_t offset;
+    uint64_t timeout_ns;      /* 0: none */
+    ecs_entity entity;        /* null: none */
+    const ecs_type *type;     /* at delivery the result goes into this component of the entity... */
+    uint32_t member_offset;   /* ...an int64_t at this offset; NULL: nowhere */
+    uint32_t region;          /* ecs_io_region_add: number of the region that holds the buffer; 0 */
+    ecs_io_completion *into;  /* or into memory outside the world: `id` is written last */
+    ecs_io_callback done;
+    void *user;
+} ecs_io_request;
+
+/* Queues a request; from outside systems with ecs_world_commands. Null: refused, and ecs_cmd_status
+ * says why: ECS_INVALID (unknown operation or flags, no handle, no buffer, a member that is not
+ * there), ECS_TOO_LARGE (more than ECS_IO_LENGTH_MAX bytes), ECS_FULL (quota), ECS_NO_MEMORY,
+ * ECS_CANCELLED (the world ends). */
+ECS_API ecs_io_id ecs_io_queue(ecs_commands *cmd, const ecs_io_request *request);
+/* The same as a request for ECS_IO_CANCEL. */
+ECS_API ecs_io_id ecs_io_cancel(ecs_commands *cmd, ecs_io_id id);
+/* Between ticks: sends what is queued, and waits until something has ended that a tick would
+ * deliver, but no longer than `timeout_ns`; 0 only looks. ECS_TIMEOUT: nothing has ended.
+ * ECS_CANCELLED: ecs_io_wake. ECS_NOT_FOUND: nothing is under way. ECS_LOCKED: inside a tick, an
+ * iteration or a callback. */
+ECS_API ecs_status ecs_io_wait(ecs_world *world, uint64_t timeout_ns);
+/* Wakes ecs_io_wait, or the next one; any thread, also a signal handler. */
+ECS_API void ecs_io_wake(ecs_world *world);
+/* Nanoseconds of the clock of timers. */
+ECS_API uint64_t ecs_io_now(void);
+
+/* Tells the engine of memory that many requests will use, such as for registered buffers; the
+ * region must outlive its requests. *out: for ecs_io_request.region. Engines without a use for it
+ * take it as well. ECS_FULL: ECS_IO_REGIONS_MAX. ECS_INVALID: null, or inside another region. */
+#define ECS_IO_REGIONS_MAX 64
+ECS_API ecs_status ecs_io_region_add(ecs_world *world, void *memory, size_t bytes, uint32_t *out);
+/* ECS_LOCKED: requests that name it are under way. */
+ECS_API ecs_status ecs_io_region_remove(ecs_world *world, uint32_t region);
+
+/* Buckets of the latency histogram: from 2^n ns on; the last one holds the rest. */
+#define ECS_IO_LATENCIES 40
+
+typedef struct ecs_io_stats {
+    const char *engine;
+    uint64_t queued;
+    uint64_t refused;         /* by the flush: -ENOBUFS, or no memory; at the call it is a command
+                                 that was refused */
+    uint64_t started;         /* given to the engine */
+    uint64_t batched;         /* of these, in one call with others */
+    uint64_t system_calls;    /* of the engine */
+    uint64_t delivered;
+    uint64_t lost;            /* results whose entity or component was gone */
+    uint32_t under_way;       /* queued in the world, not delivered */
+    uint32_t peak;
+    uint32_t threshold;       /* so many are sent before the phase ends */
+} ecs_io_stats;
+
+ECS_API ecs_io_stats ecs_io_stats_of(const ecs_world *world);
+/* Completions of an operation by their duration. */
+ECS_API ecs_status ecs_io_latency(const ecs_world *world, ecs_io_op op,
+                                  uint64_t out[ECS_IO_LATENCIES]);
+
+/* ---- Engines, for those who write one ------------------------------------------------- */
+
+/* A request under way. The engine reads `request`, keeps what it likes in `engine`, and ends it
+ * once with ecs_io_end; between start and end it is the engine's. */
+typedef struct ecs_io_operation {
+    ecs_io_request request; /* what is left to do: buffer, length and offset move on */
+    ecs_io_completion done;
+    uint64_t serial;        /* rises in the order of the requests */
+    void *engine[4];
+    uint64_t engine_word[2];
+    void *ecsi_owner;       /* from here on not for engines */
+    struct ecs_io_operation *ecsi_next;
+    struct ecs_io_operation *ecsi_order[2]; /* before, after */
+    struct ecs_io_operation *ecsi_chain;
+    struct ecs_io_operation *ecsi_named;
+    struct ecs_io_operation *ecsi_handled[2]; /* before, after */
+    uint64_t ecsi_deadline;
+    uint64_t ecsi_begin;
+    uint64_t ecsi_length;
+    uint32_t ecsi_timer;
+    uint16_t ecsi_state;
+    uint16_t ecsi_bits;
+} ecs_io_operation;
+
+typedef struct ecs_io_engine_desc {
+    ecs_world *world;
+    uint32_t requests_max;       /* operations that it may have at a time */
+    uint32_t batch;              /* operations that go in one system call */
+    void *memory;                /* `bytes` of them, aligned to 64; until close */
+    size_t bytes;
+    void (*log)(ecs_log_level level, const char *text, void *user);
+    void *log_user;
+    const void *options;         /* of ecs_io_desc */
+} ecs_io_engine_desc;
+
+/* All calls come from the thread that ticks, but for `wake`. */
+struct ecs_io_engine {
+    const char *name;
+    /* Bytes of memory that it needs; `memory` and `bytes` of the description are not set yet. */
+    size_t (*bytes)(const ecs_io_engine_desc *desc);
+    /* 0, or an errno: another engine is tried. What it answers may not allocate in fixed mode. */
+    int (*open)(void *state, const ecs_io_engine_desc *desc);
+    /* Nothing is under way any more. */
+    void (*close)(void *state);
+    /* Takes an operation; it may end it at once, or wait for `submit`. */
+    void (*start)(void *state, ecs_io_operation *operation);
+    /* All that was taken goes to the operating system. */
+    void (*submit)(void *state);
+    /* Ends what has ended. Waits for the first of them up to `wait_ns` (0: not at all;
+     * ECS_IO_FOREVER), or until `wake`. */
+    void (*reap)(void *state, uint64_t wait_ns);
+    /* Ends it with -ECANCELED or what it came to, now or when it can be reaped. */
+    void (*cancel)(void *state, ecs_io_operation *operation);
+    /* Makes a `reap` that waits return, or the next one; any thread or signal handler. */
+    void (*wake)(void *state);
+    /* NULL: no use for it. With memory NULL: it goes. */
+    void (*region)(void *state, uint32_t number, void *memory, size_t bytes);
+    /* Adds its system calls. */
+    void (*stats)(const void *state, ecs_io_stats *out);
+};
+
+/* How an operation ended. ECS_IO_MORE in `flags`: one of several of ECS_IO_MULTI, and the engine
+ * goes on with it; false then: there is no room, and it has to be told again later. */
+ECS_API bool ecs_io_end(ecs_io_operation *operation, int64_t result, uint32_t flags);
+
+/* The engines of this header: the best of the system, and plain calls. */
+ECS_API const ecs_io_engine *ecs_io_evented(void);
+ECS_API const ecs_io_engine *ecs_io_blocking(void);
+#endif
+
+/* ---------------------------------------------------------------------------
+ * 16  Explain, hash, random
  * ------------------------------------------------------------------------- */
 
 #ifndef ECS_NO_EXPLAIN

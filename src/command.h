@@ -38,7 +38,9 @@ typedef enum ecsi_command_kind {
     ECSI_COMMAND_REMOVE,
     ECSI_COMMAND_SET,
     ECSI_COMMAND_CUSTOM,
-    ECSI_COMMAND_EVENT
+    ECSI_COMMAND_EVENT,
+    ECSI_COMMAND_REQUEST, /* entity: the id of the request */
+    ECSI_COMMAND_KINDS
 } ecsi_command_kind;
 
 typedef struct ecsi_command {
@@ -174,6 +176,13 @@ typedef struct ecsi_flush {
 #endif
     ecsi_memory *memory;
     ecs_world *world;
+#ifndef ECS_NO_IO
+    void *io;           /* of io.h, which installs these: takes a request, or answers at once why
+                           not; 0 or a negative errno */
+    int64_t (*io_take)(void *io, const ecs_io_request *request, uint64_t id);
+    void (*io_refuse)(void *io, const ecs_io_request *request, uint64_t id, int64_t why);
+    uint32_t requests_max; /* of one stream */
+#endif
     ecs_worker *worker; /* inside a tick: of the thread that ticks; may be NULL */
     uint32_t *locks;
     ecsi_vec ranges;    /* of ecsi_spawn_range, by rising serial */
@@ -215,6 +224,8 @@ struct ecs_commands {
     size_t bytes_left;
     uint32_t spawn_count;
     uint32_t spawns_max;
+    uint32_t request_count;
+    uint32_t request_marks; /* for the next request: what the refusal of one before it means */
     uint32_t system;
     uint64_t owner;    /* number of the thread that may record; 0: nobody asks */
     ecs_status status; /* of the last spawn */
@@ -419,7 +430,7 @@ static inline ecsi_command *ecsi_cursor_next(ecsi_cursor *cursor)
         if (ECSI_LIKELY(cursor->at < cursor->end)) {
             command = (ecsi_command *)(void *)cursor->at;
             ECSI_CHECK(command->bytes >= sizeof *command);
-            ECSI_CHECK(command->kind <= ECSI_COMMAND_EVENT);
+            ECSI_CHECK(command->kind < ECSI_COMMAND_KINDS);
             if (ECSI_UNLIKELY(command->kind == ECSI_COMMAND_STREAM)) break;
             cursor->at += command->bytes;
             return command;
@@ -583,7 +594,7 @@ static inline ecs_status ecsi_command_put(ecs_commands *cmd, ecsi_command_shape 
     ecsi_command *command;
     uintptr_t at;
     ecs_status status;
-    ECSI_CHECK(shape.kind <= ECSI_COMMAND_EVENT);
+    ECSI_CHECK(shape.kind < ECSI_COMMAND_KINDS);
     ECSI_CHECK(queue->bytes <= queue->bytes_max);
     need = (need + 7) & ~(size_t)7;
     if (ECSI_UNLIKELY(need > cmd->bytes_left || need > queue->bytes_max - queue->bytes)) {
@@ -795,6 +806,8 @@ static inline void ecsi_stream_open(ecs_commands *cmd, uint64_t serial, uint32_t
     cmd->serial = serial;
     cmd->bytes_left = bytes_max;
     cmd->spawn_count = 0;
+    cmd->request_count = 0;
+    cmd->request_marks = 0;
     cmd->system = system;
     cmd->begun = false;
     cmd->emit_type_count = 0;

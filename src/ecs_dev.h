@@ -7,6 +7,7 @@
 #include "platform.h"
 #include "atomic.h"
 #include "thread.h"
+#include "sys.h"
 #include "base.h"
 #include "memory.h"
 #include "container.h"
@@ -25,6 +26,9 @@
 #include "command.h"
 #include "flush.h"
 #include "pool.h"
+#include "io.h"
+#include "io_poll.h"
+#include "io_flow.h"
 #include "adaptive.h"
 #include "schedule.h"
 #include "failure.h"
@@ -42,4 +46,5 @@
 #include "world.h"
 #include "worlds.h"
 #include "runner.h"
+#include "request.h"
 #endif

@@ -297,19 +297,22 @@ static const char *ecsi_explain_recorder(const ecsi_schedule *schedule, uint32_t
 static void ecsi_explain_drops_text(ecsi_text *text, const ecsi_schedule *schedule)
 {
     static const char *const kinds[] = {"stream", "spawn", "despawn", "add",
-                                        "remove", "set",   "custom",  "event"};
+                                        "remove", "set",   "custom",  "event",
+                                        "request"};
     const ecsi_flush *flush = schedule->flush;
     uint32_t kept = ecsi_min_u32(flush->drop_count, ECSI_DROPS_MAX);
     uint32_t i;
     ecsi_print(text, "%u commands dropped, the last %u:\n", flush->drop_count, kept);
     for (i = flush->drop_count - kept; i != flush->drop_count; i++) {
         const ecsi_drop *drop = &flush->drops[i % ECSI_DROPS_MAX];
-        ECSI_CHECK(drop->kind <= ECSI_COMMAND_EVENT);
+        ECSI_CHECK(drop->kind < ECSI_COMMAND_KINDS);
         ecsi_print(text, "  tick %llu: %s", (unsigned long long)drop->tick, kinds[drop->kind]);
         if (drop->component != 0) {
             ecsi_print(text, " %s", ecsi_component_name(flush->components, drop->component));
         }
-        if ((drop->entity >> 31 & 1u) != 0) {
+        if (drop->kind == ECSI_COMMAND_REQUEST) {
+            ecsi_print(text, " for I/O");
+        } else if ((drop->entity >> 31 & 1u) != 0) {
             ecsi_print(text, " on a provisional entity");
         } else {
             ecsi_print(text, " on entity %u generation %u", (uint32_t)drop->entity,

@@ -921,6 +921,29 @@ static void ecsi_flush_event(ecsi_flush *flush, ecsi_command *command)
 }
 #endif
 
+#ifndef ECS_NO_IO
+/* Hands a request over. One that cannot be taken is answered here: its callback may edit. */
+static void ecsi_flush_request(ecsi_flush *flush, ecsi_command *command)
+{
+    ecs_io_request *request = (ecs_io_request *)ecsi_command_payload(command);
+    uint32_t locks = *flush->locks;
+    int64_t why;
+    ECSI_CHECK(request != NULL);
+    ECSI_CHECK(flush->io_take != NULL);
+    if (ecs_is_provisional(request->entity)) {
+        request->entity = ecsi_flush_resolve(flush, request->entity);
+    }
+    flush->applied++;
+    why = flush->io_take(flush->io, request, command->entity);
+    if (ECSI_LIKELY(why == 0)) return;
+    ecsi_flush_apply(flush);
+    *flush->locks = 0;
+    flush->io_refuse(flush->io, request, command->entity, why);
+    ECSI_CHECK(*flush->locks == 0);
+    *flush->locks = locks;
+}
+#endif
+
 /* Runs a custom command: the world is open for edits. */
 static void ecsi_flush_custom(ecsi_flush *flush, ecsi_command *command)
 {
@@ -982,6 +1005,9 @@ static void ecsi_flush_batch(ecsi_flush *flush, const ecsi_batch *batch, uint64_
             break;
 #ifndef ECS_NO_EVENTS
         case ECSI_COMMAND_EVENT: ecsi_flush_event(flush, command); break;
+#endif
+#ifndef ECS_NO_IO
+        case ECSI_COMMAND_REQUEST: ecsi_flush_request(flush, command); break;
 #endif
         default: ecsi_flush_touch(flush, command); break;
         }

@@ -60,8 +60,12 @@ static inline bool ecsi_gauge_light(const ecsi_schedule *schedule)
     const ecsi_gauge *gauge = &schedule->gauge;
     const ecsi_adaptive *adaptive = &schedule->adaptive;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(adaptive->workers > 0);
     if (adaptive->choice.sharing || adaptive->choice.batching || adaptive->look) return false;
     if (gauge->declares || gauge->io_pending != NULL) return false;
+#ifndef ECS_NO_IO
+    if (schedule->io->open) return false;
+#endif
     if (schedule->samples <= ECSI_SAMPLE_FIRST) return false;
     return adaptive->last_ns < adaptive->rules.light_ns / 2;
 }
@@ -129,6 +133,7 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     ecsi_sample sample;
     if (!gauge->counts) return;
     ECSI_CHECK(gauge->on);
+    ECSI_CHECK(schedule->ticking);
     memset(&sample, 0, sizeof sample); /* gcc does not see that both cases set it */
     sample.cost_ns = (double)ecsi_cost_between(gauge->shared_ns, ecsi_cost_since(gauge->begin_ns));
     sample.shared = gauge->shared;
@@ -147,8 +152,15 @@ static void ecsi_gauge_end(ecsi_schedule *schedule)
     sample.measured = ECS_IO_UNKNOWN;
     if (gauge->io_pending != NULL) {
         sample.measured = gauge->io_pending(schedule->world, gauge->io_user);
+#ifndef ECS_NO_IO
+    } else if (schedule->io->open) {
+        sample.measured = schedule->io->tick_peak;
+#endif
     }
     (void)ecsi_adaptive_step(adaptive, &sample, schedule->tick, schedule->sample);
+#ifndef ECS_NO_IO
+    schedule->io->batching = adaptive->choice.batching;
+#endif
     ECSI_CHECK(!adaptive->choice.sharing || schedule->pool != NULL);
 }
 

@@ -148,6 +148,23 @@ static uint64_t ecsi_hash_group(uint64_t h, const ecsi_group *group)
     return h;
 }
 
+#ifndef ECS_NO_IO
+/* Requests under way; when they end is an input. Handles and addresses are not of this world. */
+static uint64_t ecsi_hash_io(uint64_t h, const ecsi_io *io)
+{
+    const ecs_io_operation *op;
+    ECSI_CHECK(io->entered == 0 || io->oldest != NULL);
+    for (op = io->oldest; op != NULL; op = op->ecsi_order[1]) {
+        const ecs_io_request *r = &op->request;
+        ECSI_CHECK(op->ecsi_state != ECSI_IO_FREE);
+        h = ecsi_mix(ecsi_mix(h, op->done.id.bits), (uint64_t)op->done.op << 32 | op->done.flags);
+        h = ecsi_mix(ecsi_mix(h, op->ecsi_length), r->entity.bits);
+        h = ecsi_mix(ecsi_mix(h, r->timeout_ns), r->member_offset);
+    }
+    return h;
+}
+#endif
+
 static uint64_t ecsi_hash_schedule(uint64_t h, const ecsi_schedule *schedule)
 {
     uint32_t i;

@@ -629,5 +629,8 @@ inline ecs_entity ecsi_cmd_spawn_list(ecs_commands *cmd, const ecs_value (&value
 #ifndef ECS_NO_WORLDS
 ECS_COMPONENT(ecs_transfer, target, priority, group, status, retry);
 #endif
+#if !defined(ECS_NO_IO) && !defined(ECS_NO_EVENTS)
+ECS_EVENT(ecs_io_completion, result, entity, op, flags);
+#endif
 
 #endif /* ECS_MACROS_H */

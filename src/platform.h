@@ -95,4 +95,18 @@ static inline uint32_t ecsi_lowest_bit(uint64_t bits)
 #endif
 }
 
+#ifndef ECS_NO_IO
+/* Number of the highest set bit. `bits` is not 0. */
+static inline uint32_t ecsi_highest_bit(uint64_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return 63u - (uint32_t)__builtin_clzll(bits);
+#else
+    uint32_t n = 0;
+    while (bits >> n > 1u) n++;
+    return n;
+#endif
+}
+#endif
+
 #endif /* ECS_PLATFORM_H */

@@ -11,6 +11,7 @@
 
 #include "adaptive.h"
 #include "flush.h"
+#include "io_flow.h"
 #include "pool.h"
 
 /* Catch-up cap of fixed steps when none is given. */
@@ -281,6 +282,9 @@ typedef struct ecsi_refused {
 
 typedef struct ecsi_schedule {
     ecsi_flush *flush;
+#ifndef ECS_NO_IO
+    ecsi_io *io;
+#endif
     ecsi_watch *watch;    /* NULL: access is not checked */
     ecsi_queries *queries;
     ecsi_memory *memory;

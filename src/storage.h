@@ -110,6 +110,7 @@ typedef struct ecsi_storage {
     uint32_t row_block_rows;
     uint32_t chunk_count;
     size_t chunk_bytes_total;
+    uint64_t chunk_changes; /* chunks made and freed so far */
     unsigned char *pool; /* fixed: chunks_max pieces of chunk_bytes */
     ecsi_chunk *retired; /* replaced by a larger one; only its bytes count */
     uint32_t retired_align;
@@ -415,6 +416,7 @@ static ecsi_chunk *ecsi_chunk_memory(ecsi_storage *storage, uint32_t id, size_t 
     chunk->bytes = bytes;
     chunk->id = id;
     storage->chunk_bytes_total += bytes;
+    storage->chunk_changes++;
     return chunk;
 }
 
@@ -423,6 +425,7 @@ static void ecsi_chunk_memory_free(ecsi_storage *storage, ecsi_chunk *chunk, uin
     ECSI_CHECK(storage->chunk_bytes_total >= chunk->bytes);
     ECSI_CHECK(chunk->bytes > 0);
     storage->chunk_bytes_total -= chunk->bytes;
+    storage->chunk_changes++;
     ecsi_release(storage->memory, chunk, chunk->bytes, align);
 }
 
@@ -491,6 +494,7 @@ static ecs_status ecsi_chunk_make(ecsi_storage *storage, ecsi_table *table)
     chunk = ecsi_chunk_memory(storage, id, ecsi_layout_bytes(storage, table, table->capacity),
                               table->align);
     if (chunk == NULL) {
+        *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, id) = NULL;
         *ECSI_VEC_AT(uint32_t, &storage->free_ids, storage->free_ids.count++) = id;
         return ECS_NO_MEMORY;
     }
@@ -548,6 +552,45 @@ static const void *ecsi_storage_follow(const ecsi_storage *storage, const void *
     ECSI_CHECK(i == table->column_count);
     return value;
 }
+
+#ifndef ECS_NO_IO
+/* A stretch of addresses without chunks, as long as these are the same. */
+typedef struct ecsi_gap {
+    uint64_t changes;
+    uintptr_t from;
+    uintptr_t to;
+} ecsi_gap;
+
+/* Whether some of these bytes lie in a chunk. `gap` remembers where none do. */
+static bool ecsi_storage_holds(const ecsi_storage *storage, ecsi_gap *gap, const void *data,
+                               size_t bytes)
+{
+    uintptr_t from = (uintptr_t)data;
+    uintptr_t to = from + bytes;
+    uint32_t i;
+    ECSI_CHECK(to >= from);
+    if (ECSI_LIKELY(gap->changes == storage->chunk_changes && gap->from <= from && to <= gap->to)) {
+        return false;
+    }
+    gap->changes = storage->chunk_changes;
+    gap->from = 0;
+    gap->to = UINTPTR_MAX;
+    for (i = 1; i < storage->chunks.count; i++) { /* ids begin with 1 */
+        const ecsi_chunk *chunk = *ECSI_VEC_AT(ecsi_chunk *, &storage->chunks, i);
+        uintptr_t begin = (uintptr_t)chunk;
+        uintptr_t end = chunk == NULL ? 0 : begin + chunk->bytes;
+        if (chunk == NULL) continue;
+        if (from < end && begin < to) {
+            gap->to = 0;
+            return true;
+        }
+        if (end <= from && end > gap->from) gap->from = end;
+        if (begin >= to && begin < gap->to) gap->to = begin;
+    }
+    ECSI_CHECK(gap->from <= from && to <= gap->to);
+    return false;
+}
+#endif
 
 /* Replaces the only chunk by one of another capacity, with all its rows. */
 static ecs_status ecsi_chunk_resize(ecsi_storage *storage, ecsi_table *table, uint32_t capacity)

@@ -5,6 +5,57 @@
 
 #include "launch.h"
 
+#ifndef ECS_NO_IO
+/* Waits for what the phase waits for, unless the tick is cancelled. */
+static void ecsi_tick_join(ecsi_schedule *schedule)
+{
+    ecsi_io *io = schedule->io;
+    uint64_t begin_ns;
+    ECSI_CHECK(!io->replaying);
+    if (io->joined == 0) return;
+    begin_ns = ecsi_cost_clock();
+    while (io->joined > 0 && !ecsi_tick_cancelled(schedule)) {
+        ecsi_io_submit(io);
+        if (io->joined > 0) ecsi_io_reap(io, ECS_IO_FOREVER);
+    }
+    ECSI_CHECK(!io->delivering);
+#ifndef ECS_NO_ADAPTIVE
+    schedule->gauge.begin_ns += ecsi_cost_since(begin_ns); /* waiting is no load */
+#else
+    (void)begin_ns;
+#endif
+}
+
+/* Between two phases: requests go out, and what has ended is delivered. What callbacks ask for
+ * goes out as well, and is waited for if they say so. */
+static void ecsi_tick_boundary(ecsi_schedule *schedule)
+{
+    ecsi_io *io = schedule->io;
+    uint32_t round;
+    ECSI_CHECK(schedule->ticking);
+    if (ECSI_LIKELY(!io->open)) {
+        io->boundary++;
+        return;
+    }
+    ecsi_io_phase_end(io);
+    for (round = 0; round < ECSI_IO_ROUNDS_MAX; round++) {
+        uint64_t before = io->stats.delivered;
+        if (io->replaying) {
+            ecsi_io_replay(io);
+        } else {
+            ecsi_tick_join(schedule);
+            ecsi_io_look(io);
+        }
+        ecsi_io_deliver(io);
+        if (io->stats.delivered == before) break;
+        ecsi_schedule_flush(schedule);
+        ecsi_io_submit(io);
+        if (io->joined == 0) break;
+    }
+    ECSI_CHECK(io->replaying || io->joined == 0 || round > 0 || ecsi_tick_cancelled(schedule));
+}
+#endif
+
 /* Runs all systems of a phase once, and applies what they recorded. */
 static void ecsi_phase_run(ecsi_schedule *schedule, uint32_t number, float dt)
 {
@@ -33,8 +84,14 @@ static void ecsi_phase_run(ecsi_schedule *schedule, uint32_t number, float dt)
             continue;
         }
         ecsi_exclusive_run(schedule, node, dt);
+#ifndef ECS_NO_IO
+        ecsi_io_inner(schedule->io);
+#endif
     }
     ecsi_schedule_flush(schedule);
+#ifndef ECS_NO_IO
+    ecsi_tick_boundary(schedule);
+#endif
     for (place = 0; place < phase->count && schedule->stop; place++) {
         ecsi_system_at(schedule, ecsi_phase_system(schedule, phase, place))->failed = false;
     }
@@ -79,6 +136,10 @@ static ecs_status ecsi_schedule_tick(ecsi_schedule *schedule, float dt)
     if (enters) schedule->worker = ecs_pool_enter(schedule->pool);
     schedule->flush->worker = schedule->worker;
     if (ECSI_UNLIKELY(schedule->under_way > 0)) ecsi_groups_tick(schedule);
+#ifndef ECS_NO_IO
+    ecsi_tick_boundary(schedule);
+    schedule->io->tick_peak = schedule->io->entered;
+#endif
     for (p = 0; p < schedule->phase_order.count && !ecsi_tick_over(schedule); p++) {
         uint32_t number = *ECSI_VEC_AT(uint32_t, &schedule->phase_order, p);
         ecsi_phase *phase = ecsi_phase_at(schedule, number);

@@ -44,6 +44,9 @@ struct ecs_world {
     ecsi_front shadow;      /* of bound getters when access is checked: it has no records */
     ecs_pool *pool;         /* NULL: blocking */
     bool own_pool;          /* made for this world */
+#ifndef ECS_NO_IO
+    ecsi_io io;
+#endif
     uint32_t locks;         /* iterations, hooks, tick, flush */
     bool member;            /* of worlds together, which must let it go first */
     ecs_status status;      /* of the last call that answers a handle */
@@ -198,6 +201,9 @@ static bool ecsi_desc_resolve(const ecs_world_desc *from, ecs_world_desc *d)
     if (d->command_bytes_max < 4096 || ecsi_row_bits(d) == 0) return false;
     if ((uint32_t)d->backend > (uint32_t)ECS_BACKEND_ADAPTIVE) return false;
     if ((uint32_t)d->check_access > (uint32_t)ECS_CHECK_STOP) return false;
+#ifndef ECS_NO_IO
+    if (!ecsi_io_resolve(&d->io, d->memory == ECS_MEMORY_FIXED)) return false;
+#endif
 #ifndef ECS_NO_ADAPTIVE
     if (!ecsi_adaptive_resolve(&d->adaptive, d->share_ns)) return false;
 #else
@@ -372,6 +378,38 @@ static void ecsi_world_pool_release(ecs_world *world)
     world->pool = NULL;
 }
 
+#if !defined(ECS_NO_IO) && !defined(ECS_NO_EVENTS)
+/* The event of a completion. One that is refused is counted where its events are. */
+static void ecsi_world_notify(ecs_world *world, const ecs_io_completion *done)
+{
+    ECSI_CHECK(world->locks == 0);
+    ECSI_CHECK(done != NULL);
+    (void)ecs_event_send_type(world, ecs_type_of(ecs_io_completion), done);
+}
+#endif
+
+#ifndef ECS_NO_IO
+static void ecsi_world_wire_io(ecs_world *world)
+{
+    ecsi_io *io = &world->io;
+    io->memory = &world->memory;
+    io->flush = &world->flush;
+    io->log = &world->log;
+    io->desc = world->desc.io;
+    io->batching = true;
+#ifndef ECS_NO_EVENTS
+    io->notify = ecsi_world_notify;
+#endif
+    world->flush.io = io;
+    world->flush.io_take = ecsi_io_take;
+    world->flush.io_refuse = ecsi_io_refuse;
+    world->flush.requests_max = io->desc.stream_requests_max;
+    world->schedule.io = io;
+    ECSI_CHECK(!io->open);
+    ECSI_CHECK(io->desc.batch > 0);
+}
+#endif
+
 /* Ties the modules together; no memory is taken. */
 static void ecsi_world_wire(ecs_world *world)
 {
@@ -415,6 +453,9 @@ static void ecsi_world_wire(ecs_world *world)
     world->flush.locks = &world->locks;
     world->flush.open_serial = &world->own_cmd.serial;
     world->schedule.flush = &world->flush;
+#ifndef ECS_NO_IO
+    ecsi_world_wire_io(world);
+#endif
     world->schedule.queries = &world->queries;
     world->schedule.memory = memory;
     world->schedule.world = world;
@@ -469,6 +510,9 @@ static ecs_status ecsi_world_reserve(ecs_world *world)
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[0], own);
     if (status == ECS_OK) status = ecsi_queue_create(memory, &world->own[1], own);
     if (status == ECS_OK) status = ecsi_schedule_create(&world->schedule);
+#ifndef ECS_NO_IO
+    if (status == ECS_OK) status = ecsi_io_create(&world->io);
+#endif
     if (status == ECS_OK) status = ecsi_watch_create(&world->schedule, d->check_access);
     if (status == ECS_OK) status = ecsi_world_pool_make(world);
     ECSI_CHECK(status != ECS_INVALID);
@@ -542,6 +586,9 @@ static void ecsi_world_release(ecs_world *world)
     ecsi_groups_release(&world->schedule);
     ecsi_watch_destroy(&world->schedule);
     ecsi_schedule_destroy(&world->schedule);
+#ifndef ECS_NO_IO
+    ecsi_io_destroy(&world->io);
+#endif
     ecsi_queue_destroy(memory, &world->own[0]);
     ecsi_queue_destroy(memory, &world->own[1]);
     ecsi_flush_destroy(&world->flush);
@@ -624,11 +671,19 @@ ECS_API void ecs_world_destroy(ecs_world *world)
     ECSI_REQUIRE_VOID(!world->flush.running);
     ECSI_REQUIRE_VOID(!world->member);
     ECSI_REQUIRE_VOID(!world->schedule.adding);
+#ifndef ECS_NO_IO
+    ECSI_REQUIRE_VOID(!world->io.delivering);
+#endif
 #ifndef ECS_NO_THREADS
     /* Guests of the world's own pool must have left it. */
     ECSI_REQUIRE_VOID(!world->own_pool || ECSI_LOAD(&world->pool->inside, acquire) == 0);
 #endif
     ecsi_groups_end(&world->schedule);
+#ifndef ECS_NO_IO
+    /* While all that callbacks may ask for is there. */
+    if (world->own_cmd.request_count > 0) (void)ecsi_world_settle(world);
+    ecsi_io_end_all(&world->io);
+#endif
     /* Each fini is called once, and nothing runs whose fini was called. */
     world->schedule.adding = true;
     world->schedule.ending = true;
@@ -1400,9 +1455,14 @@ ECS_API ecs_commands *ecs_world_commands(ecs_world *world)
 
 ECS_API ecs_status ecs_flush(ecs_world *world)
 {
+    ecs_status status;
     ECSI_REQUIRE(world != NULL, ECS_INVALID);
     if (world->locks != 0 || world->flush.running) return ECS_LOCKED;
-    return ecsi_world_settle(world);
+    status = ecsi_world_settle(world);
+#ifndef ECS_NO_IO
+    if (!world->schedule.ticking && !world->io.delivering) ecsi_io_submit(&world->io);
+#endif
+    return status;
 }
 
 /* What a spawn answers. The world's field is for its own stream only: systems run at the same
@@ -1842,6 +1902,9 @@ ECS_API void ecs_tick_cancel(ecs_world *world)
     ECSI_REQUIRE_VOID(world != NULL);
     /* Relaxed: it says when to stop, and hands nothing over. */
     ECSI_STORE(&world->schedule.cancel, 1u, relaxed);
+#ifndef ECS_NO_IO
+    ecsi_io_rouse(&world->io);
+#endif
 }
 
 ECS_API bool ecs_tick_cancelled(const ecs_world *world)
@@ -2051,6 +2114,9 @@ ECS_API ecs_status ecs_tick(ecs_world *world, float dt)
     ECSI_REQUIRE(dt >= 0.0f && dt <= 3.0e38f, ECS_INVALID);
     if (world->locks != 0 || world->schedule.ticking || world->flush.running) return ECS_LOCKED;
     if (ECSI_UNLIKELY(world->schedule.ending)) return ECS_LOCKED;
+#ifndef ECS_NO_IO
+    if (ECSI_UNLIKELY(world->io.delivering)) return ECS_LOCKED;
+#endif
     status = ecsi_schedule_build(&world->schedule);
     if (status == ECS_OK) status = ecsi_world_settle(world);
     if (status != ECS_OK) return status;
@@ -2161,6 +2227,9 @@ ECS_API uint64_t ecs_world_hash(const ecs_world *world)
     h = ecsi_hash_resources(h, &world->components);
 #ifndef ECS_NO_EVENTS
     h = ecsi_hash_events(h, &world->events);
+#endif
+#ifndef ECS_NO_IO
+    h = ecsi_hash_io(h, &world->io);
 #endif
     return ecsi_hash_schedule(h, &world->schedule);
 }

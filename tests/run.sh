@@ -298,7 +298,7 @@ step_bench() {
     case $1 in
     */bench_parallel.c) set -- "$1" --quick --workers 1,2,3 ;; # all worlds have one hash
     */bench_adaptive.c) set -- "$1" --quick --workers 2 --scenario skewed ;; # here as well
-    */bench_core.c | */bench_schedule.c) set -- "$1" --quick --size 1000 --rounds 1 ;;
+    */bench_core.c | */bench_schedule.c | */bench_io.c) set -- "$1" --quick --size 1000 --rounds 1 ;;
     *)
         pass
         return
@@ -541,13 +541,13 @@ plan_sharing() {
         plan_missing share "every world on several workers: no compiler has the sanitizers"
     fi
     if [ -n "$tsan_cc" ]; then
-        for name in command event hook schedule tick query model runner worlds; do
+        for name in command event hook io schedule tick query model runner worlds; do
             plan_programs race "tests/unit/$name.c"
         done
     else
         plan_missing race "thread sanitizer: no compiler has it"
     fi
-    for name in bad_input command edge entity event hash hook memory model oom query resource \
+    for name in bad_input command edge entity event hash hook io memory model oom query resource \
         runner schedule storage tick worlds; do
         plan_programs lone "tests/unit/$name.c"
     done

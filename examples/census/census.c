@@ -9,7 +9,9 @@
  *   found    Path, Size, Waiting                    find_files
  *   open     Path, Size, Reader, Slice, Hasher, Counts
  *                                                   open_files, then each tick one slice:
- *                                                   read_slices, hash_slices, count_slices
+ *                                                   read_slices asks for all of them at once and
+ *                                                   the phase waits; take_slices, hash_slices,
+ *                                                   count_slices
  *   done     Path, Size, Counts, Digest, Origin     close_files
  *   failed   Path, Size, Failure                    (a directory: Path, Failure)
  *
@@ -73,12 +75,13 @@ ECS_COMPONENT(Size, bytes);
 
 ECS_TAG(Waiting);
 
-typedef struct { int32_t file, error; } Reader;
-ECS_COMPONENT(Reader, file, error);
+typedef struct { uint64_t offset; int32_t file, error; } Reader;
+ECS_COMPONENT(Reader, offset, file, error);
 
-/* The part of the file that this tick works on. `data` belongs to the Slots resource. */
-typedef struct { unsigned char *data; uint32_t slot, bytes, is_last; } Slice;
-ECS_COMPONENT(Slice, slot, bytes, is_last);
+/* The part of the file that this tick works on. `data` belongs to the Slots resource; `got` is what
+ * the request for it was answered. */
+typedef struct { unsigned char *data; int64_t got; uint32_t slot, bytes, is_last; } Slice;
+ECS_COMPONENT(Slice, got, slot, bytes, is_last);
 
 /* A digest in the making. */
 #ifdef CENSUS_OPENSSL
@@ -383,7 +386,7 @@ static void walk_destroy(void *values, uint32_t count, void *user)
     }
 }
 
-/* ---- UPDATE: open, read, hash, count ------------------------------------------------ */
+/* ---- PRE_UPDATE: open; UPDATE: read ------------------------------------------------- */
 
 /* The path may have become something else since the walk saw a file there. */
 static int file_open(const char *path)
@@ -402,8 +405,8 @@ static int file_open(const char *path)
 static ecs_status file_begin(ecs_commands *cmd, ecs_entity e, int file, Slots *slots)
 {
     uint32_t slot = slots->free_slots[slots->free_count - 1u];
-    Slice slice = {slots->data + (size_t)slot * SLICE_BYTES, slot, 0, 0};
-    Reader reader = {file, 0};
+    Slice slice = {slots->data + (size_t)slot * SLICE_BYTES, 0, slot, 0, 0};
+    Reader reader = {0, file, 0};
     Hasher hasher;
     if (!hasher_start(&hasher, slots, slot)) return ECS_FAILED;
     slots->free_count--;
@@ -441,24 +444,39 @@ ECS_SYSTEM(open_files, READ(Path), WITH(Waiting), RES_WRITE(Slots), RES_WRITE(Wa
     return status;
 }
 
-/* Fills one slice, so that a small file is done in one tick: a short read is not yet the
- * end of a file, an empty one is. */
-ECS_SYSTEM(read_slices, WRITE(Reader), WRITE(Slice))
+/* Asks for one slice of each file. The phase waits for all of them. */
+ECS_SYSTEM(read_slices, READ(Reader), READ(Slice))
 {
+    const Reader *reader = ecs_read(view, Reader);
+    const Slice *slice = ecs_read(view, Slice);
+    ecs_io_request request = {.op = ECS_IO_READ, .flags = ECS_IO_WHOLE | ECS_IO_JOIN,
+                              .length = SLICE_BYTES, .type = ecs_type_of(Slice),
+                              .member_offset = offsetof(Slice, got)};
+    for (uint32_t i = 0; i < view->count; i++) {
+        request.handle = reader[i].file;
+        request.offset = reader[i].offset;
+        request.buffer = slice[i].data;
+        request.entity = view->entities[i];
+        if (ecs_io_queue(view->cmd, &request).bits == 0) return ecs_cmd_status(view->cmd);
+    }
+    return ECS_OK;
+}
+
+/* ---- POST_UPDATE: hash, count, close -------------------------------------------------- */
+
+/* A small file is done in one tick: what is as long as the directory said has come to its end. One
+ * that has grown is read until nothing comes. */
+ECS_SYSTEM(take_slices, READ(Size), WRITE(Reader), WRITE(Slice))
+{
+    const Size *size = ecs_read(view, Size);
     Reader *reader = ecs_write(view, Reader);
     Slice *slice = ecs_write(view, Slice);
     for (uint32_t i = 0; i < view->count; i++) {
-        slice[i].bytes = 0;
-        while (slice[i].bytes < SLICE_BYTES && slice[i].is_last == 0) {
-            ssize_t got = read(reader[i].file, slice[i].data + slice[i].bytes,
-                               SLICE_BYTES - slice[i].bytes);
-            if (got > 0) {
-                slice[i].bytes += (uint32_t)got;
-            } else if (got == 0 || errno != EINTR) {
-                reader[i].error = got == 0 ? 0 : errno;
-                slice[i].is_last = 1;
-            }
-        }
+        slice[i].bytes = slice[i].got > 0 ? (uint32_t)slice[i].got : 0;
+        reader[i].offset += slice[i].bytes;
+        reader[i].error = slice[i].got < 0 ? (int32_t)-slice[i].got : 0;
+        slice[i].is_last = slice[i].got <= 0 || (slice[i].bytes < SLICE_BYTES &&
+                                                 reader[i].offset == size[i].bytes);
     }
     return ECS_OK;
 }
@@ -497,8 +515,6 @@ ECS_SYSTEM(count_slices, READ(Slice), WRITE(Counts), RES_READ(Classes))
     }
     return ECS_OK;
 }
-
-/* ---- POST_UPDATE: close ------------------------------------------------------------- */
 
 static ecs_status file_end(ecs_commands *cmd, ecs_entity e, int error, Hasher *hasher)
 {
@@ -763,8 +779,9 @@ static bool systems_add(ecs_world *world)
     bool good = ecs_system_add(world, &find_files, ECS_PRE_UPDATE) == ECS_OK &&
                 ecs_system_add(world, &open_files, ECS_PRE_UPDATE) == ECS_OK &&
                 ecs_system_add(world, &read_slices, ECS_UPDATE) == ECS_OK &&
-                ecs_system_add(world, &hash_slices, ECS_UPDATE) == ECS_OK &&
-                ecs_system_add(world, &count_slices, ECS_UPDATE) == ECS_OK &&
+                ecs_system_add(world, &take_slices, ECS_POST_UPDATE) == ECS_OK &&
+                ecs_system_add(world, &hash_slices, ECS_POST_UPDATE) == ECS_OK &&
+                ecs_system_add(world, &count_slices, ECS_POST_UPDATE) == ECS_OK &&
                 ecs_system_add(world, &close_files, ECS_POST_UPDATE) == ECS_OK;
     ecs_phase report = ecs_phase_add(world, &last);
     for (size_t i = 0; i < sizeof final / sizeof final[0]; i++) {
@@ -973,6 +990,8 @@ static void report_print(ecs_world *world, const Options *options, double spent_
         failures_print(world, true);
     }
     if (walk->vanished_count > 0) printf("\n  %s vanished\n", grouped(walk->vanished_count, a));
+    ecs_io_stats io = ecs_io_stats_of(world);
+    printf("\n  %s: %s reads\n", io.engine, grouped(io.delivered, a));
     printf("\n  %.2f s, %.0f files/s, %.1f MB/s\n", spent_s, (double)found / spent_s,
            (double)totals->byte_count / 1e6 / spent_s);
 }

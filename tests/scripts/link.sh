@@ -15,7 +15,7 @@ failed=0
 skipped=0
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off"
 switches="ECS_NO_ASSERT ECS_DEBUG ECS_DEBUG_SLOW ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH
-    ECS_NO_LOG ECS_STATIC ECS_NO_ADAPTIVE ECS_NO_RUN ECS_NO_WORLDS"
+    ECS_NO_LOG ECS_STATIC ECS_NO_ADAPTIVE ECS_NO_RUN ECS_NO_WORLDS ECS_NO_IO"
 
 have() {
     command -v "$1" >/dev/null 2>&1
@@ -223,7 +223,7 @@ done
 # Layouts differ: such units must not link, whichever of them has the switch.
 set -- $c_compilers
 c=$1
-for switch in ECS_NO_ADAPTIVE ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH ECS_NO_RUN \
+for switch in ECS_NO_ADAPTIVE ECS_NO_EVENTS ECS_NO_EXPLAIN ECS_NO_HASH ECS_NO_IO ECS_NO_RUN \
     ECS_NO_WORLDS; do
     compile $c "$work/user.c" "$work/user.o"
     compile $c "$work/user.c" "$work/user_switch.o" -D$switch
@@ -313,6 +313,12 @@ int main(void)
 #ifndef ECS_NO_HASH
     answer += (int)(ecs_world_hash(world) & 1u);
 #endif
+#ifndef ECS_NO_IO
+    ecs_io_request request;
+    memset(&request, 0, sizeof request);
+    answer += (int)ecs_io_queue(ecs_world_commands(world), &request).bits;
+    answer += (int)ecs_io_wait(world, 0);
+#endif
 #ifndef ECS_NO_RUN
     ecs_run_flag flag = {{0}};
     ecs_run_desc desc;
@@ -333,7 +339,7 @@ combinations() {
     count=0
     bad_count=0
     bad=
-    while [ $number -lt 2048 ]; do
+    while [ $number -lt 4096 ]; do
         share=$((number / $4 % $3))
         flags=$(combination $number)
         number=$((number + $4))
@@ -353,7 +359,7 @@ combinations() {
 # All compilers share them; where there is time they are all tried.
 set -- $c_compilers $cxx_compilers
 of=0
-stride=11
+stride=23
 [ "$ECS_TEST_LONG" = 1 ] && stride=1
 for each in "$@"; do
     combinations $each $of $# $stride &
@@ -370,7 +376,7 @@ for each in "$@"; do
         compile $each "$work/combination.c" "$work/o.o" -D$switch
         verdict "$switch alone ($each)" $?
     done
-    compile $each "$work/combination.c" "$work/o.o" $(combination 2047)
+    compile $each "$work/combination.c" "$work/o.o" $(combination 4095)
     verdict "all switches together ($each)" $?
 done
 

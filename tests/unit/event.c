@@ -36,7 +36,7 @@ static void check_read(ecs_world *world, ecs_event_reader reader, uint32_t first
     }
 }
 
-static void send(ecs_world *world, uint32_t first, uint32_t count)
+static void send_some(ecs_world *world, uint32_t first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         CHECK_STATUS(ecs_event_send(world, Hit, {first + i, 0}), ECS_OK);
@@ -49,10 +49,10 @@ TEST(event_reader_sees_each_event_once)
 {
     ecs_world *world = ecs_world_create(NULL);
     ecs_event_reader reader = ecs_event_reader_open(world, Hit);
-    send(world, 1, 3);
+    send_some(world, 1, 3);
     check_read(world, reader, 1, 3);
     check_read(world, reader, 0, 0);
-    send(world, 4, 1);
+    send_some(world, 4, 1);
     check_read(world, reader, 4, 1);
     check_read(world, reader, 0, 0);
     ecs_world_destroy(world);
@@ -62,9 +62,9 @@ TEST(event_reader_sees_only_what_is_sent_after_it_was_opened)
 {
     ecs_world *world = ecs_world_create(NULL);
     ecs_event_reader first = ecs_event_reader_open(world, Hit);
-    send(world, 1, 2);
+    send_some(world, 1, 2);
     ecs_event_reader second = ecs_event_reader_open(world, Hit);
-    send(world, 3, 1);
+    send_some(world, 3, 1);
     check_read(world, second, 3, 1);
     check_read(world, first, 1, 3);
     ecs_world_destroy(world);
@@ -73,7 +73,7 @@ TEST(event_reader_sees_only_what_is_sent_after_it_was_opened)
 TEST(event_without_reader_is_forgotten_and_counted)
 {
     ecs_world *world = ecs_world_create(NULL);
-    send(world, 1, 5);
+    send_some(world, 1, 5);
     CHECK_EQ_U64(hit_stats(world).unread, 5);
     CHECK_EQ_U64(hit_stats(world).count, 0);
     ecs_event_reader reader = ecs_event_reader_open(world, Hit);
@@ -86,12 +86,12 @@ TEST(event_seen_by_all_is_forgotten)
     ecs_world *world = world_with_capacity(4, ECS_EVENT_REFUSE);
     ecs_event_reader fast = ecs_event_reader_open(world, Hit);
     ecs_event_reader slow = ecs_event_reader_open(world, Hit);
-    send(world, 1, 4);
+    send_some(world, 1, 4);
     check_read(world, fast, 1, 4);
     CHECK_STATUS(ecs_event_send(world, Hit, {5, 0}), ECS_FULL); /* slow has not seen them */
     CHECK_EQ_U64(hit_stats(world).count, 4);
     check_read(world, slow, 1, 4);
-    send(world, 5, 4);
+    send_some(world, 5, 4);
     check_read(world, slow, 5, 4);
     check_read(world, fast, 5, 4);
     ecs_world_destroy(world);
@@ -102,14 +102,14 @@ TEST(event_closed_reader_holds_nothing_back)
     ecs_world *world = world_with_capacity(2, ECS_EVENT_REFUSE);
     ecs_event_reader fast = ecs_event_reader_open(world, Hit);
     ecs_event_reader slow = ecs_event_reader_open(world, Hit);
-    send(world, 1, 2);
+    send_some(world, 1, 2);
     check_read(world, fast, 1, 2);
     CHECK_STATUS(ecs_event_send(world, Hit, {3, 0}), ECS_FULL);
     CHECK_STATUS(ecs_event_reader_close(world, slow), ECS_OK);
-    send(world, 3, 2);
+    send_some(world, 3, 2);
     check_read(world, fast, 3, 2);
     CHECK_STATUS(ecs_event_reader_close(world, fast), ECS_OK);
-    send(world, 5, 3);
+    send_some(world, 5, 3);
     CHECK_EQ_U64(hit_stats(world).unread, 3);
     ecs_world_destroy(world);
 }
@@ -120,7 +120,7 @@ TEST(event_reader_that_closes_can_be_opened_anew)
     for (uint32_t i = 0; i < 1000; i++) {
         ecs_event_reader reader = ecs_event_reader_open(world, Hit);
         REQUIRE(reader.id != 0);
-        send(world, i, 1);
+        send_some(world, i, 1);
         check_read(world, reader, i, 1);
         CHECK_STATUS(ecs_event_reader_close(world, reader), ECS_OK);
     }
@@ -146,7 +146,7 @@ TEST(event_full_buffer_refuses)
 {
     ecs_world *world = world_with_capacity(3, ECS_EVENT_REFUSE);
     ecs_event_reader reader = ecs_event_reader_open(world, Hit);
-    send(world, 1, 3);
+    send_some(world, 1, 3);
     CHECK_STATUS(ecs_event_send(world, Hit, {4, 0}), ECS_FULL);
     CHECK_STATUS(ecs_event_send(world, Hit, {5, 0}), ECS_FULL);
     CHECK_EQ_U64(hit_stats(world).sent, 3);
@@ -162,7 +162,7 @@ TEST(event_full_buffer_overwrites_the_oldest)
 {
     ecs_world *world = world_with_capacity(3, ECS_EVENT_OVERWRITE);
     ecs_event_reader reader = ecs_event_reader_open(world, Hit);
-    send(world, 1, 5);
+    send_some(world, 1, 5);
     CHECK_EQ_U64(hit_stats(world).sent, 5);
     CHECK_EQ_U64(hit_stats(world).overwritten, 2);
     CHECK_EQ_U64(hit_stats(world).count, 3);
@@ -171,7 +171,7 @@ TEST(event_full_buffer_overwrites_the_oldest)
     CHECK_EQ_U64(events.missed, 2);
     CHECK_EQ_U64(((const Hit *)events.data)[0].number, 3);
     CHECK_EQ_U64(((const Hit *)events.data)[2].number, 5);
-    send(world, 6, 1);
+    send_some(world, 6, 1);
     events = ecs_event_read(world, reader);
     CHECK_EQ_U64(events.count, 1);
     CHECK_EQ_U64(events.missed, 0); /* told once */
@@ -183,9 +183,9 @@ TEST(event_overwritten_after_it_was_seen_is_not_missed)
     ecs_world *world = world_with_capacity(2, ECS_EVENT_OVERWRITE);
     ecs_event_reader fast = ecs_event_reader_open(world, Hit);
     ecs_event_reader slow = ecs_event_reader_open(world, Hit);
-    send(world, 1, 2);
+    send_some(world, 1, 2);
     check_read(world, fast, 1, 2);
-    send(world, 3, 1);
+    send_some(world, 3, 1);
     ecs_events events = ecs_event_read(world, fast);
     CHECK_EQ_U64(events.count, 1);
     CHECK_EQ_U64(events.missed, 0);
@@ -200,7 +200,7 @@ TEST(event_buffer_of_one_works)
     ecs_world *world = world_with_capacity(1, ECS_EVENT_REFUSE);
     ecs_event_reader reader = ecs_event_reader_open(world, Hit);
     for (uint32_t i = 1; i < 10; i++) {
-        send(world, i, 1);
+        send_some(world, i, 1);
         CHECK_STATUS(ecs_event_send(world, Hit, {99, 0}), ECS_FULL);
         check_read(world, reader, i, 1);
     }
@@ -222,7 +222,7 @@ TEST(event_default_capacity_is_1024)
 {
     ecs_world *world = ecs_world_create(NULL);
     ecs_event_reader reader = ecs_event_reader_open(world, Hit);
-    send(world, 0, 1024);
+    send_some(world, 0, 1024);
     CHECK_STATUS(ecs_event_send(world, Hit, {1024, 0}), ECS_FULL);
     check_read(world, reader, 0, 1024);
     ecs_world_destroy(world);
@@ -252,7 +252,7 @@ TEST(event_in_fixed_memory_works)
     REQUIRE(world != NULL);
     ecs_event_reader reader = ecs_event_reader_open(world, Hit);
     for (uint32_t i = 0; i < 5000; i += 100) {
-        send(world, i, 100);
+        send_some(world, i, 100);
         check_read(world, reader, i, 100);
     }
     ecs_world_destroy(world);
@@ -348,7 +348,7 @@ TEST(event_sent_from_outside_is_seen_in_the_next_tick)
 {
     ecs_world *world = ecs_world_create(NULL);
     ecs_system_add(world, &hear_hits, ECS_FIRST);
-    send(world, 1, 3);
+    send_some(world, 1, 3);
     CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
     check_heard(1, 3);
     CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
@@ -364,14 +364,14 @@ TEST(event_waits_for_a_system_that_does_not_run)
     desc.every_ticks = 3;
     REQUIRE_STATUS(ecs_system_add_desc(world, &desc), ECS_OK);
     for (uint32_t i = 0; i < 6; i++) {
-        send(world, i, 1);
+        send_some(world, i, 1);
         CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
         if (i == 2) check_heard(0, 3);
         if (i == 5) check_heard(3, 3);
         CHECK_EQ_U64(heard_count, 0);
     }
     ecs_system_enable(world, "hear_hits", false);
-    send(world, 10, 2);
+    send_some(world, 10, 2);
     for (int i = 0; i < 6; i++) CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
     check_heard(0, 0);
     ecs_system_enable(world, "hear_hits", true);
@@ -497,7 +497,7 @@ TEST(event_chain_passes_through_systems)
     ecs_world *world = ecs_world_create(NULL);
     ecs_event_reader reader = ecs_event_reader_open(world, Miss);
     ecs_system_add(world, &hear_and_send, ECS_UPDATE);
-    send(world, 1, 3);
+    send_some(world, 1, 3);
     CHECK_STATUS(ecs_tick(world, 0), ECS_OK);
     ecs_events events = ecs_event_read(world, reader);
     REQUIRE(events.count == 3);

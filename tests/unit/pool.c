@@ -323,7 +323,7 @@ static struct {
     char text[256];
 } heard;
 
-static void listen(ecs_log_level level, const char *text, void *user)
+static void hear(ecs_log_level level, const char *text, void *user)
 {
     CHECK(user == &heard);
     heard.count++;
@@ -338,7 +338,7 @@ TEST(create_runs_with_the_threads_that_it_got)
         ecs_pool *pool;
         char wanted[32];
         memset(&heard, 0, sizeof heard);
-        desc.log = listen;
+        desc.log = hear;
         desc.log_user = &heard;
         refuse.threads = 0;
         refuse.thread_at = got + 1;
