@@ -259,12 +259,11 @@ TEST_UNUSED static bool test_long(void)
 }
 
 /* How many rounds: the short number, or the long one in `make check-long`. Sanitized builds
- * are some ten times slower and take a tenth of the short number. */
+ * are some ten times slower and take a tenth of either. */
 TEST_UNUSED static uint32_t test_rounds(uint32_t few, uint32_t many)
 {
-    if (test_long()) return many;
-    if (TEST_SANITIZED != 0 && few >= 10) return few / 10;
-    return few;
+    uint32_t rounds = test_long() ? many : few;
+    return TEST_SANITIZED != 0 && rounds >= 10 ? rounds / 10 : rounds;
 }
 
 /* ---- running ----------------------------------------------------------------------------- */
