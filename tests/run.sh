@@ -298,7 +298,9 @@ step_bench() {
     case $1 in
     */bench_parallel.c) set -- "$1" --quick --workers 1,2,3 ;; # all worlds have one hash
     */bench_adaptive.c) set -- "$1" --quick --workers 2 --scenario skewed ;; # here as well
-    */bench_core.c | */bench_schedule.c | */bench_io.c) set -- "$1" --quick --size 1000 --rounds 1 ;;
+    */bench_core.c | */bench_schedule.c | */bench_io.c)
+        set -- "$1" --quick --size 1000 --rounds 1
+        ;;
     *)
         pass
         return
