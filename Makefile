@@ -66,7 +66,7 @@ build/crypto.flags:
 	@if $(CC) build/crypto.c -o build/crypto.probe -lcrypto 2> build/crypto.log; \
 	then echo '-DCENSUS_OPENSSL -lcrypto' > $@; else : > $@; fi
 
-build/examples/%: build/ecs.copy build/crypto.flags $(wildcard examples/*/*.[ch]) Makefile
+build/examples/%: build/ecs.copy ecs_io_uring.h build/crypto.flags $(wildcard examples/*/*.[ch]) Makefile
 	@mkdir -p build/examples
 	$(CC) $(BASE) $(CFLAGS) -O3 examples/$*/*.c -o $@ $$(cat build/crypto.flags) $(LIBS)
 

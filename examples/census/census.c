@@ -26,6 +26,7 @@
 #define _FILE_OFFSET_BITS 64
 #define ECS_IMPLEMENTATION
 #include "ecs.h"
+#include "ecs_io_uring.h"
 
 #ifdef _WIN32
 #error "census.c walks the tree with POSIX calls; it has no Windows version"
@@ -798,7 +799,8 @@ static ecs_world *census_create(const Options *options, DIR *open)
     static const ecs_hooks walk_hooks = {.destroy = walk_destroy};
     static const ecs_hooks slots_hooks = {.destroy = slots_destroy};
     static const ecs_hooks index_hooks = {.destroy = index_destroy};
-    ecs_world *world = ecs_world_create(NULL);
+    ecs_world_desc desc = {.io = {.engine = ecs_io_uring()}};
+    ecs_world *world = ecs_world_create(&desc);
     if (world != NULL && type_add(world, ecs_type_of(Path), &path_hooks) &&
         type_add(world, ecs_type_of(Walk), &walk_hooks) &&
         type_add(world, ecs_type_of(Slots), &slots_hooks) &&

@@ -20,6 +20,7 @@
  * http.h has the parser, files.h opens files. It needs POSIX. */
 #define ECS_IMPLEMENTATION
 #include "ecs.h"
+#include "ecs_io_uring.h"
 
 #include "files.h"
 #include "http.h"
@@ -682,6 +683,7 @@ static ecs_world *world_create(Server *server)
     desc.entities_max = server->slot_count;
     desc.command_bytes_max = ((size_t)1 << 20) + (size_t)server->slot_count * 1024;
     desc.io.requests_max = server->slot_count * 3 + 16;
+    desc.io.engine = ecs_io_uring(); /* or, where that is refused, the next best */
     server->world = ecs_world_create(&desc);
     if (server->world == NULL) return NULL;
     memset(&hooks, 0, sizeof hooks);

@@ -155,7 +155,7 @@ done
 [ -n "$safe" ] || skip "address and undefined sanitizer: no compiler has them"
 
 engines=blocking
-[ "$(uname -s)" = Linux ] && engines="evented blocking"
+[ "$(uname -s)" = Linux ] && engines="io_uring evented blocking"
 for engine in $engines; do
     ECS_IO_ENGINE=$engine
     export ECS_IO_ENGINE
