@@ -66,7 +66,8 @@ build/crypto.flags:
 	@if $(CC) build/crypto.c -o build/crypto.probe -lcrypto 2> build/crypto.log; \
 	then echo '-DCENSUS_OPENSSL -lcrypto' > $@; else : > $@; fi
 
-build/examples/%: build/ecs.copy ecs_io_uring.h build/crypto.flags $(wildcard examples/*/*.[ch]) Makefile
+build/examples/%: build/ecs.copy ecs_io_uring.h build/crypto.flags Makefile \
+		$(wildcard examples/*/*.[ch])
 	@mkdir -p build/examples
 	$(CC) $(BASE) $(CFLAGS) -O3 examples/$*/*.c -o $@ $$(cat build/crypto.flags) $(LIBS)
 
